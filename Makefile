@@ -1,0 +1,56 @@
+# Causeway: `make run` and `make test` are the only two commands a new user needs. `make help` lists the rest.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+OURS := libs/common services/gateway services/storage services/integrations services/logic libs/cli
+SOURCES := libs services scripts tests
+N ?= 20
+
+.PHONY: help setup run test check fmt lock soak bench clean
+
+help: ## print this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.ready ## make .venv with everything in it, .venv/bin/causeway included
+
+$(VENV)/.ready: constraints.txt pyproject.toml $(OURS:%=%/pyproject.toml)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Causeway needs Python 3.11 or newer; set PYTHON=/path/to/python3"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(OURS:%=-e %)
+	@touch $@
+
+run: setup ## start the whole system on this machine (Ctrl-C stops it)
+	exec $(BIN)/causeway dev $(ARGS)
+
+test: check ## everything that must hold: check, then every test, real processes included (about five minutes)
+	$(BIN)/python -m pytest $(ARGS)
+
+check: setup ## formatting, lint, types, import rules and the fast tests
+	$(BIN)/ruff format --quiet --check $(SOURCES)
+	$(BIN)/ruff check --quiet $(SOURCES)
+	$(BIN)/mypy --no-error-summary $(SOURCES)
+	$(BIN)/lint-imports --no-timing
+	$(BIN)/python -m pytest -q tests/unit tests/contract tests/suites
+
+fmt: setup ## format the code and apply the safe lint fixes
+	$(BIN)/ruff check --quiet --fix $(SOURCES) || true
+	$(BIN)/ruff format --quiet $(SOURCES)
+
+soak: setup ## the killing test N times over, seeds 1 to N (make soak N=20)
+	$(BIN)/python -m pytest -m soak --soak-runs=$(N) tests/chaos $(ARGS)
+
+bench: setup ## measure what the documents claim
+	$(BIN)/python -m tests.bench $(ARGS)
+
+lock: setup ## make constraints.txt anew from the distributions' dependency lists
+	$(BIN)/python scripts/lock.py $(OURS:%=%/pyproject.toml)
+
+clean: ## remove what was made here: .venv, caches, the dev stack's data
+	rm -rf $(VENV) .causeway .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	find . -name '*.egg-info' -type d -prune -exec rm -rf {} +

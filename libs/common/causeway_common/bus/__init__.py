@@ -1,0 +1,21 @@
+"""The bus over NATS: requests, publishes, served endpoints, direct listeners, JetStream and the apps' manifests."""
+
+from causeway_common.bus.apps import AppsDirectory, announce
+from causeway_common.bus.connection import Bus, BusSettings, Listener
+from causeway_common.bus.deadline import Deadline
+from causeway_common.bus.dispatch import Call
+from causeway_common.bus.jetstream import DeliveryInfo, DurableConsumer, ensure_streams, publish_durable
+
+__all__ = [
+    "AppsDirectory",
+    "Bus",
+    "BusSettings",
+    "Call",
+    "Deadline",
+    "DeliveryInfo",
+    "DurableConsumer",
+    "Listener",
+    "announce",
+    "ensure_streams",
+    "publish_durable",
+]

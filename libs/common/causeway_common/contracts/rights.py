@@ -1,0 +1,123 @@
+"""What each NATS user may publish and subscribe. The rights are generated from the contracts, never written by hand.
+
+Every process has a user of its own and an inbox prefix of its own; replies go out under `allow_responses`. The receiver
+believes the caller's name in the subject because only that caller's user may publish it.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Any, Final
+
+from causeway_common.contracts import subjects as s
+from causeway_common.contracts import verbs as v
+from causeway_common.contracts.names import is_identifier
+from causeway_common.contracts.verbs import Verb
+
+INBOX_ROOT: Final = "_INBOX"
+
+
+class Role(enum.StrEnum):
+    """Which service a process is."""
+
+    GATEWAY = "gateway"
+    STORAGE = "storage"
+    LOGIC = "logic"
+    INTEGRATIONS = "integrations"
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """The subjects a user may publish to and subscribe; `responses`: it may answer what it was asked."""
+
+    publish: tuple[str, ...]
+    subscribe: tuple[str, ...]
+    responses: bool
+
+
+def inbox_prefix(user: str) -> str:
+    """The inbox prefix of a NATS user."""
+    return f"{INBOX_ROOT}.{s.encode_token(user)}"
+
+
+def rights_of(role: Role, user: str, app: str = "") -> Rights:
+    """The rights of one process.
+
+    Args:
+        role: its service.
+        user: its NATS user, unique to the process.
+        app: for `LOGIC`, the app it serves.
+
+    Raises:
+        ValueError: a logic process without a valid app name.
+    """
+    inbox = f"{inbox_prefix(user)}.>"
+    match role:
+        case Role.GATEWAY:
+            return Rights(
+                publish=(
+                    s.APP_RPC.wildcard(),
+                    s.APP_HOOK.wildcard(),
+                    *_storage_verbs("gateway", v.APPEND, v.HISTORY, v.HEADS),
+                    s.FEED_UNLOGGED.wildcard(),
+                    *_read_kv(),
+                ),
+                subscribe=(
+                    inbox,
+                    s.FEED_LOGGED.wildcard(),
+                    s.FEED_UNLOGGED.wildcard(),
+                    s.GATEWAY_ALL.wildcard(),
+                    s.KV_APPS.wildcard(),
+                ),
+                responses=False,
+            )
+        case Role.STORAGE:
+            return Rights(
+                publish=(
+                    s.FEED_LOGGED.wildcard(),
+                    s.JOB.wildcard(),
+                    s.GATEWAY_ALL.at(verb=s.VERB_COMPARE_HEADS),
+                    *_manage_stream(s.JOBS_STREAM),
+                    *_manage_stream(s.APPS_STREAM),
+                    *_read_kv(),
+                ),
+                subscribe=(inbox, s.STORAGE.wildcard(), s.KV_APPS.wildcard()),
+                responses=True,
+            )
+        case Role.LOGIC:
+            if not is_identifier(app):
+                raise ValueError(f"a logic process needs the name of its app, got {app!r}")
+            return Rights(
+                publish=(
+                    *_storage_verbs(app, v.GET, v.COMMIT, v.HISTORY),
+                    s.KV_APPS.wildcard(app=app),
+                    *_read_kv(),
+                ),
+                subscribe=(inbox, s.APP_RPC.wildcard(app=app), s.APP_HOOK.wildcard(app=app)),
+                responses=True,
+            )
+        case Role.INTEGRATIONS:
+            return Rights(
+                publish=(
+                    *_storage_verbs("integrations", v.ENQUEUE, v.CLAIM, v.SETTLE),
+                    f"$JS.API.CONSUMER.CREATE.{s.JOBS_STREAM}.>",
+                    f"$JS.API.CONSUMER.INFO.{s.JOBS_STREAM}.>",
+                    f"$JS.API.CONSUMER.MSG.NEXT.{s.JOBS_STREAM}.>",
+                    f"$JS.ACK.{s.JOBS_STREAM}.>",
+                ),
+                subscribe=(inbox,),
+                responses=False,
+            )
+
+
+def _storage_verbs(caller: str, *verbs: Verb[Any, Any]) -> tuple[str, ...]:
+    return tuple(s.STORAGE.at(caller=caller, verb=verb.name) for verb in verbs)
+
+
+def _read_kv() -> tuple[str, ...]:
+    return (f"$JS.API.STREAM.INFO.{s.APPS_STREAM}", f"$JS.API.DIRECT.GET.{s.APPS_STREAM}.>")
+
+
+def _manage_stream(stream: str) -> tuple[str, ...]:
+    return tuple(f"$JS.API.STREAM.{verb}.{stream}" for verb in ("CREATE", "UPDATE", "INFO"))

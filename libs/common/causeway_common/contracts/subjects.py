@@ -1,0 +1,135 @@
+"""Every NATS subject of Causeway, declared once as a template (DESIGN section 5), and the one reversible token encoder.
+
+Nothing else in the code base puts a subject together. What comes from outside becomes a token only through `encode_token`
+or after `is_identifier`, so that it is never a wildcard, a separator or a control character.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from causeway_common.contracts.names import ChannelName, is_identifier
+
+_SAFE = re.compile(rb"[A-Za-z0-9_-]")
+_ESCAPED = re.compile(r"=([0-9A-F]{2})")
+_TOKEN = re.compile(r"(?:[A-Za-z0-9_-]|=[0-9A-F]{2})+")
+_FIELD = re.compile(r"\{(\w+)\}")
+_TABLE: Final = tuple(chr(b) if _SAFE.match(bytes([b])) else f"={b:02X}" for b in range(256))
+_EMPTY: Final = "="
+
+
+def encode_token(text: str) -> str:
+    """Any text as one subject token: letters, digits, `_` and `-` as they are, every other UTF-8 byte as `=XX`.
+
+    Injective and reversible (`decode_token`); the empty text is the token `=`.
+    """
+    return "".join([_TABLE[b] for b in text.encode("utf-8", "surrogatepass")]) or _EMPTY
+
+
+def decode_token(token: str) -> str:
+    """The text that `encode_token` made this token from.
+
+    Raises:
+        ValueError: no text encodes to this token.
+    """
+    if token == _EMPTY:
+        return ""
+    if not _TOKEN.fullmatch(token):
+        raise ValueError(f"not an encoded token: {token!r}")
+    raw = _ESCAPED.sub(lambda m: chr(int(m[1], 16)), token).encode("latin-1")
+    text = raw.decode("utf-8", "surrogatepass")
+    if encode_token(text) != token:
+        raise ValueError(f"not the canonical form of a token: {token!r}")
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A subject template: `template` as declared, `at(...)` the wire subject, `wildcard(...)` what a server subscribes."""
+
+    template: str
+
+    def at(self, **fields: str) -> str:
+        """The wire subject with every field filled; each value must be one token.
+
+        Raises:
+            ValueError: a field is missing, unknown, or its value is no token.
+        """
+        return self._fill(fields, None)
+
+    def wildcard(self, **fields: str) -> str:
+        """As `at`, with `*` for every field left out."""
+        return self._fill(fields, "*")
+
+    def fields(self, subject: str) -> dict[str, str]:
+        """The fields of a wire subject of this template.
+
+        Raises:
+            ValueError: the subject is not of this template.
+        """
+        names, values = self.template.split("."), subject.split(".")
+        if len(names) != len(values):
+            raise ValueError(f"{subject!r} is no subject of {self.template!r}")
+        found: dict[str, str] = {}
+        for name, value in zip(names, values, strict=True):
+            if field := _FIELD.fullmatch(name):
+                found[field[1]] = value
+            elif name != value:
+                raise ValueError(f"{subject!r} is no subject of {self.template!r}")
+        return found
+
+    def _fill(self, fields: dict[str, str], default: str | None) -> str:
+        used = 0
+        parts: list[str] = []
+        for name in self.template.split("."):
+            field = _FIELD.fullmatch(name)
+            if field is None:
+                parts.append(name)
+                continue
+            value = fields.get(field[1])
+            if value is None:
+                if default is None:
+                    raise ValueError(f"the subject {self.template!r} needs {field[1]}")
+                parts.append(default)
+                continue
+            used += 1
+            if value != _EMPTY and not _TOKEN.fullmatch(value):
+                raise ValueError(f"not a subject token for {field[1]}: {value!r}")
+            parts.append(value)
+        if used != len(fields):
+            raise ValueError(f"the subject {self.template!r} has no field for some of {sorted(fields)}")
+        return ".".join(parts)
+
+
+APP_RPC: Final = Subject("cw.v1.app.{app}.rpc.{method}")
+APP_HOOK: Final = Subject("cw.v1.app.{app}.hook.{hook}")
+STORAGE: Final = Subject("cw.v1.storage.{caller}.any.{verb}")
+FEED_LOGGED: Final = Subject("cw.v1.feed.l.{channel}")
+FEED_UNLOGGED: Final = Subject("cw.v1.feed.u.{channel}")
+GATEWAY_ALL: Final = Subject("cw.v1.gateway.all.{verb}")
+JOB: Final = Subject("cw.v1.job.{connector}.{op}")
+KV_APPS: Final = Subject("$KV.cw_apps.{app}.{version}")
+
+JOBS_STREAM: Final = "CW_JOBS"
+APPS_BUCKET: Final = "cw_apps"
+APPS_STREAM: Final = "KV_cw_apps"
+VERB_COMPARE_HEADS: Final = "compare_heads"
+
+
+def feed_subject(channel: str, *, logged: bool) -> str:
+    """The feed subject of a channel: `l` where it has history (storage alone publishes there), else `u`."""
+    return (FEED_LOGGED if logged else FEED_UNLOGGED).at(channel=encode_token(channel))
+
+
+def feed_channel(subject: str) -> ChannelName:
+    """The channel of a feed subject. Raises ValueError for any other subject."""
+    return ChannelName(decode_token(subject.rsplit(".", 1)[-1]))
+
+
+def require_identifier(text: str, what: str) -> str:
+    """`text` where it is an identifier. Raises ValueError naming `what` otherwise."""
+    if not is_identifier(text):
+        raise ValueError(f"{what} is not a name: {text!r}")
+    return text

@@ -1,0 +1,52 @@
+"""What can be asked over the bus: one row per question, with its subject, its request and its reply."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from causeway_common.contracts import messages as m
+from causeway_common.contracts.subjects import APP_HOOK, APP_RPC, STORAGE, Subject
+
+Req = TypeVar("Req", bound=m.Message)
+Rep = TypeVar("Rep", bound=m.Message)
+
+
+@dataclass(frozen=True, slots=True)
+class Verb(Generic[Req, Rep]):
+    """A question.
+
+    `repeatable`: asking again with the same message id does no harm, so that the bus may do so when no answer came within 1 s.
+    """
+
+    name: str
+    subject: Subject
+    request: type[Req]
+    reply: type[Rep]
+    repeatable: bool = False
+
+    def at(self, **fields: str) -> str:
+        """The wire subject of this question; the verb's own field is filled in."""
+        return self.subject.at(**self._own_field(), **fields)
+
+    def wildcard(self, **fields: str) -> str:
+        """What a server of this question subscribes; fields not given are wildcards."""
+        return self.subject.wildcard(**self._own_field(), **fields)
+
+    def _own_field(self) -> dict[str, str]:
+        return {field: self.name for field in ("verb", "hook") if f"{{{field}}}" in self.subject.template}
+
+
+APPEND: Final = Verb("append", STORAGE, m.AppendRequest, m.AppendReply, repeatable=True)
+HISTORY: Final = Verb("history", STORAGE, m.HistoryRequest, m.HistoryReply, repeatable=True)
+HEADS: Final = Verb("heads", STORAGE, m.HeadsRequest, m.HeadsReply, repeatable=True)
+GET: Final = Verb("get", STORAGE, m.GetRequest, m.GetReply, repeatable=True)
+COMMIT: Final = Verb("commit", STORAGE, m.CommitRequest, m.CommitReply, repeatable=True)
+ENQUEUE: Final = Verb("enqueue", STORAGE, m.EnqueueRequest, m.EnqueueReply, repeatable=True)
+CLAIM: Final = Verb("claim", STORAGE, m.ClaimRequest, m.ClaimReply)
+SETTLE: Final = Verb("settle", STORAGE, m.SettleRequest, m.SettleReply, repeatable=True)
+RPC: Final = Verb("rpc", APP_RPC, m.RpcRequest, m.RpcReply)
+SUBSCRIBE_HOOK: Final = Verb("subscribe", APP_HOOK, m.SubscribeHookRequest, m.SubscribeHookReply, repeatable=True)
+
+STORAGE_VERBS: Final = (APPEND, HISTORY, HEADS, GET, COMMIT, ENQUEUE, CLAIM, SETTLE)
+CLIENT_COMMAND_SECONDS: Final = 4.0

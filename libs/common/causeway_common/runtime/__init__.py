@@ -1,0 +1,41 @@
+"""How a process runs: settings, lifecycle, health, fault points, clock and ids."""
+
+from causeway_common.runtime.durations import Duration, format_duration, parse_duration
+from causeway_common.runtime.faults import FAULT_POINTS, fault_point
+from causeway_common.runtime.health import Health
+from causeway_common.runtime.ids import new_id, now_ms
+from causeway_common.runtime.lifecycle import Lifecycle
+from causeway_common.runtime.service import Process, Service, StartError, arguments, run_service
+from causeway_common.runtime.settings import (
+    NatsSettings,
+    ServiceSettings,
+    Settings,
+    SettingsError,
+    SettingsFault,
+    TelemetrySettings,
+    load_settings,
+)
+
+__all__ = [
+    "FAULT_POINTS",
+    "Duration",
+    "Health",
+    "Lifecycle",
+    "NatsSettings",
+    "Process",
+    "Service",
+    "ServiceSettings",
+    "Settings",
+    "SettingsError",
+    "SettingsFault",
+    "StartError",
+    "TelemetrySettings",
+    "arguments",
+    "fault_point",
+    "format_duration",
+    "load_settings",
+    "new_id",
+    "now_ms",
+    "parse_duration",
+    "run_service",
+]

@@ -1,0 +1,20 @@
+"""Traces, metrics and logs, and the names they go by."""
+
+from causeway_common.telemetry import names
+from causeway_common.telemetry.counters import Counter, Counters
+from causeway_common.telemetry.logs import get_logger
+from causeway_common.telemetry.setup import prometheus_text, set_up_telemetry, shut_down_telemetry
+from causeway_common.telemetry.spans import Kind, current_traceparent, span
+
+__all__ = [
+    "Counter",
+    "Counters",
+    "Kind",
+    "current_traceparent",
+    "get_logger",
+    "names",
+    "prometheus_text",
+    "set_up_telemetry",
+    "shut_down_telemetry",
+    "span",
+]

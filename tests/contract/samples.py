@@ -1,0 +1,58 @@
+"""One sample of every bus message, whose bytes are committed in golden.json. Additive changes add samples; none is ever edited."""
+
+from __future__ import annotations
+
+from causeway_common.contracts import messages as m
+
+INFO = m.ClientInfo(user="u1", client="c1", conn_info=b'{"name":"Ann"}', chan_info=b"1")
+
+SAMPLES: dict[str, m.Message] = {
+    "client_info": INFO,
+    "fault": m.Fault(name="rejected", code=409, message="a higher bid stands"),
+    "append_item": m.AppendItem(id="k:1", data=b'{"a":1}', info=INFO, tags={"t": "x"}),
+    "append_request": m.AppendRequest(channel="chat:é", size=10, ttl_ms=60000, items=[m.AppendItem(id="c:1:2", data=b"1")]),
+    "append_reply": m.AppendReply(epoch="abcdefgh.1", offsets=[1, 2**40], repeats=[False, True]),
+    "stored_publication": m.StoredPublication(offset=7, data=b"null", time_ms=1_700_000_000_000, info=INFO, tags={"t": "x"}),
+    "feed_publication": m.FeedPublication(channel="chat:1", data=b"[]", epoch="abcdefgh.1", offset=3, time_ms=5),
+    "feed_unlogged": m.FeedPublication(channel="chat:1", data=b"[]"),
+    "head": m.Head(epoch="abcdefgh.1", head=9, floor=2),
+    "head_never_written": m.Head(),
+    "heads_request": m.HeadsRequest(channels=["a", "b"]),
+    "heads_reply": m.HeadsReply(heads=[m.Head(epoch="e", head=1), m.Head()]),
+    "history_request": m.HistoryRequest(channel="a", since=5, limit=10, reverse=True),
+    "history_reply": m.HistoryReply(
+        head=m.Head(epoch="e", head=1), publications=[m.StoredPublication(offset=1, data=b"1", time_ms=2)], more=True
+    ),
+    "publish_item": m.PublishItem(channel="chat:1", data=b"{}", size=10, ttl_ms=60000),
+    "job_item": m.JobItem(connector="webhook", op="event", payload={"type": "x", "data": {"n": 1}}),
+    "document": m.Document(version=3, state={"name": "r", "members": ["a"]}),
+    "get_request": m.GetRequest(kind="room", id="1"),
+    "get_reply": m.GetReply(document=m.Document()),
+    "commit_request": m.CommitRequest(
+        kind="room", id="1", expected=2, commit_id="ab", state={"n": 1}, items=[{"kind": "publish", "channel": "chat:1"}], by="u1"
+    ),
+    "commit_committed": m.CommitReply(outcome="committed", version=3),
+    "commit_repeat": m.CommitReply(outcome="committed", version=3, repeat=True, document=m.Document(version=4, state={})),
+    "commit_conflict": m.CommitReply(outcome="conflict", version=4, document=m.Document(version=4, state={"n": 2})),
+    "new_record": m.NewRecord(id="o:ab:0", app="chat", connector="webhook", op="event", payload={}, traceparent="00-1-2-01"),
+    "enqueue_request": m.EnqueueRequest(records=[m.NewRecord(id="1", app="chat", connector="webhook", op="event", payload={})]),
+    "enqueue_reply": m.EnqueueReply(created=1),
+    "record": m.Record(
+        id="1", app="chat", connector="webhook", op="event", payload={}, state="pending", attempts=2, created_ms=5, note="n"
+    ),
+    "job_delivery": m.JobDelivery(id="o:ab:0"),
+    "claim_request": m.ClaimRequest(id="1", node="n", lease_ms=15000),
+    "claim_reply": m.ClaimReply(outcome="leased"),
+    "settle_request": m.SettleRequest(id="1", attempt=2, outcome="retry", delay_ms=5000, note="503"),
+    "settle_reply": m.SettleReply(settled=True),
+    "rpc_request": m.RpcRequest(user="u1", client="c1", data=b"{}", info=b"1"),
+    "rpc_reply": m.RpcReply(data=b"{}"),
+    "subscribe_hook_request": m.SubscribeHookRequest(user="u1", client="c1", channel="chat:1"),
+    "subscribe_hook_reply": m.SubscribeHookReply(info=b"1"),
+    "method_spec": m.MethodSpec(name="send", concurrent=True),
+    "namespace_spec": m.NamespaceSpec(name="chat", history_size=10, history_ttl_ms=1000, subscribe_hook=True),
+    "manifest": m.Manifest(
+        app="chat", version="0.1.0", methods=[m.MethodSpec(name="send")], namespaces=[m.NamespaceSpec(name="chat")]
+    ),
+    "compare_heads": m.CompareHeads(),
+}

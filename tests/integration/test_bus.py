@@ -1,0 +1,323 @@
+"""The bus against a real nats-server: errors by the table, bounds, deadlines, outages, JetStream, manifests."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from causeway_common.bus import (
+    AppsDirectory,
+    Bus,
+    BusSettings,
+    Call,
+    Deadline,
+    DeliveryInfo,
+    DurableConsumer,
+    announce,
+    ensure_streams,
+    publish_durable,
+)
+from causeway_common.bus.apps import version_order
+from causeway_common.contracts import messages as m
+from causeway_common.contracts import subjects, verbs
+from causeway_common.contracts.errors import CausewayError, ErrorName
+from support.nats import NatsServer
+from support.waiting import until
+
+
+@pytest.fixture
+async def nats(tmp_path: Path) -> AsyncIterator[NatsServer]:
+    server = NatsServer(tmp_path / "nats")
+    await server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+async def make_bus(nats: NatsServer) -> AsyncIterator[Callable[[str], Bus]]:
+    made: list[Bus] = []
+
+    def make(name: str) -> Bus:
+        made.append(Bus(BusSettings(nats.url, "", "", name)))
+        return made[-1]
+
+    yield make
+    for bus in made:
+        await bus.stop()
+
+
+async def heads(bus: Bus, seconds: float = 4, channel: str = "a") -> m.HeadsReply:
+    return await bus.request(
+        verbs.HEADS, m.HeadsRequest(channels=[channel]), Deadline.after(seconds), message_id="id-1", caller="gateway"
+    )
+
+
+async def pair(make_bus: Callable[[str], Bus]) -> tuple[Bus, Bus]:
+    client, server = make_bus("client"), make_bus("server")
+    await client.start()
+    await server.start()
+    return client, server
+
+
+async def test_a_request_is_answered_and_the_handler_learns_caller_id_and_deadline(make_bus: Callable[[str], Bus]) -> None:
+    client, server = await pair(make_bus)
+    calls: list[Call] = []
+
+    async def handler(request: m.HeadsRequest, call: Call) -> m.HeadsReply:
+        calls.append(call)
+        return m.HeadsReply(heads=[m.Head(epoch=request.channels[0])])
+
+    await server.serve(verbs.HEADS, handler, queue="storage", limit=8)
+    await server.flush()
+
+    assert (await heads(client)).heads[0].epoch == "a"
+    assert (calls[0].fields["caller"], calls[0].message_id) == ("gateway", "id-1")
+    assert 3 < calls[0].deadline.remaining() <= 4
+
+
+async def test_nobody_there_is_an_immediate_temporary_error(make_bus: Callable[[str], Bus]) -> None:
+    client, _ = await pair(make_bus)
+
+    with pytest.raises(CausewayError, match="nobody answers") as raised:
+        await heads(client)
+
+    assert (raised.value.code, raised.value.temporary) == (100, True)
+
+
+async def test_an_unexpected_exception_is_internal_without_its_text(make_bus: Callable[[str], Bus]) -> None:
+    client, server = await pair(make_bus)
+
+    async def handler(_request: m.HeadsRequest, _call: Call) -> m.HeadsReply:
+        raise RuntimeError("the password is hunter2")
+
+    await server.serve(verbs.HEADS, handler, queue="storage", limit=8)
+    await server.flush()
+
+    with pytest.raises(CausewayError) as raised:
+        await heads(client)
+
+    assert (raised.value.name, raised.value.message) == (ErrorName.INTERNAL, "internal server error")
+
+
+async def test_beyond_the_limit_the_answer_is_overloaded_and_the_running_ones_go_on(make_bus: Callable[[str], Bus]) -> None:
+    client, server = await pair(make_bus)
+    gate = asyncio.Event()
+
+    async def handler(_request: m.HeadsRequest, _call: Call) -> m.HeadsReply:
+        await gate.wait()
+        return m.HeadsReply(heads=[])
+
+    await server.serve(verbs.HEADS, handler, queue="storage", limit=2)
+    await server.flush()
+    waiting = [asyncio.create_task(heads(client)) for _ in range(3)]
+    done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    error = done.pop().exception()
+    gate.set()
+
+    assert isinstance(error, CausewayError)
+    assert (error.code, error.temporary) == (111, True)
+    assert sum(1 for each in await asyncio.gather(*waiting, return_exceptions=True) if isinstance(each, m.HeadsReply)) == 2
+
+
+async def test_a_repeatable_request_is_sent_again_with_the_same_id_when_no_answer_comes(make_bus: Callable[[str], Bus]) -> None:
+    client, server = await pair(make_bus)
+    ids: list[str] = []
+
+    async def handler(_request: m.HeadsRequest, call: Call) -> m.HeadsReply:
+        ids.append(call.message_id)
+        if len(ids) == 1:
+            await asyncio.Event().wait()
+        return m.HeadsReply(heads=[])
+
+    await server.serve(verbs.HEADS, handler, queue="storage", limit=8)
+    await server.flush()
+    await heads(client)
+
+    assert ids == ["id-1", "id-1"]
+
+
+async def test_a_deadline_ends_the_handler_and_the_caller(make_bus: Callable[[str], Bus]) -> None:
+    client, server = await pair(make_bus)
+    cancelled = asyncio.Event()
+
+    async def handler(_request: m.HeadsRequest, _call: Call) -> m.HeadsReply:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+        raise AssertionError
+
+    await server.serve(verbs.HEADS, handler, queue="storage", limit=8)
+    await server.flush()
+
+    with pytest.raises(CausewayError, match="outcome is unknown") as raised:
+        await heads(client, seconds=0.2)
+
+    assert raised.value.code == 100
+    async with asyncio.timeout(5):
+        await cancelled.wait()
+
+
+async def test_requests_under_way_fail_at_once_when_the_bus_goes_and_work_again_when_it_is_back(
+    make_bus: Callable[[str], Bus], nats: NatsServer
+) -> None:
+    client, server = await pair(make_bus)
+    begun = asyncio.Event()
+
+    async def handler(request: m.HeadsRequest, _call: Call) -> m.HeadsReply:
+        if request.channels == ["hangs"]:
+            begun.set()
+            await asyncio.Event().wait()
+        return m.HeadsReply(heads=[])
+
+    await server.serve(verbs.HEADS, handler, queue="storage", limit=8)
+    await server.flush()
+    came_back: list[bool] = []
+    client.on_reconnect(lambda: came_back.append(True))
+    heard: list[str] = []
+    await client.listen("cw.v1.feed.l.*", lambda subject, _body: heard.append(subject))
+    hanging = asyncio.create_task(heads(client, channel="hangs"))
+    await begun.wait()
+
+    nats.kill()
+
+    with pytest.raises(CausewayError, match="lost, the outcome is unknown"):
+        await hanging
+    with pytest.raises(CausewayError, match="the bus is away"):
+        await heads(client)
+    await nats.start()
+    await until(lambda: client.connected and server.connected and bool(came_back))
+    await server.flush()
+    assert (await heads(client)).heads == []
+    await server.publish("cw.v1.feed.l.a", m.CompareHeads())
+    await until(lambda: heard == ["cw.v1.feed.l.a"])
+
+
+async def test_draining_finishes_what_runs_and_takes_no_more(make_bus: Callable[[str], Bus]) -> None:
+    client, server = await pair(make_bus)
+    begun, gate = asyncio.Event(), asyncio.Event()
+
+    async def handler(_request: m.HeadsRequest, _call: Call) -> m.HeadsReply:
+        begun.set()
+        await gate.wait()
+        return m.HeadsReply(heads=[])
+
+    await server.serve(verbs.HEADS, handler, queue="storage", limit=8)
+    await server.flush()
+    running = asyncio.create_task(heads(client))
+    await begun.wait()
+    stopping = asyncio.create_task(server.stop_serving())
+    await server.flush()
+    with pytest.raises(CausewayError, match="nobody answers"):
+        await heads(client, channel="late")
+    gate.set()
+
+    assert (await running).heads == []
+    await stopping
+
+
+async def test_a_failing_callback_does_not_end_the_connection(make_bus: Callable[[str], Bus]) -> None:
+    client, server = await pair(make_bus)
+    heard: list[bytes] = []
+
+    def callback(subject: str, body: bytes) -> None:
+        if subject.endswith("bad"):
+            raise RuntimeError("a bug")
+        heard.append(body)
+
+    await client.listen("cw.v1.feed.u.*", callback)
+    await client.flush()
+    await server.publish("cw.v1.feed.u.bad", m.CompareHeads())
+    await server.publish("cw.v1.feed.u.good", m.CompareHeads())
+
+    await until(lambda: len(heard) == 1)
+
+
+async def test_jobs_are_delivered_once_bounded_and_again_after_a_failure_and_a_restart(
+    make_bus: Callable[[str], Bus], nats: NatsServer
+) -> None:
+    client, server = await pair(make_bus)
+    await ensure_streams(server, Deadline.after(5))
+    await ensure_streams(server, Deadline.after(5))
+    seen: list[tuple[str, int]] = []
+    running = [0, 0]
+
+    async def handler(message: m.JobDelivery, info: DeliveryInfo) -> None:
+        running[0] += 1
+        running[1] = max(running)
+        await asyncio.sleep(0.01)
+        running[0] -= 1
+        seen.append((message.id, info.delivered))
+        if message.id == "fails" and info.delivered == 1:
+            raise RuntimeError("once")
+
+    consumer = DurableConsumer(
+        client, stream=subjects.JOBS_STREAM, durable="integrations", subject=subjects.JOB.wildcard(), message=m.JobDelivery,
+        handler=handler, concurrency=4, ack_wait_s=0.5,
+    )  # fmt: skip
+    await consumer.start()
+
+    async def put(name: str) -> None:
+        await publish_durable(
+            server, subjects.JOB.at(connector="webhook", op="event"), m.JobDelivery(id=name), Deadline.after(3), message_id=name
+        )
+
+    for name in ("a", "a", "fails", *map(str, range(20))):
+        await put(name)
+    await until(lambda: len(seen) == 23)
+    assert sorted(name for name, _ in seen) == sorted(["a", "fails", "fails", *map(str, range(20))])
+    assert running[1] <= 4
+
+    nats.kill()
+    with pytest.raises(CausewayError):
+        await put("lost")
+    await nats.start()
+    await until(lambda: client.connected and server.connected)
+    await put("after")
+    await until(lambda: ("after", 1) in seen)
+    await consumer.stop()
+
+
+async def test_a_manifest_reaches_a_directory_live_and_one_that_comes_later(make_bus: Callable[[str], Bus]) -> None:
+    early, server = await pair(make_bus)
+    directory = AppsDirectory(early)
+    await directory.start()
+    await ensure_streams(server, Deadline.after(5))
+    chat = m.Manifest(app="chat", version="0.1.0", methods=[m.MethodSpec(name="send")], namespaces=[m.NamespaceSpec(name="chat")])
+    newer = m.Manifest(app="chat", version="0.10.0", methods=[])
+    await announce(server, chat, Deadline.after(3))
+    await until(lambda: directory.ready and "chat" in directory.manifests)
+    assert directory.namespaces["chat"][0] == "chat"
+
+    await announce(server, newer, Deadline.after(3))
+    await announce(server, chat, Deadline.after(3))
+    later = AppsDirectory(server)
+    await later.start()
+    await until(lambda: later.ready)
+
+    assert later.manifests == {"chat": newer}
+    await until(lambda: directory.manifests["chat"] == newer)
+    await directory.stop()
+    await later.stop()
+
+
+async def test_a_namespace_of_another_app_or_with_other_history_is_refused_at_announcement(make_bus: Callable[[str], Bus]) -> None:
+    _, server = await pair(make_bus)
+    await ensure_streams(server, Deadline.after(5))
+    plain = m.NamespaceSpec(name="chat")
+    logged = m.NamespaceSpec(name="chat", history_size=1, history_ttl_ms=1)
+    await announce(server, m.Manifest(app="chat", version="1.0.0", methods=[], namespaces=[plain]), Deadline.after(3))
+
+    with pytest.raises(CausewayError, match="belongs to the app 'chat'"):
+        await announce(server, m.Manifest(app="other", version="1.0.0", methods=[], namespaces=[plain]), Deadline.after(3))
+    with pytest.raises(CausewayError, match="has history never changes"):
+        await announce(server, m.Manifest(app="chat", version="1.1.0", methods=[], namespaces=[logged]), Deadline.after(3))
+
+
+def test_versions_are_ordered_by_value() -> None:
+    versions = ["1.0.0", "1.9.0", "1.10.0", "1.10.0-rc1", "2.0.0", "0.1.0"]
+
+    assert sorted(versions, key=version_order) == ["0.1.0", "1.0.0", "1.9.0", "1.10.0-rc1", "1.10.0", "2.0.0"]
