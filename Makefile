@@ -34,7 +34,7 @@ check: setup ## formatting, lint, types, import rules and the fast tests
 	$(BIN)/ruff format --quiet --check $(SOURCES)
 	$(BIN)/ruff check --quiet $(SOURCES)
 	$(BIN)/mypy --no-error-summary $(SOURCES)
-	$(BIN)/lint-imports --no-timing
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m pytest -q tests/unit tests/contract tests/suites
 
 fmt: setup ## format the code and apply the safe lint fixes

@@ -161,37 +161,46 @@ async def test_a_deadline_ends_the_handler_and_the_caller(make_bus: Callable[[st
         await cancelled.wait()
 
 
-async def test_requests_under_way_fail_at_once_when_the_bus_goes_and_work_again_when_it_is_back(
+async def test_a_lost_connection_fails_new_requests_at_once_and_finds_out_unknown_outcomes(
     make_bus: Callable[[str], Bus], nats: NatsServer
 ) -> None:
     client, server = await pair(make_bus)
     begun = asyncio.Event()
+    asked: list[str] = []
 
-    async def handler(request: m.HeadsRequest, _call: Call) -> m.HeadsReply:
-        if request.channels == ["hangs"]:
+    async def handler(_request: m.HeadsRequest, _call: Call) -> m.HeadsReply:
+        asked.append("heads")
+        if len(asked) == 1:
             begun.set()
             await asyncio.Event().wait()
         return m.HeadsReply(heads=[])
 
+    async def rpc(_request: m.RpcRequest, _call: Call) -> m.RpcReply:
+        return await asyncio.Future()
+
     await server.serve(verbs.HEADS, handler, queue="storage", limit=8)
+    await server.serve(verbs.RPC, rpc, queue="chat", limit=8, app="chat", method="send")
     await server.flush()
     came_back: list[bool] = []
     client.on_reconnect(lambda: came_back.append(True))
     heard: list[str] = []
     await client.listen("cw.v1.feed.l.*", lambda subject, _body: heard.append(subject))
-    hanging = asyncio.create_task(heads(client, channel="hangs"))
+    repeatable = asyncio.create_task(heads(client, seconds=10))
+    once = asyncio.create_task(
+        client.request(verbs.RPC, m.RpcRequest(user="", client="", data=b"1"), Deadline.after(10), app="chat", method="send")
+    )
     await begun.wait()
 
     nats.kill()
 
     with pytest.raises(CausewayError, match="lost, the outcome is unknown"):
-        await hanging
+        await once
     with pytest.raises(CausewayError, match="the bus is away"):
         await heads(client)
     await nats.start()
+    assert (await repeatable).heads == []
+    assert len(asked) == 2
     await until(lambda: client.connected and server.connected and bool(came_back))
-    await server.flush()
-    assert (await heads(client)).heads == []
     await server.publish("cw.v1.feed.l.a", m.CompareHeads())
     await until(lambda: heard == ["cw.v1.feed.l.a"])
 

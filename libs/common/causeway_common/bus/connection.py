@@ -14,7 +14,7 @@ from causeway_common.bus.client import DirectClient, DirectSubscription, connect
 from causeway_common.bus.deadline import Deadline
 from causeway_common.bus.dispatch import DEADLINE_HEADER, ERROR_HEADER, ID_HEADER, Call, Endpoint
 from causeway_common.contracts.codec import decode, encode, from_fault
-from causeway_common.contracts.errors import CausewayError, unavailable
+from causeway_common.contracts.errors import CausewayError, ErrorName, unavailable
 from causeway_common.contracts.ids import derived_id
 from causeway_common.contracts.messages import Fault, Message
 from causeway_common.contracts.rights import inbox_prefix
@@ -27,6 +27,7 @@ requests = counters.counter("requests", "requests sent, by outcome")
 disconnects = counters.counter("disconnects", "times that the NATS connection was lost")
 
 REPEAT_AFTER_SECONDS: Final = 1.0
+REPEAT_PAUSE_SECONDS: Final = 0.05
 DRAIN_SECONDS: Final = 4.0
 CONNECT_RETRY_SECONDS: Final = 0.25
 NO_RESPONDERS: Final = "503"
@@ -50,6 +51,10 @@ class RawReply:
     body: bytes
 
 
+class LostError(CausewayError):
+    """100 unavailable: the connection was lost after the question was sent, so that nobody knows whether it was taken."""
+
+
 class Listener:
     """A direct subscription; `close` ends it."""
 
@@ -66,7 +71,8 @@ class Listener:
 class Bus:
     """One NATS connection, under the process's own user and inbox prefix.
 
-    While the connection is away every request and publish fails at once as 100 unavailable, those under way included.
+    While the connection is away every request and publish fails at once as 100 unavailable; of those under way the repeatable ones
+    are asked again once it is back, within their deadline, and the others fail with the outcome unknown.
     """
 
     def __init__(self, settings: BusSettings) -> None:
@@ -140,12 +146,13 @@ class Bus:
             verb: the question.
             request: its body.
             deadline: after it the outcome is unknown; what is left of it travels along.
-            message_id: makes a repeat harmless; repeatable verbs are sent again with it when no answer came within 1 s.
+            message_id: makes a repeat harmless; a repeatable verb is sent again with it when no answer came within 1 s or the
+                connection was lost meanwhile, until the deadline: only so is an unknown outcome found out.
             fields: the fields of the verb's subject.
 
         Raises:
-            CausewayError: the peer's own error; 100 unavailable at once (no responders, bus away) or at the deadline; 107 when the
-                request is too large or the reply is none of this verb.
+            CausewayError: the peer's own error; 100 unavailable at once where nothing was sent (no responders, bus away), else at
+                the deadline; 107 when the request is too large or the reply is none of this verb.
         """
         subject, body = verb.at(**fields), encode(request)
         attributes = {
@@ -168,19 +175,26 @@ class Bus:
         return answer
 
     async def _ask_until(self, subject: str, body: bytes, deadline: Deadline, message_id: str, *, repeat: bool) -> RawReply:
+        """Ask, and where it may be repeated ask the same again as long as a first send leaves the outcome unknown."""
         headers = {ID_HEADER: message_id} if message_id else {}
         if traceparent := current_traceparent():
             headers[names.TRACEPARENT] = traceparent
+        unknown = False
         while (left := deadline.remaining()) > 0:
             headers[DEADLINE_HEADER] = str(int(left * 1000))
-            patience = min(left, REPEAT_AFTER_SECONDS) if repeat else left
             try:
-                reply = await self.ask(subject, body, Deadline.after(patience), headers)
+                reply = await self.ask(subject, body, Deadline.after(min(left, REPEAT_AFTER_SECONDS) if repeat else left), headers)
+                if reply.headers.get("", "").startswith(NO_RESPONDERS):
+                    raise unavailable("nobody answers this right now, try again")
             except TimeoutError:
-                continue
-            if reply.headers.get("", "").startswith(NO_RESPONDERS):
-                raise unavailable("nobody answers this right now, try again")
-            return reply
+                unknown = True
+            except CausewayError as error:
+                unknown = unknown or isinstance(error, LostError)
+                if not (unknown and repeat):
+                    raise
+                await asyncio.sleep(min(REPEAT_PAUSE_SECONDS, max(deadline.remaining(), 0)))
+            else:
+                return reply
         raise unavailable("no answer before the deadline, the outcome is unknown")
 
     async def ask(self, subject: str, body: bytes, deadline: Deadline, headers: Mapping[str, str] | None = None) -> RawReply:
@@ -188,7 +202,8 @@ class Bus:
 
         Raises:
             TimeoutError: the deadline passed.
-            CausewayError: 100 unavailable, the connection is away or was lost meanwhile.
+            LostError: 100 unavailable, the connection was lost while this was under way.
+            CausewayError: 100 unavailable, the connection is away: nothing was sent.
         """
         token = str(next(self._tokens))
         future: asyncio.Future[RawReply] = asyncio.get_running_loop().create_future()
@@ -273,7 +288,7 @@ class Bus:
     def _fail_waiting(self, why: str) -> None:
         for future in self._waiting.values():
             if not future.done():
-                future.set_exception(unavailable(f"{why}, the outcome is unknown"))
+                future.set_exception(LostError(ErrorName.UNAVAILABLE, f"unavailable: {why}, the outcome is unknown"))
 
     async def _on_error(self, error: Exception) -> None:
         if "permissions violation" in str(error).lower():

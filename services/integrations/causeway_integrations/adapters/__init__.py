@@ -1,0 +1,1 @@
+"""The outside of integrations: storage over the bus, HTTP with address checks, the retry schedule."""

@@ -1,0 +1,140 @@
+"""Webhooks after Standard Webhooks 1.0 (https://www.standardwebhooks.com): events, endpoints, deliveries, and how an answer is judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from causeway_common.contracts.ids import derived_id
+from causeway_common.contracts.messages import JsonMap, NewRecord, Record
+from causeway_integrations.domain.outcome import Done, Failed, GivenUp, Outcome
+
+CONNECTOR: Final = "webhook"
+EVENT: Final = "event"
+DELIVER: Final = "deliver"
+GONE: Final = 410
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A receiver of one event of one app. `secret` is its signing secret, `whsec_` and base64."""
+
+    app: str
+    event: str
+    url: str
+    secret: str = field(repr=False)
+
+    @property
+    def id(self) -> str:
+        """Depends on app, event and URL, so that a changed secret keeps it."""
+        return derived_id(self.app, self.event, self.url)
+
+
+class _Payload(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True)
+
+
+P = TypeVar("P", bound=_Payload)
+
+
+class EventPayload(_Payload):
+    """The payload of `webhook.event`."""
+
+    type: str
+    timestamp: str
+    data: Any
+
+
+class DeliverPayload(_Payload):
+    """The payload of `webhook.deliver`: `id` is the `webhook-id` of every try, `body` the exact JSON of every try."""
+
+    endpoint: str
+    id: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The receiver answered; `text` is the begin of what it said."""
+
+    status: int
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NotReached:
+    """No answer: the name does not resolve, no connection, no TLS, no answer in time."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddressRefused:
+    """The address is none that requests may go to."""
+
+    why: str
+
+
+Answer = Answered | NotReached | AddressRefused
+
+
+def judged(answer: Answer) -> Outcome:
+    """What an attempt's answer means: 2xx is done, 410 and refused addresses give up, everything else is tried again."""
+    match answer:
+        case Answered(status, text):
+            note = f"{status}: {text}" if text else str(status)
+            if 200 <= status < 300:
+                return Done(note)
+            return GivenUp(note) if status == GONE else Failed(note)
+        case NotReached(why):
+            return Failed(why)
+        case AddressRefused(why):
+            return GivenUp(why)
+
+
+def parse_event(payload: JsonMap) -> EventPayload:
+    """The payload of an event.
+
+    Raises:
+        ValueError: with the faults, in one line.
+    """
+    return _parsed(EventPayload, payload)
+
+
+def parse_deliver(payload: JsonMap) -> DeliverPayload:
+    """The payload of a delivery. Raises ValueError as `parse_event`."""
+    return _parsed(DeliverPayload, payload)
+
+
+def fan_out(record: Record, event: EventPayload, endpoints: tuple[Endpoint, ...], traceparent: str) -> list[NewRecord]:
+    """One delivery per endpoint of this app and event.
+
+    Ids and bodies depend on the event's record alone: a repeated fan-out makes the same deliveries again.
+
+    Args:
+        record: the event's.
+        event: its payload.
+        endpoints: all that are configured.
+        traceparent: of the span that the deliveries belong to.
+    """
+    body = event.model_dump_json()
+    found: list[NewRecord] = []
+    for endpoint in endpoints:
+        if (endpoint.app, endpoint.event) == (record.app, event.type):
+            key = "msg_" + derived_id(record.id, endpoint.id)
+            payload = {"endpoint": endpoint.id, "id": key, "body": body}
+            found.append(
+                NewRecord(id=key, app=record.app, connector=CONNECTOR, op=DELIVER, payload=payload, traceparent=traceparent)
+            )
+    return found
+
+
+def _parsed(model: type[P], payload: JsonMap) -> P:
+    try:
+        return model.model_validate(payload)
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_input=False, include_context=False)
+        told = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)
+        raise ValueError(f"the payload is wrong: {told}") from error

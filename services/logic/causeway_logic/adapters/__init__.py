@@ -1,0 +1,1 @@
+"""The outside of the runner: the bus on both sides, the app's module."""

@@ -1,0 +1,70 @@
+"""Keeps the app's manifest announced in `cw_apps`, so that gateways and storage know its methods and namespaces."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from causeway_common.contracts.errors import CausewayError, ErrorName
+from causeway_common.telemetry import get_logger
+
+RETRY_SECONDS: Final = 0.25
+log = get_logger("logic")
+
+
+class Announcer:
+    """Announces at start, every `interval_s`, and at once when asked (after a reconnect).
+
+    Args:
+        announce: one announcement; raises CausewayError.
+        interval_s: between announcements that succeed.
+        retry_s: after one that found the bus or the bucket away.
+    """
+
+    def __init__(self, announce: Callable[[], Awaitable[None]], *, interval_s: float, retry_s: float = RETRY_SECONDS) -> None:
+        self._announce, self._interval, self._retry = announce, interval_s, retry_s
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self.announced = False
+        """Whether the last answer was a yes: gateways know the app as it is."""
+
+    async def start(self) -> None:
+        """Begin; does not wait for the first success."""
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def stop(self) -> None:
+        """End. The manifest stays: other instances may serve it, and gateways learn of silence by no responders."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def again(self) -> None:
+        """Announce now."""
+        self._wake.set()
+
+    async def _run(self) -> None:
+        while True:
+            self._wake.clear()
+            wait = await self._once()
+            try:
+                async with asyncio.timeout(wait):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def _once(self) -> float:
+        """One announcement; how long to wait after it, in seconds."""
+        try:
+            await self._announce()
+        except CausewayError as error:
+            if error.name is ErrorName.BAD_REQUEST:
+                self.announced = False
+                log.error("the app cannot be announced, clients cannot reach it", reason=error.message)  # noqa: TRY400 - one line
+                return self._interval
+            log.debug("the app cannot be announced yet", reason=error.message)
+            return self._retry
+        if not self.announced:
+            log.info("the app is announced")
+        self.announced = True
+        return self._interval

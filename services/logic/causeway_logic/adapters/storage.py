@@ -1,0 +1,27 @@
+"""The app's storage over the bus. The app's name stands in the subject: NATS lets no other app use it."""
+
+from __future__ import annotations
+
+from causeway_common.bus import Bus, Deadline
+from causeway_common.contracts.messages import CommitReply, CommitRequest, Document, GetRequest, HistoryReply, HistoryRequest
+from causeway_common.contracts.verbs import COMMIT, GET, HISTORY
+
+
+class BusStorage:
+    """`ports.Storage` for one app."""
+
+    def __init__(self, bus: Bus, app: str) -> None:
+        self._bus, self._app = bus, app
+
+    async def get(self, kind: str, id: str, deadline: Deadline) -> Document:
+        """As the port says."""
+        reply = await self._bus.request(GET, GetRequest(kind=kind, id=id), deadline, caller=self._app)
+        return reply.document
+
+    async def commit(self, request: CommitRequest, deadline: Deadline) -> CommitReply:
+        """As the port says; the bus sends the same bytes again under the commit id while no answer comes."""
+        return await self._bus.request(COMMIT, request, deadline, message_id=request.commit_id, caller=self._app)
+
+    async def history(self, request: HistoryRequest, deadline: Deadline) -> HistoryReply:
+        """As the port says."""
+        return await self._bus.request(HISTORY, request, deadline, caller=self._app)

@@ -1,0 +1,15 @@
+"""The settings of the runner: section `[logic]`, `CAUSEWAY_LOGIC_…`."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from causeway_common.runtime import Duration, ServiceSettings
+
+
+class LogicSettings(ServiceSettings):
+    """What an app's process may be told."""
+
+    method_concurrency: int = Field(256, ge=1, le=10_000, description="calls of one method at once, beyond: 111 overloaded")
+    hook_concurrency: int = Field(256, ge=1, le=10_000, description="subscribe hooks at once, beyond: 111 overloaded")
+    announce_interval: Duration = Field(5000, ge=100, description="how often the app's manifest is announced again")

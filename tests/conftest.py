@@ -1,0 +1,22 @@
+"""Options of the suite: `--soak-runs=N` gives the long forms their seeds; without it they are not collected."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--soak-runs", type=int, default=0, help="how many seeds the long forms of tests run (0: none)")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "soak_seed" in metafunc.fixturenames:
+        metafunc.parametrize("soak_seed", range(1, metafunc.config.getoption("--soak-runs") + 1))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The long forms are left out of `make test`, not skipped: their short forms stand there."""
+    if config.getoption("--soak-runs") == 0:
+        long_forms = [item for item in items if item.get_closest_marker("soak")]
+        config.hook.pytest_deselected(items=long_forms)
+        items[:] = [item for item in items if item not in long_forms]

@@ -1,0 +1,140 @@
+"""P2 and P3 at every named fault point: the real process dies there by SIGKILL, and what left with a commit still left once.
+
+A chat message is a commit with one publication and one job. After each crash: what was answered is in the log once; whatever is in the
+log, answered or not, was delivered to the webhook's peer, with one webhook-id and one body each (a repeat has the same id).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from centrifuge import CentrifugeError, Client, PublicationContext, SubscriptionEventHandler
+
+from causeway_common.runtime import FAULT_POINTS
+from support.otlp import WebhookReceiver
+from support.stack import running_stack
+from support.waiting import until
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+MESSAGES = 6
+# create_room is a commit of its own, so the commit's points are passed once before the first message
+NTH = {point: 4 if point.startswith("storage.commit") else 2 for point in FAULT_POINTS}
+
+
+def config(hooks: WebhookReceiver) -> str:
+    return f"""
+[storage]
+redeliver_after = "3s"
+
+[integrations.webhook]
+timeout = "1s"
+
+[[integrations.webhook.endpoints]]
+app = "chat"
+event = "chat.message.created"
+url = "{hooks.url}"
+secret = "{SECRET}"
+"""
+
+
+class Listener(SubscriptionEventHandler):
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+
+    async def on_publication(self, ctx: PublicationContext) -> None:
+        self.ids.append(ctx.pub.data["id"])
+
+
+async def rpc(client: Client, method: str, data: dict[str, object], *, again: bool) -> dict[str, object] | None:
+    """The answer; None for a temporary error, unless it is asked `again` until it is answered."""
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                answer: dict[str, object] = (await client.rpc(method, data)).data
+            except CentrifugeError:
+                if not again:
+                    return None
+                await asyncio.sleep(0.05)
+            else:
+                return answer
+
+
+class Messages:
+    """One user in a room: what was answered, what the log has, what the webhook's peer got."""
+
+    def __init__(self, client: Client, hooks: WebhookReceiver, room: str) -> None:
+        self._client, self._hooks, self._room = client, hooks, room
+        self.heard = Listener()
+        self.answered: dict[str, str] = {}
+
+    async def send(self, count: int) -> None:
+        subscription = self._client.new_subscription(f"chat:{self._room}", self.heard)
+        await subscription.subscribe()
+        await subscription.ready(10)
+        for number in range(count):
+            reply = await rpc(self._client, "chat.send", {"room": self._room, "text": f"m{number}"}, again=False)
+            if reply:
+                self.answered[f"m{number}"] = str(reply["id"])
+            else:
+                await asyncio.sleep(0.1)
+
+    async def log(self) -> list[tuple[str, str]]:
+        page = await rpc(self._client, "chat.history", {"room": self._room, "limit": 200}, again=True)
+        assert page
+        assert isinstance(page["messages"], list)
+        return [(message["text"], message["id"]) for message in page["messages"]]
+
+    def delivered(self) -> Counter[str]:
+        return Counter(json.loads(body)["data"]["id"] for _, body in self._hooks.received)
+
+    async def settled(self) -> set[str]:
+        """Wait until log, subscriber and peer agree, or 30 s are over; the ids of the log."""
+        ids: set[str] = set()
+        for _ in range(300):
+            ids = {id_ for _, id_ in await self.log()}
+            if ids >= set(self.answered.values()) and set(self.delivered()) == ids == set(self.heard.ids):
+                break
+            await asyncio.sleep(0.1)
+        return ids
+
+    def assert_once(self, log: list[tuple[str, str]], ids: set[str], most: int) -> None:
+        assert max(Counter(text for text, _ in log).values()) == 1, "no message is doubled"
+        assert {text: id_ for text, id_ in log if text in self.answered} == self.answered
+        assert set(self.delivered()) == ids, "every message of the log left as a webhook, and nothing else did"
+        assert self.heard.ids == sorted(ids, key=int), "the subscriber got each message once, in order"
+        came: dict[str, set[tuple[str, bytes]]] = {}
+        for headers, body in self._hooks.received:
+            came.setdefault(json.loads(body)["data"]["id"], set()).add((headers["webhook-id"], body))
+        assert all(len(found) == 1 for found in came.values()), "a repeat carries the same id and body"
+        assert max(self.delivered().values()) <= most, "an effect is repeated only where it happened before the process died"
+
+
+@pytest.mark.stack
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("point", FAULT_POINTS)
+async def test_what_left_with_a_commit_leaves_once_wherever_the_process_dies(tmp_path: Path, point: str) -> None:
+    hooks = WebhookReceiver()
+    await hooks.start()
+    service = point.split(".", maxsplit=1)[0]
+    env = {"CAUSEWAY_TESTING": "1", "CAUSEWAY_FAULT": f"{point}:{NTH[point]}"}
+    try:
+        async with running_stack(tmp_path, config=config(hooks), env=env) as stack:
+            first = stack.pid(service)
+            client = stack.client("ann")
+            await client.connect()
+            await client.ready(10)
+            created = await rpc(client, "chat.create_room", {"name": "r"}, again=True)
+            assert created
+            messages = Messages(client, hooks, str(created["room"]))
+            await messages.send(MESSAGES)
+            await until(lambda: stack.pid(service) != first, 20)
+            await stack.ready()
+            ids = await messages.settled()
+            messages.assert_once(await messages.log(), ids, most=2 if point == "integrations.deliver.after" else 1)
+            await client.disconnect()
+    finally:
+        await hooks.stop()

@@ -1,0 +1,256 @@
+"""Requests to real receivers on loopback: what they get, and what is never sent."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+from aiohttp.abc import AbstractResolver, ResolveResult
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+from causeway_common.telemetry import span
+from causeway_integrations.adapters.http import ANSWER_MAX_BYTES, HttpPoster
+from causeway_integrations.domain.outcome import Done
+from causeway_integrations.domain.webhook import AddressRefused, Answered, Endpoint, NotReached
+from causeway_integrations.handlers.webhook import WebhookConnector
+from unit.integrations.fakes import FakeRecords, new_record
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Names(AbstractResolver):
+    """A fake name service: each answer in turn, the last one for ever."""
+
+    def __init__(self, *answers: list[str]) -> None:
+        self.answers, self.asked = list(answers), 0
+
+    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
+        self.asked += 1
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if not answer:
+            raise OSError("no such name")
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+                proto=0,
+                flags=0,
+            )
+            for address in answer
+        ]
+
+    async def close(self) -> None:
+        return
+
+
+@asynccontextmanager
+async def receiver(handler: Handler) -> AsyncIterator[int]:
+    """A real HTTP server on loopback; its port."""
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handler)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        yield int(runner.addresses[0][1])
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def poster(
+    *, allowed: frozenset[str] = LOOPBACK, timeout_s: float = 5, names: Names | None = None
+) -> AsyncIterator[HttpPoster]:
+    made = HttpPoster(timeout_s=timeout_s, allowed=allowed, connections=4, user_agent="test/1")
+    await made.start(names)
+    try:
+        yield made
+    finally:
+        await made.stop()
+
+
+async def ok(_request: web.Request) -> web.Response:
+    return web.Response(text="thanks")
+
+
+async def test_a_delivery_verifies_with_the_standardwebhooks_package() -> None:
+    got: list[tuple[dict[str, str], bytes]] = []
+
+    async def take(request: web.Request) -> web.Response:
+        got.append((dict(request.headers), await request.read()))
+        return web.Response(status=204)
+
+    async with receiver(take) as port, poster() as sender:
+        endpoint = Endpoint("chat", "e", f"http://127.0.0.1:{port}/hook?x=1", SECRET)
+        records = FakeRecords()
+        records.add(new_record("event", {"type": "e", "timestamp": "2025-01-01T00:00:00.000Z", "data": {"text": "hé 🦆"}}))
+        connector = WebhookConnector((endpoint,), records, sender, lambda: time.time_ns() // 1_000_000)
+        event = (await records.claim("o:1:0", 1)).record
+        assert event is not None
+        await connector.event(event)
+        (child,) = records.records.keys() - {"o:1:0"}
+        delivery = (await records.claim(child, 1)).record
+        assert delivery is not None
+        with span("attempt"):
+            assert await connector.deliver(delivery) == Done("204")
+
+    ((headers, body),) = got
+    assert Webhook(SECRET).verify(body, headers) == {
+        "type": "e",
+        "timestamp": "2025-01-01T00:00:00.000Z",
+        "data": {"text": "hé 🦆"},
+    }
+    assert list(json.loads(body)) == ["type", "timestamp", "data"]
+    assert headers["webhook-id"] == child
+    assert headers["Content-Type"] == "application/json"
+    with pytest.raises(WebhookVerificationError):
+        Webhook("whsec_" + "A" * 32).verify(body, headers)
+
+
+async def test_a_redirect_is_not_followed() -> None:
+    seen: list[str] = []
+
+    async def move(request: web.Request) -> web.Response:
+        seen.append(request.path)
+        return web.Response(status=307, headers={"Location": "/elsewhere"})
+
+    async with receiver(move) as port, poster() as sender:
+        answer = await sender.post(f"http://127.0.0.1:{port}/first", {}, b"{}")
+
+    assert isinstance(answer, Answered)
+    assert (answer.status, seen) == (307, ["/first"])
+
+
+async def test_of_a_huge_answer_only_the_beginning_is_read() -> None:
+    async def flood(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(status=500)
+        await response.prepare(request)
+        try:
+            for _ in range(1 << 14):
+                await response.write(b"x" * 65_536)
+        except ConnectionError:
+            pass  # the sender closed on us, as it should
+        return response
+
+    async with receiver(flood) as port, poster() as sender:
+        answer = await sender.post(f"http://127.0.0.1:{port}/", {}, b"{}")
+
+    assert isinstance(answer, Answered)
+    assert answer.status == 500
+    assert len(answer.text) <= ANSWER_MAX_BYTES
+
+
+async def test_a_receiver_that_never_answers_ends_at_the_time_out() -> None:
+    release = asyncio.Event()
+
+    async def hang(_request: web.Request) -> web.Response:
+        await release.wait()
+        return web.Response()
+
+    async with receiver(hang) as port, poster(timeout_s=0.2) as sender:
+        answer = await sender.post(f"http://127.0.0.1:{port}/", {}, b"{}")
+        release.set()
+
+    assert answer == NotReached("no answer within 0.2 s")
+
+
+async def test_the_status_decides_though_the_body_hangs() -> None:
+    release = asyncio.Event()
+
+    async def half(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(status=200)
+        await response.prepare(request)
+        await release.wait()
+        return response
+
+    async with receiver(half) as port, poster(timeout_s=0.3) as sender:
+        answer = await sender.post(f"http://127.0.0.1:{port}/", {}, b"{}")
+        release.set()
+
+    assert isinstance(answer, Answered)
+    assert answer.status == 200
+
+
+async def test_a_refused_connection_and_a_name_that_is_not_there_are_not_reached() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    async with poster(names=Names([])) as sender:
+        refused = await sender.post(f"http://127.0.0.1:{port}/", {}, b"{}")
+        unresolved = await sender.post("http://receiver.example/", {}, b"{}")
+
+    assert isinstance(refused, NotReached)
+    assert isinstance(unresolved, NotReached)
+    assert "does not resolve" in unresolved.why
+
+
+async def test_what_is_no_http_is_not_reached() -> None:
+    async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)
+        writer.write(b"SSH-2.0-nothing\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_server(babble, "127.0.0.1", 0)
+    async with server, poster() as sender:
+        answer = await sender.post(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", {}, b"{}")
+
+    assert isinstance(answer, NotReached)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "169.254.169.254"])
+async def test_a_literal_address_that_is_not_public_is_refused(host: str) -> None:
+    async with receiver(ok) as port, poster(allowed=frozenset()) as sender:
+        answer = await sender.post(f"http://{host}:{port}/", {}, b"{}")
+
+    assert isinstance(answer, AddressRefused)
+
+
+@pytest.mark.parametrize("host", ["2130706433", "127.1", "0x7f.1", "0177.0.0.1"])
+async def test_an_odd_spelling_of_loopback_reaches_nothing(host: str) -> None:
+    async with receiver(ok) as port, poster(allowed=frozenset()) as sender:
+        answer = await sender.post(f"http://{host}:{port}/", {}, b"{}")
+
+    assert not isinstance(answer, Answered)
+
+
+@pytest.mark.parametrize("answer", [["127.0.0.1"], ["8.8.8.8", "10.0.0.1"], ["::ffff:127.0.0.1"], ["fd00::1"]])
+async def test_a_name_with_one_address_that_is_not_public_is_refused(answer: list[str]) -> None:
+    async with receiver(ok) as port, poster(allowed=frozenset(), names=Names(answer)) as sender:
+        got = await sender.post(f"http://receiver.example:{port}/", {}, b"{}")
+
+    assert isinstance(got, AddressRefused)
+    assert "receiver.example" in got.why
+
+
+async def test_a_name_that_is_allowed_may_be_loopback_and_is_asked_once_per_request() -> None:
+    """The checked address is the one connected to: a second answer (rebinding) is asked for, and checked, by the next connection alone."""
+
+    async def once(_request: web.Request) -> web.Response:
+        response = web.Response(text="thanks")
+        response.force_close()
+        return response
+
+    names = Names(["127.0.0.1"])
+    async with receiver(once) as port, poster(allowed=frozenset({"receiver.example"}), names=names) as sender:
+        for asked in (1, 2):
+            assert await sender.post(f"http://RECEIVER.example:{port}/", {}, b"{}") == Answered(200, "thanks")
+            assert names.asked == asked
+
+
+async def test_proxy_variables_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with receiver(ok) as port, poster() as sender:
+        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1/")
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:1/")
+        assert isinstance(await sender.post(f"http://127.0.0.1:{port}/", {}, b"{}"), Answered)

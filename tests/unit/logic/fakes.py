@@ -1,0 +1,133 @@
+"""An in-memory stand-in for storage with its contract's meaning, and a bench to call an app on. A fake, for unit tests alone."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from causeway_common.bus import Call, Deadline
+from causeway_common.contracts.codec import decode_item
+from causeway_common.contracts.errors import unavailable
+from causeway_common.contracts.messages import (
+    CommitReply,
+    CommitRequest,
+    Document,
+    Head,
+    HistoryReply,
+    HistoryRequest,
+    JobItem,
+    JsonMap,
+    PublishItem,
+    RpcRequest,
+    StoredPublication,
+    SubscribeHookRequest,
+)
+from causeway_logic import App
+from causeway_logic.handlers.dispatch import Dispatcher
+from causeway_logic.ports import Outside
+
+PAGE_MAX = 7
+"""Small, so that every scan needs several pages."""
+
+
+@dataclass
+class FakeStorage:
+    """Entities, logs and jobs in memory. `before_commit` runs just before a commit is judged; `lose_replies` loses so many answers."""
+
+    entities: dict[tuple[str, str], Document] = field(default_factory=dict)
+    commits: dict[str, int] = field(default_factory=dict)
+    seen: list[CommitRequest] = field(default_factory=list)
+    logs: dict[str, list[StoredPublication]] = field(default_factory=lambda: defaultdict(list))
+    jobs: list[JobItem] = field(default_factory=list)
+    before_commit: Callable[[CommitRequest], None] | None = None
+    lose_replies: int = 0
+
+    async def get(self, kind: str, id: str, deadline: Deadline) -> Document:
+        assert deadline.remaining() > 0
+        found = self.entities.get((kind, id), Document())
+        await asyncio.sleep(0)  # others run here, as they do while the real one's answer is on its way
+        return found
+
+    async def commit(self, request: CommitRequest, deadline: Deadline) -> CommitReply:
+        """The bus's part included: an answer that is lost has the same bytes sent again."""
+        self.seen.append(request)
+        if self.before_commit is not None:
+            self.before_commit(request)
+        while True:
+            reply = self._judged(request)
+            if not self.lose_replies:
+                return reply
+            self.lose_replies -= 1
+            if deadline.remaining() <= 0:
+                raise unavailable("no answer before the deadline")
+
+    def _judged(self, request: CommitRequest) -> CommitReply:
+        key = (request.kind, request.id)
+        current = self.entities.get(key, Document())
+        if request.commit_id in self.commits:
+            version = self.commits[request.commit_id]
+            return CommitReply(outcome="committed", version=version, repeat=True, document=current)
+        if current.version != request.expected:
+            return CommitReply(outcome="conflict", version=current.version, document=current)
+        self.put(request.kind, request.id, request.state)
+        self.commits[request.commit_id] = current.version + 1
+        for item in map(decode_item, request.items):
+            match item:
+                case PublishItem(channel=channel, data=data):
+                    log = self.logs[channel]
+                    log.append(StoredPublication(offset=len(log) + 1, data=data, time_ms=len(log)))
+                case JobItem():
+                    self.jobs.append(item)
+                case _:
+                    raise AssertionError(item)
+        return CommitReply(outcome="committed", version=current.version + 1)
+
+    def put(self, kind: str, id: str, state: JsonMap) -> None:
+        """What another process committed meanwhile."""
+        version = self.entities.get((kind, id), Document()).version
+        self.entities[(kind, id)] = Document(version=version + 1, state=json.loads(json.dumps(state)))
+
+    async def history(self, request: HistoryRequest, deadline: Deadline) -> HistoryReply:
+        assert deadline.remaining() > 0
+        log = self.logs.get(request.channel, [])
+        if request.reverse:
+            rest = [each for each in reversed(log) if not request.since or each.offset < request.since]
+        else:
+            rest = [each for each in log if each.offset > request.since]
+        page = rest[: min(request.limit, PAGE_MAX)]
+        return HistoryReply(head=Head(epoch="fake", head=len(log)), publications=page, more=len(rest) > len(page))
+
+
+class Bench:
+    """Calls an app as users do, over a FakeStorage, with a clock that stands until it is moved."""
+
+    def __init__(self, app: App) -> None:
+        self.storage = FakeStorage()
+        self.time_ms = 1_735_689_600_000
+        self.pauses: list[float] = []
+        self._calls = 0
+        outside = Outside(storage=self.storage, now_ms=lambda: self.time_ms, new_id=self._id, jitter=lambda: 0.5, pause=self._pause)
+        self.dispatcher = Dispatcher(app, outside)
+
+    def _id(self) -> str:
+        self._calls += 1
+        return f"fresh-{self._calls}"
+
+    async def _pause(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+
+    async def call(self, method: str, data: Any, *, user: str = "ann", message_id: str = "", seconds: float = 4) -> Any:
+        """The reply's JSON, decoded."""
+        body = data if isinstance(data, bytes) else json.dumps(data).encode()
+        call = Call({}, message_id or self._id(), Deadline.after(seconds))
+        reply = await self.dispatcher.rpc(method, RpcRequest(user=user, client="client", data=body), call)
+        return json.loads(reply.data)
+
+    async def subscribe(self, channel: str, *, user: str = "ann") -> None:
+        """Ask the subscribe hook."""
+        request = SubscribeHookRequest(user=user, client="client", channel=channel)
+        await self.dispatcher.subscribe(request, Call({}, self._id(), Deadline.after(4)))

@@ -1,0 +1,43 @@
+"""The checker of the killing test sees each kind of breach."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from chaos.checker import Histories, violations
+
+LOG = ((1, "a"), (2, "b"), (3, "c"))
+GOOD = Histories(
+    epoch="e",
+    log=LOG,
+    acknowledged={"a": (1, "e"), "c": (3, "e")},
+    sent=frozenset("abcd"),
+    received={"one": (0, LOG), "two": (1, LOG[1:])},
+)
+
+
+def test_a_kept_promise_has_no_violations() -> None:
+    assert violations(GOOD) == []
+
+
+@pytest.mark.parametrize(
+    ("broken", "sentence"),
+    [
+        (replace(GOOD, log=LOG[:2], received={}), "c was acknowledged at 3 and is not in the log"),
+        (replace(GOOD, log=(*LOG, (4, "a")), received={}), "a stands 2 times"),
+        (replace(GOOD, log=((1, "a"), (3, "c")), received={}), "offsets are not"),
+        (replace(GOOD, log=(LOG[0], LOG[2], LOG[1]), received={}), "offsets are not"),
+        (replace(GOOD, log=(*LOG, (4, "x")), received={}), "x stands in the log and was never sent"),
+        (replace(GOOD, acknowledged={"a": (2, "e")}), "a was acknowledged as 2@e and stands at 1@e"),
+        (replace(GOOD, acknowledged={"a": (1, "f")}), "a was acknowledged as 1@f"),
+        (replace(GOOD, received={"one": (0, LOG[:2])}), "one received 2 of 3: lost what follows number 2"),
+        (replace(GOOD, received={"one": (0, (LOG[0], LOG[2]))}), "number 1 is (3, 'c')"),
+        (replace(GOOD, received={"one": (0, (*LOG, LOG[2]))}), "doubled ['c']"),
+        (replace(GOOD, received={"one": (0, (LOG[1], LOG[0], LOG[2]))}), "number 0 is (2, 'b')"),
+        (replace(GOOD, complaints=("one was told recovered: false",)), "recovered: false"),
+    ],
+)
+def test_each_kind_of_breach_is_named(broken: Histories, sentence: str) -> None:
+    assert any(sentence in found for found in violations(broken))
