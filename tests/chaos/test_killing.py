@@ -34,8 +34,7 @@ MIN_UNANSWERED = 16
 async def kill_in_turn(directory: Path, seed: int) -> None:
     """One run; everything random in it comes from the seed."""
     draw = random.Random(seed)
-    async with running_stack(directory, config=CONFIG, gateways=1 + seed % 2) as stack:
-        api = stack.api()
+    async with running_stack(directory, config=CONFIG, gateways=1 + seed % 2) as stack, stack.api() as api:
         publishers = Publishers(api, CHANNEL)
         watchers = [Watcher(name, stack.client(name), CHANNEL) for name in ("ann", "bob")]
         chatter = Chatter(stack.client("cem"))

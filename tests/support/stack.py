@@ -98,16 +98,21 @@ class Stack:
         """A published client, not yet connected. It reconnects within 0.2 s, so that a test does not wait for its backoff."""
         return Client(self.url, token=self.token(user), max_reconnect_delay=0.2, **options)
 
-    def api(self) -> AsyncClient:
-        """A published server client."""
-        return AsyncClient(f"http://127.0.0.1:{self.port}/api", self.credentials["api_key"], timeout=6)
+    @asynccontextmanager
+    async def api(self) -> AsyncIterator[AsyncClient]:
+        """A published server client, closed behind the block."""
+        api = AsyncClient(f"http://127.0.0.1:{self.port}/api", self.credentials["api_key"], timeout=6)
+        try:
+            yield api
+        finally:
+            await api.close()
 
     def pid(self, name: str) -> int:
-        """The process id of a process, by its name or its service."""
+        """The process id of a process, by its name or its service; 0 while it is down."""
         for process in self.state().get("processes", []):
             if name in (process["name"], process["service"]):
                 return int(process["pid"])
-        raise AssertionError(f"no process {name} in {self.state()}")
+        return 0
 
     def pids(self) -> list[int]:
         """Every child's process id."""
@@ -116,6 +121,7 @@ class Stack:
     def kill(self, name: str, signum: int = signal.SIGKILL) -> int:
         """Send a signal to a process of the stack. Returns its process id."""
         pid = self.pid(name)
+        assert pid, f"{name} is down already"
         os.kill(pid, signum)
         return pid
 

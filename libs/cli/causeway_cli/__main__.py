@@ -1,0 +1,31 @@
+"""`causeway`: the commands, put together."""
+
+from __future__ import annotations
+
+import click
+
+from causeway_cli import __version__
+from causeway_cli.commands.call import call
+from causeway_cli.commands.dev import dev
+from causeway_cli.commands.publish import publish
+from causeway_cli.commands.tail import tail
+from causeway_cli.commands.token import token
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, message="causeway %(version)s")
+def main() -> None:
+    """Causeway: a self-hosted real-time backend.
+
+    `causeway dev` runs all of it on this machine. The other commands use a running stack, found by its data directory or named by
+    URL and key.
+
+    Exit codes: 0 done, 1 failed (the message says why), 2 wrong usage or configuration.
+    """
+
+
+for command in (dev, token, publish, call, tail):
+    main.add_command(command)
+
+if __name__ == "__main__":
+    main()

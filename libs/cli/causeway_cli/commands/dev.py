@@ -1,0 +1,56 @@
+"""`causeway dev`: the whole system on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from causeway_cli.dev.credentials import CredentialsError
+from causeway_cli.dev.datadir import DataDirError
+from causeway_cli.dev.ports import PortTakenError
+from causeway_cli.dev.stack import DevOptions, StackError, run_stack
+from causeway_cli.options import data_dir_option
+from causeway_common.runtime import SettingsError
+
+EXIT_CONFIGURATION = 2
+MAX_GATEWAYS = 32
+
+
+@click.command()
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    help="Public port of the gateway on 127.0.0.1.  [default: http_server.port of the configuration, else 8000]",
+)
+@data_dir_option
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="TOML file for all services.  [default: a namespace `demo` to play with]",
+)
+@click.option(
+    "--gateways",
+    type=click.IntRange(1, MAX_GATEWAYS),
+    default=1,
+    show_default=True,
+    help="Gateway processes; they share the port.",
+)
+@click.pass_context
+def dev(ctx: click.Context, *, port: int | None, data_dir: Path, config: Path | None, gateways: int) -> None:
+    """Run the whole system on this machine.
+
+    Starts NATS and the services as processes on 127.0.0.1, keeps them alive, and stops them all on Ctrl-C (a second one kills at once).
+    What runs stands in DATA_DIR/stack.json, the API key and the token secret in DATA_DIR/credentials.json.
+
+    Exit codes: 0 stopped, 1 could not start, 2 wrong configuration.
+    """
+    try:
+        run_stack(DevOptions(data_dir, config, port, gateways))
+    except SettingsError as error:
+        click.echo("causeway dev cannot start, its configuration is wrong:", err=True)
+        for fault in error.faults:
+            click.echo(f"  - {fault}", err=True)
+        ctx.exit(EXIT_CONFIGURATION)
+    except (StackError, DataDirError, PortTakenError, CredentialsError) as error:
+        raise click.ClickException(str(error)) from error

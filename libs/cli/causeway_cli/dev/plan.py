@@ -1,0 +1,181 @@
+"""What a stack consists of: its processes with command, environment, ports, rights. Pure: ports and passwords come from arguments."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from causeway_cli.dev.config import Configured
+from causeway_cli.dev.credentials import Credentials
+from causeway_cli.dev.natsconf import NatsUser
+from causeway_common.contracts.rights import Role, rights_of
+
+NATS_CONFIG_FILE: Final = "nats.conf"
+# Gateways first, so that clients are sent away while all behind them still answers; the bus last.
+STOP_ORDER: Final = ("gateway", "logic", "integrations", "storage", "nats")
+STOP_SECONDS: Final = 10.0
+# Its banner, and that passwords stand in the file: they are made anew at each start and the file is its owner's alone.
+NATS_HIDDEN: Final = re.compile(r"\[INF\](?! Server is ready)|\[WRN\] Plaintext passwords")
+
+
+@dataclass(frozen=True, slots=True)
+class AppSpec:
+    """An app: its name, and what `causeway-logic run` takes."""
+
+    name: str
+    target: str
+
+
+CHAT: Final = AppSpec("chat", "apps.chat:app")
+
+
+@dataclass(frozen=True, slots=True)
+class StackOptions:
+    """What was asked for. Paths are absolute; `scripts` is the folder of the console scripts and of nats-server."""
+
+    data_dir: Path
+    config: Path
+    host: str
+    port: int
+    gateways: int
+    scripts: Path
+    apps: tuple[AppSpec, ...] = (CHAT,)
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSpec:
+    """One process to keep alive.
+
+    Attributes:
+        service: as stack.json names it (`gateway`, `logic-chat`, `nats`…).
+        name: unique in the stack.
+        kind: its place in `STOP_ORDER`.
+        command: absolute program and arguments.
+        env: its whole environment.
+        port: what it serves to others, or None.
+        internal_port: health and metrics.
+        health_url: answers 200 when it is ready.
+        hidden: lines of its output in which this pattern is found are not printed.
+    """
+
+    service: str
+    name: str
+    kind: str
+    command: tuple[str, ...]
+    env: Mapping[str, str] = field(repr=False)
+    port: int | None
+    internal_port: int
+    health_url: str
+    hidden: re.Pattern[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StackPlan:
+    """A stack, ready to start."""
+
+    url: str
+    nats_url: str
+    nats: ProcessSpec
+    services: tuple[ProcessSpec, ...]
+    nats_users: tuple[NatsUser, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """A service process before it has ports: `role` names its settings and its console script too."""
+
+    role: Role
+    name: str
+    arguments: tuple[str, ...] = ()
+    app: str = ""
+
+    @property
+    def service(self) -> str:
+        return self.name if self.role is Role.LOGIC else self.role.value
+
+
+def plan_stack(
+    options: StackOptions,
+    configured: Configured,
+    credentials: Credentials,
+    *,
+    env: Mapping[str, str],
+    new_port: Callable[[], int],
+    new_password: Callable[[], str],
+) -> StackPlan:
+    """The stack's processes.
+
+    Args:
+        options: what was asked for.
+        configured: what the configuration adds.
+        credentials: the secrets in force, for the gateways.
+        env: the environment that all processes inherit.
+        new_port: a port that is free and stays ours.
+        new_password: a fresh password.
+    """
+    nats_port, monitor_port = new_port(), new_port()
+    nats_url = f"nats://{options.host}:{nats_port}"
+    users: list[NatsUser] = []
+    services: list[ProcessSpec] = []
+    for member in _members(options):
+        user = NatsUser(member.name, new_password(), rights_of(member.role, member.name, member.app))
+        users.append(user)
+        own = {**_bus_variables(user, nats_url), **_gateway_variables(member, options, credentials)}
+        services.append(_service(options, member, {**env, **configured.added.get(member.role, {})}, own, new_port()))
+    nats = ProcessSpec(
+        service="nats",
+        name="nats",
+        kind="nats",
+        command=(str(options.scripts / "nats-server"), "-c", str(options.data_dir / NATS_CONFIG_FILE)),
+        env=env,
+        port=nats_port,
+        internal_port=monitor_port,
+        health_url=f"http://{options.host}:{monitor_port}/healthz",
+        hidden=NATS_HIDDEN,
+    )
+    return StackPlan(
+        url=f"http://{options.host}:{options.port}", nats_url=nats_url, nats=nats, services=tuple(services), nats_users=tuple(users)
+    )
+
+
+def _members(options: StackOptions) -> list[_Member]:
+    logic = [_Member(Role.LOGIC, f"logic-{app.name}", ("run", app.target), app.name) for app in options.apps]
+    gateways = [_Member(Role.GATEWAY, f"gateway-{number}") for number in range(1, options.gateways + 1)]
+    return [_Member(Role.STORAGE, "storage"), *logic, _Member(Role.INTEGRATIONS, "integrations"), *gateways]
+
+
+def _bus_variables(user: NatsUser, nats_url: str) -> dict[str, str]:
+    return {"NATS__URL": nats_url, "NATS__USER": user.name, "NATS__PASSWORD": user.password}
+
+
+def _gateway_variables(member: _Member, options: StackOptions, credentials: Credentials) -> dict[str, str]:
+    if member.role is not Role.GATEWAY:
+        return {}
+    return {
+        "HTTP_SERVER__ADDRESS": options.host,
+        "HTTP_SERVER__PORT": str(options.port),
+        "HTTP_SERVER__REUSE_PORT": "true",
+        "HTTP_API__KEY": credentials.api_key,
+        "CLIENT__TOKEN__HMAC_SECRET_KEY": credentials.token_hmac_secret_key,
+    }
+
+
+def _service(
+    options: StackOptions, member: _Member, env: Mapping[str, str], own: Mapping[str, str], internal_port: int
+) -> ProcessSpec:
+    """`own` are the variables of this process alone, without their prefix."""
+    internal = {"INTERNAL__HOST": options.host, "INTERNAL__PORT": str(internal_port)}
+    prefix = f"CAUSEWAY_{member.role.upper()}_"
+    return ProcessSpec(
+        service=member.service,
+        name=member.name,
+        kind=member.role.value,
+        command=(str(options.scripts / f"causeway-{member.role}"), *member.arguments, "--config", str(options.config)),
+        env={**env, **{prefix + key: value for key, value in {**own, **internal}.items()}},
+        port=options.port if member.role is Role.GATEWAY else None,
+        internal_port=internal_port,
+        health_url=f"http://{options.host}:{internal_port}/readyz",
+    )

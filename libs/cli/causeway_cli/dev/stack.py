@@ -1,0 +1,132 @@
+"""Puts a stack together: takes the data directory and the ports, checks the configuration, writes the files, runs the supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import shlex
+import shutil
+import sys
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from causeway_cli import __version__
+from causeway_cli.dev.config import Configured, load_configuration
+from causeway_cli.dev.credentials import settle_credentials
+from causeway_cli.dev.datadir import DataDirLock
+from causeway_cli.dev.defaults import DEFAULT_CONFIG, DEFAULT_CONFIG_FILE
+from causeway_cli.dev.files import write_atomic
+from causeway_cli.dev.natsconf import nats_config
+from causeway_cli.dev.plan import NATS_CONFIG_FILE, StackOptions, StackPlan, plan_stack
+from causeway_cli.dev.ports import HOST, Ports
+from causeway_cli.dev.stackfile import StackState, write_stack
+from causeway_cli.dev.supervisor import Supervisor
+from causeway_cli.dev.terminal import Terminal
+
+DEFAULT_PORT: Final = 8000
+
+
+class StackError(Exception):
+    """The stack cannot start, for a reason that one line tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class DevOptions:
+    """What `causeway dev` was asked for; `port` and `config` are None where it was not said."""
+
+    data_dir: Path
+    config: Path | None
+    port: int | None
+    gateways: int
+
+
+def run_stack(asked: DevOptions) -> None:
+    """Run a stack until it is told to stop.
+
+    Raises:
+        StackError, DataDirError, PortTakenError, CredentialsError: it cannot start; one line says why.
+        SettingsError: its configuration is wrong.
+    """
+    data_dir = asked.data_dir.absolute()
+    lock = DataDirLock(data_dir)
+    ports = Ports()
+    try:
+        # First of all: what a stack that was killed left here is no longer true.
+        write_stack(data_dir, StackState(__version__, ready=False, url="", nats_url="", data_dir=str(data_dir), processes=()))
+        plan, greeting = _prepare(asked, data_dir, ports)
+        terminal = _terminal(plan)
+        try:
+            asyncio.run(Supervisor(plan, version=__version__, data_dir=data_dir, terminal=terminal, greeting=greeting).run())
+            terminal.say("stopped")
+        finally:
+            terminal.close()
+    except OSError as error:
+        raise StackError(f"the data directory {data_dir} cannot be used: {error}; choose one with --data-dir") from error
+    finally:
+        ports.release()
+        lock.release()
+
+
+def _prepare(asked: DevOptions, data_dir: Path, ports: Ports) -> tuple[StackPlan, str]:
+    config = asked.config.absolute() if asked.config else data_dir / DEFAULT_CONFIG_FILE
+    if asked.config is None:
+        write_atomic(config, DEFAULT_CONFIG, mode=0o644)
+    configured = load_configuration(config, os.environ, data_dir)
+    options = StackOptions(data_dir, config, HOST, _port(asked, configured), asked.gateways, _scripts())
+    ports.public(options.port)
+    credentials = settle_credentials(data_dir, api_key=configured.api_key, token_hmac_secret_key=configured.token_hmac_secret_key)
+    plan = plan_stack(
+        options, configured, credentials, env=os.environ, new_port=ports.find, new_password=lambda: secrets.token_urlsafe(24)
+    )
+    text = nats_config(
+        host=HOST,
+        port=plan.nats.port or 0,
+        monitor_port=plan.nats.internal_port,
+        store_dir=data_dir / "nats",
+        users=list(plan.nats_users),
+    )
+    write_atomic(data_dir / NATS_CONFIG_FILE, text, mode=0o600)
+    return plan, _greeting(asked, plan, data_dir)
+
+
+def _port(asked: DevOptions, configured: Configured) -> int:
+    return asked.port or configured.port or DEFAULT_PORT
+
+
+def _scripts() -> Path:
+    scripts = Path(sysconfig.get_path("scripts"))
+    needed = ["nats-server", *(f"causeway-{service}" for service in ("gateway", "storage", "logic", "integrations"))]
+    missing = [name for name in needed if not (scripts / name).exists()]
+    if missing:
+        raise StackError(f"{', '.join(missing)} not found in {scripts}: `make setup` installs everything")
+    return scripts
+
+
+def _terminal(plan: StackPlan) -> Terminal:
+    terminal = Terminal(sys.stdout.fileno(), colour=sys.stdout.isatty() and not os.environ.get("NO_COLOR"))
+    terminal.set_names([plan.nats.name, *(spec.name for spec in plan.services)])
+    terminal.say(f"Causeway {__version__}: starting {1 + len(plan.services)} processes for {plan.url}")
+    return terminal
+
+
+def _greeting(asked: DevOptions, plan: StackPlan, data_dir: Path) -> str:
+    program = "causeway" if shutil.which("causeway") else os.path.relpath(sys.argv[0])
+    where = "" if asked.data_dir == Path(".causeway") else f" --data-dir {shlex.quote(str(asked.data_dir))}"
+    lines = [
+        "",
+        f"ready: {plan.url}  (clients: {plan.url.replace('http', 'ws', 1)}/connection/websocket, server API: {plan.url}/api)",
+        f"data and credentials: {data_dir}",
+    ]
+    if asked.config is None:
+        lines += [
+            "paste into a second terminal:",
+            f"  {program} tail demo:hello{where}",
+            "and into a third:",
+            f'  {program} publish demo:hello \'{{"text": "hi"}}\'{where}',
+        ]
+    else:
+        lines += ["a token to connect with, to paste into a second terminal:", f"  {program} token --user ann{where}"]
+    return "\n".join([*lines, ""])

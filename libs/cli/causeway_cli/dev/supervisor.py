@@ -1,0 +1,188 @@
+"""The supervisor: starts the stack, watches that it is ready, says so in stack.json, stops it in order."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+
+from causeway_cli.dev.plan import STOP_ORDER, STOP_SECONDS, ProcessSpec, StackPlan
+from causeway_cli.dev.process import Keeper, wait_for
+from causeway_cli.dev.stackfile import ProcessEntry, StackState, write_stack
+from causeway_cli.dev.terminal import Terminal
+
+GUARD: Final = str(Path(__file__).with_name("guard.py"))
+POLL_NATS_SECONDS: Final = 0.02
+POLL_STARTING_SECONDS: Final = 0.15
+POLL_READY_SECONDS: Final = 1.0
+PROBE_SECONDS: Final = 1.0
+# The services connect to NATS without end; waiting for it only spares the log their first failures.
+NATS_FIRST_SECONDS: Final = 10.0
+COMPLAIN_SECONDS: Final = 10.0
+
+
+class Supervisor:
+    """One stack, from start to stop."""
+
+    def __init__(
+        self,
+        plan: StackPlan,
+        *,
+        version: str,
+        data_dir: Path,
+        terminal: Terminal,
+        greeting: str,
+        stop_seconds: float = STOP_SECONDS,
+    ) -> None:
+        """A supervisor at rest.
+
+        Args:
+            plan: the stack.
+            version: for stack.json.
+            data_dir: absolute; holds stack.json.
+            terminal: for all output.
+            greeting: said once, when the stack is ready for the first time.
+            stop_seconds: what a process has between SIGTERM and SIGKILL.
+        """
+        self._plan, self._version, self._data_dir = plan, version, data_dir
+        self._terminal, self._greeting, self._stop_seconds = terminal, greeting, stop_seconds
+        self._keepers: list[Keeper] = []
+        self._ready = False
+        self._was_ready = False
+        self._written: StackState | None = None
+        self._write_failed = False
+        self._stop = asyncio.Event()
+        self._changed = asyncio.Event()
+
+    async def run(self) -> None:
+        """Run the stack until SIGINT, SIGTERM or SIGHUP; the second of them kills what is left at once."""
+        loop = asyncio.get_running_loop()
+        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(signum, self._on_signal)
+        reading, writing = os.pipe()  # nothing is ever written: children and guard wait for its end
+        guard = await self._start_guard(reading)
+        try:
+            self._keepers = [self._keeper(spec, reading) for spec in (self._plan.nats, *self._plan.services)]
+            self._write()
+            async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
+                await self._run(session)
+        finally:
+            self._finish()
+            os.close(reading)
+            os.close(writing)
+            await guard.wait()
+
+    async def _run(self, session: aiohttp.ClientSession) -> None:
+        nats, *services = self._keepers
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(nats.run())
+            if await self._nats_answers(session, nats):
+                for keeper in services:
+                    tasks.create_task(keeper.run())
+                watching = tasks.create_task(self._watch(session))
+                await self._stop.wait()
+                watching.cancel()
+            await self._stop_in_order()
+
+    async def _start_guard(self, reading: int) -> asyncio.subprocess.Process:
+        command = (sys.executable, "-I", "-S", GUARD, str(self._data_dir))
+        return await asyncio.create_subprocess_exec(*command, stdin=reading, stderr=asyncio.subprocess.DEVNULL, process_group=0)
+
+    def _keeper(self, spec: ProcessSpec, parent_fd: int) -> Keeper:
+        return Keeper(spec, parent_fd=parent_fd, terminal=self._terminal, on_change=self._on_change)
+
+    def _on_signal(self) -> None:
+        if self._stop.is_set():
+            self._terminal.say("killing what is left")
+            for keeper in self._keepers:
+                keeper.kill()
+            return
+        self._terminal.say("stopping (once more kills at once)")
+        self._stop.set()
+
+    def _on_change(self) -> None:
+        """A process came or went: until the next round of probes nothing is ready."""
+        self._ready = False
+        self._changed.set()
+        self._write()
+
+    async def _nats_answers(self, session: aiohttp.ClientSession, nats: Keeper) -> bool:
+        """Wait for NATS, for `NATS_FIRST_SECONDS` at most; False where a signal to stop came first."""
+        deadline = time.monotonic() + NATS_FIRST_SECONDS
+        while time.monotonic() < deadline and not await _answers(session, nats.spec.health_url):
+            if await wait_for(self._stop, POLL_NATS_SECONDS):
+                break
+        return not self._stop.is_set()
+
+    async def _watch(self, session: aiohttp.ClientSession) -> None:
+        """Probe all processes, round after round; the stack is ready when all of one round answer and none changed meanwhile."""
+        complain_at = time.monotonic() + COMPLAIN_SECONDS
+        while True:
+            self._changed.clear()
+            answers = await asyncio.gather(*(_answers(session, keeper.spec.health_url) for keeper in self._keepers))
+            if not self._changed.is_set():
+                for keeper, answer in zip(self._keepers, answers, strict=True):
+                    keeper.ready = answer and keeper.pid is not None
+                self._judge()
+            if self._ready:
+                complain_at = time.monotonic() + COMPLAIN_SECONDS
+            elif time.monotonic() > complain_at:
+                complain_at += COMPLAIN_SECONDS
+                self._terminal.say("still not ready: " + ", ".join(k.spec.name for k in self._keepers if not k.ready))
+            await wait_for(self._changed, POLL_READY_SECONDS if self._ready else POLL_STARTING_SECONDS)
+
+    def _judge(self) -> None:
+        ready = all(keeper.ready for keeper in self._keepers)
+        if ready == self._ready:
+            return
+        self._ready = ready
+        self._write()
+        if not ready:
+            self._terminal.say("not ready: " + ", ".join(k.spec.name for k in self._keepers if not k.ready))
+        else:
+            self._terminal.say("ready again" if self._was_ready else self._greeting)
+            self._was_ready = True
+
+    def _write(self) -> None:
+        """Bring stack.json up to date."""
+        processes = tuple(
+            ProcessEntry(keeper.spec.service, keeper.spec.name, keeper.pid, keeper.spec.port, keeper.spec.internal_port)
+            for keeper in self._keepers
+            if keeper.pid is not None
+        )
+        ready = self._ready and not self._stop.is_set()
+        state = StackState(self._version, ready, self._plan.url, self._plan.nats_url, str(self._data_dir), processes)
+        if state == self._written:
+            return
+        try:
+            write_stack(self._data_dir, state)
+            self._written, self._write_failed = state, False
+        except OSError as error:
+            if not self._write_failed:
+                self._terminal.say(f"stack.json cannot be written, it is out of date: {error.strerror}")
+            self._write_failed = True
+
+    async def _stop_in_order(self) -> None:
+        self._write()
+        for kind in STOP_ORDER:
+            await asyncio.gather(*(k.stop(self._stop_seconds) for k in self._keepers if k.spec.kind == kind))
+
+    def _finish(self) -> None:
+        """Nothing of ours runs any more."""
+        self._stop.set()
+        self._ready = False
+        self._write()
+
+
+async def _answers(session: aiohttp.ClientSession, url: str) -> bool:
+    try:
+        async with session.get(url, timeout=aiohttp.ClientTimeout(total=PROBE_SECONDS)) as response:
+            return response.status == 200
+    except (aiohttp.ClientError, OSError, TimeoutError):
+        return False

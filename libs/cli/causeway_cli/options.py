@@ -1,0 +1,144 @@
+"""How the commands that use a running stack find it: by data directory, or by URL and key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+import click
+
+from causeway_cli.dev.credentials import Credentials, CredentialsError, read_credentials
+from causeway_cli.dev.datadir import is_in_use
+from causeway_cli.dev.stackfile import StackFileError, read_stack
+from causeway_cli.text import parse_json
+
+DEFAULT_DATA_DIR = Path(".causeway")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """What the command line says about the stack; empty strings where it says nothing."""
+
+    data_dir: Path
+    url: str = ""
+    api_key: str = field(default="", repr=False)
+    token_secret: str = field(default="", repr=False)
+
+
+def json_value(_ctx: click.Context, param: click.Parameter, text: str | None) -> Any:
+    """Callback of an argument or option that is one JSON value: parses it; None where it is not given.
+
+    Raises:
+        click.BadParameter: it is none (exit code 2), with a hint on quoting.
+    """
+    if text is None:
+        return None
+    try:
+        return parse_json(text)
+    except (ValueError, RecursionError) as error:
+        hint = 'in a shell put JSON in single quotes, \'{"text": "hi"}\', and a string in both, \'"hi"\''
+        raise click.BadParameter(f"{text!r:.80} is not one JSON value ({error}); {hint}", param=param) from error
+
+
+def data_dir_option(command: F) -> F:
+    """Adds --data-dir."""
+    option = click.option(
+        "--data-dir",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=DEFAULT_DATA_DIR,
+        envvar="CAUSEWAY_DATA_DIR",
+        show_default=True,
+        show_envvar=True,
+        help="Where the stack keeps its data.",
+    )
+    return option(command)
+
+
+def url_option(command: F) -> F:
+    """Adds --url."""
+    text = "Base URL of a system that runs elsewhere, such as https://rt.example.com; its secret must then be given as well."
+    return click.option("--url", default="", envvar="CAUSEWAY_URL", show_envvar=True, help=text)(command)
+
+
+def api_key_option(command: F) -> F:
+    """Adds --api-key."""
+    text = "Key of the server API.  [default: the one of the data directory]"
+    return click.option("--api-key", default="", envvar="CAUSEWAY_API_KEY", show_envvar=True, help=text)(command)
+
+
+def token_secret_option(command: F) -> F:
+    """Adds --token-secret."""
+    text = "HMAC secret of connection tokens.  [default: the one of the data directory]"
+    return click.option("--token-secret", default="", envvar="CAUSEWAY_TOKEN_SECRET", show_envvar=True, help=text)(command)
+
+
+def find_url(where: Where) -> str:
+    """The base URL, without a slash at its end.
+
+    Raises:
+        click.ClickException: the URL is none of http(s), or no stack runs in the data directory.
+    """
+    if where.url:
+        if not _is_http(where.url):
+            raise click.UsageError(f"--url must be http(s)://host[:port], got {where.url!r}")
+        return where.url.rstrip("/")
+    if not is_in_use(where.data_dir):
+        raise click.ClickException(
+            f"no stack runs in {where.data_dir.absolute()}: start one with `causeway dev`, or name one with --data-dir or --url"
+        )
+    try:
+        return read_stack(where.data_dir).url
+    except StackFileError as error:
+        raise click.ClickException(f"{error}; the stack may be starting, try again") from error
+
+
+def _is_http(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def find_api_key(where: Where) -> str:
+    """The key of the server API. Raises click.ClickException where none is known."""
+    if where.api_key:
+        return where.api_key
+    if where.url:
+        raise click.UsageError("--url needs the key of that system's server API: --api-key or CAUSEWAY_API_KEY")
+    return _credentials(where).api_key
+
+
+def find_token_secret(where: Where) -> str:
+    """The HMAC secret of connection tokens. Raises click.ClickException where none is known."""
+    if where.token_secret:
+        return where.token_secret
+    if where.url:
+        raise click.UsageError("--url needs the token secret of that system: --token-secret or CAUSEWAY_TOKEN_SECRET")
+    return _credentials(where).token_hmac_secret_key
+
+
+def _credentials(where: Where) -> Credentials:
+    try:
+        found = read_credentials(where.data_dir)
+    except CredentialsError as error:
+        raise click.ClickException(str(error)) from error
+    if found is None:
+        raise click.ClickException(f"no stack has run in {where.data_dir.absolute()}: start one with `causeway dev`")
+    return found
+
+
+def websocket_url(url: str) -> str:
+    """The address of the client protocol under a base URL."""
+    parts = urlsplit(url)
+    scheme = "wss" if parts.scheme == "https" else "ws"
+    return urlunsplit((scheme, parts.netloc, parts.path.rstrip("/") + "/connection/websocket", "", ""))
+
+
+def is_local(url: str) -> bool:
+    """Whether the URL names this machine, where no proxy of the environment may come between."""
+    return urlsplit(url).hostname in {"127.0.0.1", "::1", "localhost"}

@@ -1,0 +1,99 @@
+"""Storage, apps and feeds over the bus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from causeway_common.bus import Bus, Deadline, Listener
+from causeway_common.contracts.codec import decode
+from causeway_common.contracts.errors import CausewayError
+from causeway_common.contracts.messages import (
+    AppendItem,
+    AppendReply,
+    AppendRequest,
+    ClientInfo,
+    FeedPublication,
+    Head,
+    HeadsRequest,
+    HistoryReply,
+    HistoryRequest,
+    RpcRequest,
+    SubscribeHookReply,
+    SubscribeHookRequest,
+)
+from causeway_common.contracts.subjects import feed_subject
+from causeway_common.contracts.verbs import APPEND, HEADS, HISTORY, RPC, SUBSCRIBE_HOOK
+from causeway_common.telemetry import get_logger
+from causeway_gateway.domain.namespaces import Rule
+
+log = get_logger("gateway.bus")
+CALLER: Final = "gateway"
+
+
+class BusStorage:
+    """`ports.Storage` over the bus."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def append(self, channel: str, rule: Rule, item: AppendItem, deadline: Deadline) -> AppendReply:
+        """Append one publication; the item's id is the message id, so that the bus may ask again."""
+        spec = rule.spec
+        request = AppendRequest(channel=channel, size=spec.history_size, ttl_ms=spec.history_ttl_ms, items=[item])
+        return await self._bus.request(APPEND, request, deadline, message_id=item.id, caller=CALLER)
+
+    async def history(self, channel: str, *, since: int, limit: int, reverse: bool, deadline: Deadline) -> HistoryReply:
+        """A page of a log."""
+        request = HistoryRequest(channel=channel, since=since, limit=limit, reverse=reverse)
+        return await self._bus.request(HISTORY, request, deadline, caller=CALLER)
+
+    async def heads(self, channels: Sequence[str], deadline: Deadline) -> list[Head]:
+        """The heads of channels."""
+        reply = await self._bus.request(HEADS, HeadsRequest(channels=list(channels)), deadline, caller=CALLER)
+        return reply.heads
+
+
+class BusApps:
+    """`ports.Apps` over the bus."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def call(self, app: str, method: str, request: RpcRequest, deadline: Deadline) -> bytes:
+        """Call a method; app and method were looked up in the manifests."""
+        return (await self._bus.request(RPC, request, deadline, app=app, method=method)).data
+
+    async def may_subscribe(self, app: str, request: SubscribeHookRequest, deadline: Deadline) -> SubscribeHookReply:
+        """Ask the subscribe hook."""
+        return await self._bus.request(SUBSCRIBE_HOOK, request, deadline, app=app)
+
+
+class BusFeeds:
+    """`ports.FeedBus` over a connection of its own, `ports.Unlogged` over the other one."""
+
+    def __init__(self, feeds: Bus, bus: Bus) -> None:
+        self._feeds, self._bus = feeds, bus
+
+    async def listen(self, channel: str, callback: Callable[[FeedPublication], None], *, logged: bool) -> Listener:
+        """Straight from the connection's read loop."""
+
+        def received(_subject: str, body: bytes) -> None:
+            try:
+                message = decode(body, FeedPublication)
+            except CausewayError as error:
+                # In a logged channel the gap shows and is repaired; in the others this is a loss like any other.
+                log.warning("a feed message cannot be decoded and is dropped", channel=channel, reason=error.message)
+                return
+            callback(message)
+
+        return await self._feeds.listen(feed_subject(channel, logged=logged), received)
+
+    async def flush(self) -> None:
+        """A round trip on the feeds' connection."""
+        await self._feeds.flush()
+
+    async def publish(self, channel: str, data: bytes, info: ClientInfo | None, tags: dict[str, str] | None) -> None:
+        """Publish into a channel without history."""
+        message = FeedPublication(channel=channel, data=data, info=info, tags=tags)
+        await self._bus.publish(feed_subject(channel, logged=False), message)

@@ -1,0 +1,1 @@
+"""Codecs of the client protocol: bytes to commands, replies to bytes. One module per format."""

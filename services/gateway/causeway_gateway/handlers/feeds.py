@@ -1,0 +1,312 @@
+"""The channels that this gateway's clients watch: listening, repairing, comparing, fanning out (DESIGN section 6).
+
+The decisions are the domain's (`Feed`); here is their doing. One encode and one frame per publication, whoever watches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Final, Protocol, assert_never
+
+from causeway_common.bus import Deadline
+from causeway_common.contracts.codes import UnsubscribeCode
+from causeway_common.contracts.errors import CausewayError, unavailable
+from causeway_common.contracts.messages import FeedPublication, Head
+from causeway_common.telemetry import get_logger
+from causeway_gateway.domain.feed import Deliver, Feed, Hold, Insufficient, Output, Read
+from causeway_gateway.domain.hub import Room
+from causeway_gateway.domain.protocol import Publication, Push, publication_of
+from causeway_gateway.domain.wheel import Entry
+from causeway_gateway.handlers import metrics
+from causeway_gateway.ports import FeedBus, Storage, Subscription, Tasks, Timers
+
+log = get_logger("gateway.feeds")
+
+HEADS_MAX: Final = 512
+REPAIRS_MAX: Final = 32
+PAGE_MAX: Final = 512
+READ_SECONDS: Final = 2.0
+GRACE_MS: Final = 5_000
+COMPARE_FIRST_MS: Final = 1_000
+COMPARE_EVERY_MS: Final = 40_000
+COMPARE_RETRY_MS: Final = 1_000
+RECONNECT_SPREAD_MS: Final = 3_000
+ASKED_SPREAD_MS: Final = 1_000
+
+
+class Subscriber(Protocol):
+    """A client in a room."""
+
+    def send(self, frame: bytes) -> None:
+        """Queue one frame."""
+        ...
+
+    def unsubscribed(self, channel: str, code: UnsubscribeCode) -> None:
+        """The server ended this subscription."""
+        ...
+
+
+class Channel:
+    """One channel on this gateway. `feed` is None where the channel has no history."""
+
+    __slots__ = ("closed", "comparison", "feed", "holds", "listener", "name", "ready", "room")
+
+    def __init__(self, name: str, *, logged: bool) -> None:
+        self.name = name
+        self.room: Room[Subscriber] = Room()
+        self.feed = Feed() if logged else None
+        self.listener: Subscription | None = None
+        self.ready: asyncio.Future[None] | None = None
+        self.comparison: Entry | None = None
+        self.holds = 0
+        self.closed = False
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody watches or is about to."""
+        return not self.holds and not self.room.members
+
+
+class Feeds:
+    """All channels of this gateway.
+
+    Args:
+        bus: the feeds' own connection.
+        storage: heads and missing publications.
+        timers: coarse timers.
+        tasks: where reads run.
+        encode: a push as one frame of the subscribers' transport.
+    """
+
+    def __init__(self, bus: FeedBus, storage: Storage, timers: Timers, tasks: Tasks, encode: Callable[[Push], bytes]) -> None:
+        self._bus, self._storage, self._timers, self._tasks, self._encode = bus, storage, timers, tasks, encode
+        self._channels: dict[str, Channel] = {}
+        self._joining: deque[Channel] = deque()
+        self._join_runs = self._compare_runs = False
+        self._to_compare: deque[Channel] = deque()
+        self._repairs = asyncio.Semaphore(REPAIRS_MAX)
+
+    @property
+    def channels(self) -> int:
+        """How many channels are listened to."""
+        return len(self._channels)
+
+    @property
+    def subscriptions(self) -> int:
+        """How many subscriptions there are."""
+        return sum(len(channel.room.members) for channel in self._channels.values())
+
+    async def enter(self, name: str, deadline: Deadline, *, logged: bool) -> Channel:
+        """A channel that is listened to, its head known where it is logged. Kept until `release`.
+
+        Raises:
+            CausewayError: 100 unavailable.
+        """
+        channel = self._channels.get(name)
+        if channel is None:
+            channel = self._channels[name] = Channel(name, logged=logged)
+        channel.holds += 1
+        try:
+            await self._readied(channel, deadline)
+        except BaseException:
+            self.release(channel)
+            raise
+        return channel
+
+    def release(self, channel: Channel) -> None:
+        """The end of an `enter`: without subscribers the channel is left after a grace."""
+        channel.holds -= 1
+        self._may_close(channel)
+
+    def join(self, name: str, subscriber: Subscriber, next_offset: int) -> None:
+        """Add a subscriber to a channel that is held."""
+        self._channels[name].room.add(subscriber, next_offset)
+
+    def leave(self, name: str, subscriber: Subscriber) -> None:
+        """Remove a subscriber."""
+        if (channel := self._channels.get(name)) is not None and channel.room.remove(subscriber):
+            self._may_close(channel)
+
+    def compare_soon(self, spread_ms: int) -> None:
+        """Compare the heads of all channels with storage, spread over this long: feed messages may have been lost."""
+        channels = [channel for channel in self._channels.values() if channel.feed is not None and channel.feed.started]
+        now = self._timers.now()
+        for index, channel in enumerate(channels):
+            self._compare_at(channel, now + index * spread_ms // len(channels))
+
+    def compare(self, channel: Channel, head: Head) -> None:
+        """A head that a read happened to bring."""
+        if channel.feed is not None:
+            self._run(channel, channel.feed.compare(head))
+
+    # --- joining and leaving
+
+    async def _readied(self, channel: Channel, deadline: Deadline) -> None:
+        ready = channel.ready
+        if ready is None or (ready.done() and ready.exception() is not None):
+            ready = channel.ready = asyncio.get_running_loop().create_future()
+            self._joining.append(channel)
+            if not self._join_runs:
+                self._join_runs = True
+                self._tasks.spawn(self._join_all())
+        if not ready.done():
+            await asyncio.wait({ready}, timeout=max(deadline.remaining(), 0))
+        if not ready.done():
+            raise unavailable("the channel could not be joined in time")
+        ready.result()
+
+    async def _join_all(self) -> None:
+        """Join what waits; a batch is what arrived while the last one was on its way."""
+        try:
+            while self._joining:
+                batch = [self._joining.popleft() for _ in range(min(len(self._joining), HEADS_MAX))]
+                try:
+                    await self._join(batch)
+                except CausewayError as error:
+                    _settle(batch, error)
+        finally:
+            self._join_runs = False
+
+    async def _join(self, batch: list[Channel]) -> None:
+        for channel in batch:
+            if channel.listener is None:
+                received = partial(self._received, channel)
+                channel.listener = await self._bus.listen(channel.name, received, logged=channel.feed is not None)
+        await self._bus.flush()
+        logged = [channel for channel in batch if channel.feed is not None]
+        _settle([channel for channel in batch if channel.feed is None], None)
+        if not logged:
+            return
+        heads = await self._storage.heads([channel.name for channel in logged], Deadline.after(READ_SECONDS))
+        for channel, head in zip(logged, heads, strict=True):
+            if channel.feed is not None:
+                self._run(channel, channel.feed.start(head))
+                self._compare_at(channel, self._timers.now() + COMPARE_FIRST_MS)
+        _settle(logged, None)
+
+    def _may_close(self, channel: Channel) -> None:
+        if channel.idle and not channel.closed:
+            self._timers.at(self._timers.now() + GRACE_MS, lambda: self._close_idle(channel))
+
+    def _close_idle(self, channel: Channel) -> None:
+        if not channel.idle or channel.closed:
+            return
+        channel.closed = True
+        del self._channels[channel.name]
+        if channel.comparison is not None:
+            channel.comparison.cancel()
+        if channel.listener is not None:
+            self._tasks.spawn(channel.listener.close())
+
+    # --- what the feed brings
+
+    def _received(self, channel: Channel, message: FeedPublication) -> None:
+        metrics.feed_messages.add()
+        publication = publication_of(message)
+        if channel.feed is None:
+            self._deliver(channel, publication)
+        else:
+            self._run(channel, channel.feed.publication(message.epoch, publication))
+
+    def _run(self, channel: Channel, outputs: Iterable[Output]) -> None:
+        for output in outputs:
+            match output:
+                case Deliver(publications):
+                    for publication in publications:
+                        self._deliver(channel, publication)
+                case Hold(milliseconds):
+                    metrics.gaps.add()
+                    self._timers.at(self._timers.now() + milliseconds, partial(self._held, channel))
+                case Read(since):
+                    self._tasks.spawn(self._repair(channel, since))
+                case Insufficient():
+                    log.warning("a channel's log is another one or has holes here, its subscribers are told", channel=channel.name)
+                    self._tell(channel, list(channel.room.members))
+                case _:
+                    assert_never(output)
+
+    def _deliver(self, channel: Channel, publication: Publication) -> None:
+        ready, missed = channel.room.due(publication.offset)
+        if ready:
+            frame = self._encode(Push(channel=channel.name, pub=publication))
+            for subscriber in ready:
+                subscriber.send(frame)
+            metrics.delivered.add(len(ready))
+        if missed:
+            self._tell(channel, missed)
+
+    def _tell(self, channel: Channel, subscribers: list[Subscriber]) -> None:
+        for subscriber in subscribers:
+            channel.room.remove(subscriber)
+            subscriber.unsubscribed(channel.name, UnsubscribeCode.INSUFFICIENT)
+        metrics.insufficient.add(len(subscribers))
+        self._may_close(channel)
+
+    def _held(self, channel: Channel) -> None:
+        if channel.feed is not None and not channel.closed:
+            self._run(channel, channel.feed.timer())
+
+    async def _repair(self, channel: Channel, since: int) -> None:
+        feed = channel.feed
+        if feed is None:
+            return
+        async with self._repairs:
+            if channel.closed:
+                return
+            try:
+                page = await self._storage.history(
+                    channel.name, since=since, limit=PAGE_MAX, reverse=False, deadline=Deadline.after(READ_SECONDS)
+                )
+            except CausewayError as error:
+                metrics.repairs.add(1, error.name.value)
+                self._run(channel, feed.read_failed())
+                return
+        metrics.repairs.add(1, "ok")
+        self._run(channel, feed.page(page.head, map(publication_of, page.publications)))
+
+    # --- comparing heads
+
+    def _compare_at(self, channel: Channel, when: int) -> None:
+        if channel.comparison is not None:
+            channel.comparison.cancel()
+        channel.comparison = self._timers.at(when, partial(self._compare_due, channel))
+
+    def _compare_due(self, channel: Channel) -> None:
+        self._to_compare.append(channel)
+        if not self._compare_runs:
+            self._compare_runs = True
+            self._tasks.spawn(self._compare_all())
+
+    async def _compare_all(self) -> None:
+        try:
+            while self._to_compare:
+                due = [self._to_compare.popleft() for _ in range(min(len(self._to_compare), HEADS_MAX))]
+                batch = [channel for channel in due if not channel.closed]
+                if not batch:
+                    continue
+                after = COMPARE_EVERY_MS
+                try:
+                    heads = await self._storage.heads([channel.name for channel in batch], Deadline.after(READ_SECONDS))
+                    for channel, head in zip(batch, heads, strict=True):
+                        self.compare(channel, head)
+                except CausewayError as error:
+                    log.debug("heads could not be compared, trying again", channels=len(batch), reason=error.message)
+                    after = COMPARE_RETRY_MS
+                for channel in batch:
+                    if not channel.closed:
+                        self._compare_at(channel, self._timers.now() + after)
+        finally:
+            self._compare_runs = False
+
+
+def _settle(channels: Iterable[Channel], error: CausewayError | None) -> None:
+    for channel in channels:
+        if channel.ready is not None and not channel.ready.done():
+            if error is None:
+                channel.ready.set_result(None)
+            else:
+                channel.ready.set_exception(error)
+                channel.ready.exception()  # nobody may be waiting any more

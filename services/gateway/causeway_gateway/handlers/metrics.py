@@ -1,0 +1,21 @@
+"""The gateway's counters (`causeway.gateway.*`)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from causeway_common.telemetry import Counters
+
+counters: Final = Counters("gateway")
+frames_in: Final = counters.counter("frames.in", "messages received from clients")
+commands: Final = counters.counter("commands", "commands that asked another service, by kind", label="command")
+errors: Final = counters.counter("errors", "error replies to clients, by the error's name", label="error.type")
+closes: Final = counters.counter("closes", "connections closed by the server, by code", label="code")
+opened: Final = counters.counter("connections.opened", "connections opened")
+delivered: Final = counters.counter("publications.delivered", "publications handed to a subscriber")
+feed_messages: Final = counters.counter("feed.messages", "feed messages received")
+gaps: Final = counters.counter("feed.gaps", "times that a channel's feed was behind and waited for what is missing")
+repairs: Final = counters.counter("feed.repairs", "reads of missing publications, by outcome")
+insufficient: Final = counters.counter("feed.insufficient", "subscribers told to subscribe again (2500)")
+recoveries: Final = counters.counter("recoveries", "subscriptions that recovered, by outcome")
+api_requests: Final = counters.counter("api.requests", "server API requests, by outcome")

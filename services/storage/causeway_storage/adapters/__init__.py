@@ -1,0 +1,1 @@
+"""Storage's outside: the database, the feed and the work queue."""

@@ -1,0 +1,9 @@
+"""The embedded database: one machine, one storage process with an exclusive lock on its file."""
+
+from causeway_storage.adapters.sqlite.database import SqliteDatabase
+from causeway_storage.adapters.sqlite.entities import SqliteEntities
+from causeway_storage.adapters.sqlite.files import raise_generation
+from causeway_storage.adapters.sqlite.logs import SqliteLogs
+from causeway_storage.adapters.sqlite.records import SqliteRecords
+
+__all__ = ["SqliteDatabase", "SqliteEntities", "SqliteLogs", "SqliteRecords", "raise_generation"]

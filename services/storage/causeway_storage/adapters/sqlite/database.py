@@ -1,0 +1,89 @@
+"""One SQLite database with its lock, its writer and its reader, and the spans around what they do."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from causeway_common.runtime import StartError
+from causeway_common.telemetry import Kind, current_traceparent, names, span
+from causeway_storage.adapters.sqlite.files import FileLock, open_reader, open_writer
+from causeway_storage.adapters.sqlite.reader import Reader
+from causeway_storage.adapters.sqlite.writer import Writer
+
+T = TypeVar("T")
+
+
+class SqliteDatabase:
+    """An open database.
+
+    Args:
+        path: its file; made with its directory where it is missing.
+        write_queue: operations that may wait for the writer.
+        write_queue_bytes: what they may hold.
+        read_queue: operations that may wait for the reader.
+    """
+
+    def __init__(self, path: Path, *, write_queue: int, write_queue_bytes: int, read_queue: int) -> None:
+        self._path = path
+        self._lock = FileLock(path)
+        self._writer = Writer(partial(open_writer, path), max_operations=write_queue, max_bytes=write_queue_bytes)
+        self._reader = Reader(partial(open_reader, path), max_operations=read_queue)
+
+    @property
+    def healthy(self) -> bool:
+        """Whether it is open and the last write found the disk willing."""
+        return self._writer.healthy
+
+    @property
+    def depth(self) -> int:
+        """Writes that wait or are under way."""
+        return self._writer.depth
+
+    async def start(self) -> None:
+        """Lock and open.
+
+        Raises:
+            StartError: it is in use, or cannot be opened; the message says which.
+        """
+        self._lock.acquire()
+        try:
+            await self._writer.start()
+        except sqlite3.Error as error:
+            raise StartError(f"the database {self._path} cannot be opened: {error}") from error
+
+    async def stop(self) -> None:
+        """Write what waits, close, unlock."""
+        await self._writer.stop()
+        await self._reader.stop()
+        self._lock.release()
+
+    async def write(
+        self,
+        collection: str,
+        operation: str,
+        work: Callable[[sqlite3.Connection], T],
+        *,
+        cost: int = 0,
+        then: Callable[[T], None] | None = None,
+    ) -> T:
+        """As `Writer.submit`, under a span."""
+        with _span(names.SPAN_DB_WRITE, collection, operation):
+            return await self._writer.submit(work, cost=cost, then=then)
+
+    async def read(self, collection: str, operation: str, work: Callable[[sqlite3.Connection], T]) -> T:
+        """As `Reader.submit`, under a span."""
+        with _span(names.SPAN_DB_READ, collection, operation):
+            return await self._reader.submit(work)
+
+
+def _span(name: str, collection: str, operation: str) -> AbstractContextManager[object]:
+    """A span in the trace of whoever asks; the sweeps, which nobody asks for, make none."""
+    if not current_traceparent():
+        return nullcontext()
+    attributes = {names.DB_SYSTEM: "sqlite", names.DB_COLLECTION: collection, names.DB_OPERATION: operation}
+    return span(name.format(collection=collection), kind=Kind.CLIENT, attributes=attributes)

@@ -1,0 +1,170 @@
+"""The database's files: the exclusive lock, connections with their pragmas, the schema, the generation."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final
+
+from causeway_common.runtime import StartError
+
+SCHEMA: Final = 1
+
+_TABLES: Final = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO meta VALUES ('schema', 1), ('generation', 1);
+
+CREATE TABLE heads (
+    number INTEGER PRIMARY KEY, channel TEXT NOT NULL UNIQUE, letters TEXT NOT NULL, head INTEGER NOT NULL, floor INTEGER NOT NULL,
+    ttl_ms INTEGER NOT NULL, expires_ms INTEGER);
+CREATE INDEX heads_expiring ON heads (expires_ms) WHERE expires_ms IS NOT NULL;
+CREATE TABLE publications (
+    number INTEGER NOT NULL, position INTEGER NOT NULL, time_ms INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (number, position));
+CREATE TABLE ids (
+    number INTEGER NOT NULL, id TEXT NOT NULL, position INTEGER NOT NULL, time_ms INTEGER NOT NULL, PRIMARY KEY (number, id)
+) WITHOUT ROWID;
+CREATE INDEX ids_by_age ON ids (time_ms);
+
+CREATE TABLE entities (
+    serial INTEGER PRIMARY KEY, app TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL,
+    document BLOB NOT NULL, oldest_ms INTEGER, UNIQUE (app, kind, id));
+CREATE INDEX entities_pending ON entities (oldest_ms, serial) WHERE oldest_ms IS NOT NULL;
+
+CREATE TABLE records (
+    id TEXT PRIMARY KEY, app TEXT NOT NULL, connector TEXT NOT NULL, op TEXT NOT NULL, payload BLOB NOT NULL,
+    traceparent TEXT NOT NULL, created_ms INTEGER NOT NULL, state TEXT NOT NULL, attempts INTEGER NOT NULL, settled INTEGER NOT NULL,
+    free_at_ms INTEGER NOT NULL, next_at_ms INTEGER NOT NULL, note TEXT NOT NULL, ended_ms INTEGER NOT NULL, node TEXT NOT NULL);
+CREATE INDEX records_waiting ON records (next_at_ms) WHERE state = 'pending';
+CREATE INDEX records_done ON records (ended_ms) WHERE state = 'done';
+"""
+
+
+class FileLock:
+    """An exclusive lock beside the database, held until `release` or the process's end."""
+
+    def __init__(self, database: Path) -> None:
+        self._database = database
+        self._path = database.with_name(database.name + ".lock")
+        self._descriptor: int | None = None
+
+    def acquire(self) -> None:
+        """Take it, making the directory where it is missing.
+
+        Raises:
+            StartError: another process has it, or the directory cannot be written.
+        """
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StartError(f"{self._path} cannot be made ({error.strerror}); storage.path names the database") from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(descriptor)
+            raise StartError(
+                f"another storage process uses the database {self._database}; stop it, or name another storage.path"
+            ) from error
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Give it back. The file stays: removing it would let two processes lock two files of one name."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def open_writer(path: Path) -> sqlite3.Connection:
+    """The connection that writes, its transactions its user's own.
+
+    What was written before is brought into the main file and synced first: after a commit that failed half way, nothing may be served
+    that stands only in the system's cache.
+
+    Raises:
+        StartError: the file is not ours, or of a newer version.
+        sqlite3.Error: the disk's own troubles.
+    """
+    connection = sqlite3.connect(path, isolation_level=None, timeout=5)
+    try:
+        _require_wal(connection, path)
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA fullfsync = ON")  # macOS: fsync alone does not reach the disk there
+        connection.execute("PRAGMA cache_size = -32768")
+        _ensure_schema(connection, path)
+        _checkpoint(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """A connection that only reads. It sees a commit once that is synced."""
+    connection = sqlite3.connect(path, isolation_level=None, timeout=5)
+    connection.execute("PRAGMA query_only = ON")
+    connection.execute("PRAGMA cache_size = -32768")
+    return connection
+
+
+def generation_of(connection: sqlite3.Connection) -> int:
+    """The database's generation, a part of every epoch."""
+    return int(connection.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()[0])
+
+
+def raise_generation(path: Path) -> int:
+    """Give every log of a restored database a new epoch; the new generation.
+
+    Raises:
+        StartError: there is no such database, it is in use, or it is none of ours.
+    """
+    if not path.is_file():
+        raise StartError(f"there is no database {path}")
+    with _locked(path), _faults_told(path), closing(open_writer(path)) as connection:
+        connection.execute("UPDATE meta SET value = value + 1 WHERE key = 'generation'")
+        return generation_of(connection)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    lock = FileLock(path)
+    lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _faults_told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StartError(f"{path} cannot be used: {error}") from error
+
+
+def _require_wal(connection: sqlite3.Connection, path: Path) -> None:
+    mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+    if mode != "wal":
+        raise StartError(f"{path} cannot have a write-ahead log (journal mode {mode}); it must lie on a local disk")
+
+
+def _checkpoint(connection: sqlite3.Connection) -> None:
+    busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if busy:
+        raise sqlite3.OperationalError("the checkpoint was kept waiting by a reader")
+
+
+def _ensure_schema(connection: sqlite3.Connection, path: Path) -> None:
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if not tables:
+        connection.executescript(f"BEGIN;{_TABLES}COMMIT;")
+        return
+    found = connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone() if "meta" in tables else None
+    if found is None:
+        raise StartError(f"{path} is no database of Causeway")
+    if found[0] > SCHEMA:
+        raise StartError(f"{path} was written by a newer Causeway (schema {found[0]}, this one knows {SCHEMA})")

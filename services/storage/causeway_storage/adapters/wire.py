@@ -1,0 +1,76 @@
+"""The bus as storage uses it beside its verbs: the feed, the work queue, and the call to compare heads."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from causeway_common.bus import Bus, Deadline, publish_durable
+from causeway_common.contracts.codec import encode
+from causeway_common.contracts.errors import CausewayError
+from causeway_common.contracts.messages import CompareHeads, FeedPublication, JobDelivery
+from causeway_common.contracts.subjects import GATEWAY_ALL, JOB, VERB_COMPARE_HEADS, feed_subject
+from causeway_common.runtime import fault_point
+from causeway_common.telemetry import Counters, get_logger
+from causeway_storage.ports import Appended, DueRecord
+
+log = get_logger("storage")
+DELIVER_SECONDS: Final = 2.0
+_fed: Final = Counters("storage").counter("feed_messages", "feed messages by outcome: sent, lost")
+
+
+class BusFeed:
+    """Tells the gateways what was appended, at most once: what is lost they find by comparing heads."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    def appended(self, appended: Appended) -> None:
+        """Feed the new publications, in order. Never waits, never raises: they are durable whatever becomes of this."""
+        fault_point("storage.append.after_write")
+        subject = feed_subject(appended.channel, logged=True)
+        for each in appended.publications:
+            message = FeedPublication(
+                channel=appended.channel,
+                data=each.data,
+                epoch=appended.epoch,
+                offset=each.offset,
+                time_ms=each.time_ms,
+                info=each.info,
+                tags=each.tags,
+            )
+            self._send(subject, encode(message))
+        fault_point("storage.feed.after")
+
+    def compare_heads(self) -> None:
+        """Tell the gateways that feed messages may have been lost."""
+        try:
+            self._bus.send_raw(GATEWAY_ALL.at(verb=VERB_COMPARE_HEADS), encode(CompareHeads()))
+        except CausewayError as error:
+            log.info("the gateways could not be told to compare heads; they do so after a reconnect", reason=error.message)
+
+    def _send(self, subject: str, body: bytes) -> None:
+        try:
+            self._bus.send_raw(subject, body)
+        except CausewayError as error:
+            _fed.add(1, "lost")
+            log.debug("a feed message is lost, the gateways will read it", reason=error.message)
+        else:
+            _fed.add(1, "sent")
+
+
+class BusWorkQueue:
+    """`ports.WorkQueue` on JetStream."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def deliver(self, record: DueRecord) -> None:
+        """As the port says. The message id names this one delivery, so that a later one is not taken for its repeat."""
+        await publish_durable(
+            self._bus,
+            JOB.at(connector=record.connector, op=record.op),
+            JobDelivery(id=record.id),
+            Deadline.after(DELIVER_SECONDS),
+            message_id=f"{record.id}:{record.next_at_ms}",
+            traceparent=record.traceparent,
+        )

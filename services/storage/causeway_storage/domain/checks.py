@@ -1,0 +1,214 @@
+"""What a request must be before anything of it is written. Every bound here is refused as 107, naming the place."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from causeway_common.contracts.codec import decode_item, json_value
+from causeway_common.contracts.errors import bad_request
+from causeway_common.contracts.ids import ID_MAX_CHARS
+from causeway_common.contracts.messages import (
+    AppendItem,
+    AppendRequest,
+    ClaimRequest,
+    ClientInfo,
+    CommitRequest,
+    EnqueueRequest,
+    HeadsRequest,
+    HistoryRequest,
+    JobItem,
+    JsonMap,
+    NewRecord,
+    PublishItem,
+    SettleRequest,
+)
+from causeway_common.contracts.names import CHANNEL_MAX_BYTES, IDENTIFIER_RULE, is_identifier
+from causeway_storage.domain.entity import OUTBOX_MAX_BYTES, OUTBOX_MAX_ITEMS, Commit, EntityKey
+from causeway_storage.domain.packing import pack, require_plain
+
+ITEMS_MAX: Final = 256
+RECORDS_MAX: Final = 256
+HEADS_MAX: Final = 512
+PAYLOAD_MAX_BYTES: Final = 256 * 1024
+STATE_MAX_BYTES: Final = 512 * 1024
+KIND_MAX_BYTES: Final = 64
+ENTITY_ID_MAX_BYTES: Final = 255
+COMMIT_ID_MAX_CHARS: Final = 256
+BY_MAX_BYTES: Final = 1024
+NODE_MAX_CHARS: Final = 64
+NOTE_MAX_CHARS: Final = 4096
+COUNT_MAX: Final = 2**53 - 1
+"""Sizes, offsets and versions: what a JavaScript client still counts exactly."""
+DURATION_MAX_MS: Final = 10 * 365 * 86_400_000
+
+
+def check_append(request: AppendRequest, *, prefixes: tuple[str, ...]) -> AppendRequest:
+    """The append with its data on one line, where it may be written.
+
+    Args:
+        request: as it came.
+        prefixes: of the ids that this caller may make.
+
+    Raises:
+        CausewayError: 107.
+    """
+    _channel(request.channel)
+    _retention(request.size, request.ttl_ms)
+    if not 1 <= len(request.items) <= ITEMS_MAX:
+        raise bad_request(f"an append has 1 to {ITEMS_MAX} items, got {len(request.items)}")
+    return msgspec.structs.replace(request, items=[_append_item(item, prefixes) for item in request.items])
+
+
+def check_heads(request: HeadsRequest) -> None:
+    """Raises CausewayError 107."""
+    if len(request.channels) > HEADS_MAX:
+        raise bad_request(f"heads of at most {HEADS_MAX} channels, got {len(request.channels)}")
+    for channel in request.channels:
+        _channel(channel)
+
+
+def check_history(request: HistoryRequest) -> None:
+    """Raises CausewayError 107."""
+    _channel(request.channel)
+    _within(request.since, 0, COUNT_MAX, "since")
+    _within(request.limit, 0, COUNT_MAX, "limit")
+
+
+def check_entity(app: str, kind: str, id: str) -> EntityKey:
+    """The key of an entity of this app. Raises CausewayError 107."""
+    _text(kind, KIND_MAX_BYTES, "kind")
+    _text(id, ENTITY_ID_MAX_BYTES, "id")
+    return EntityKey(app, kind, id)
+
+
+def check_commit(request: CommitRequest, *, traceparent: str, now_ms: int) -> Commit:
+    """The commit with its publications' data on one line, where it may be written.
+
+    Raises:
+        CausewayError: 107, also for an outbox that could never fit.
+    """
+    _within(request.expected, 0, COUNT_MAX, "expected")
+    _text(request.commit_id, COMMIT_ID_MAX_CHARS, "commit_id")
+    if len(request.by.encode()) > BY_MAX_BYTES:
+        raise bad_request(f"by has at most {BY_MAX_BYTES} bytes")
+    state_bytes = len(require_plain(request.state, "state", STATE_MAX_BYTES))
+    if len(request.items) > OUTBOX_MAX_ITEMS:
+        raise bad_request(f"a commit has at most {OUTBOX_MAX_ITEMS} items, got {len(request.items)}")
+    items = tuple(_outbox_item(item, index) for index, item in enumerate(request.items))
+    size = sum(len(pack(item)) for item in items)
+    if size > OUTBOX_MAX_BYTES:
+        raise bad_request(f"the items of a commit have at most {OUTBOX_MAX_BYTES} bytes, got {size}")
+    return Commit(
+        expected=request.expected,
+        id=request.commit_id,
+        state=request.state,
+        state_bytes=state_bytes,
+        items=items,
+        items_bytes=size,
+        by=request.by,
+        traceparent=traceparent,
+        now_ms=now_ms,
+    )
+
+
+def check_publish(item: PublishItem) -> PublishItem:
+    """The item with its data on one line. Raises CausewayError 107."""
+    _channel(item.channel)
+    _retention(item.size, item.ttl_ms)
+    _payload(item.data, None, item.tags)
+    return msgspec.structs.replace(item, data=json_value(item.data))
+
+
+def check_enqueue(request: EnqueueRequest) -> None:
+    """Raises CausewayError 107."""
+    if not 1 <= len(request.records) <= RECORDS_MAX:
+        raise bad_request(f"1 to {RECORDS_MAX} records at once, got {len(request.records)}")
+    for record in request.records:
+        check_record(record)
+
+
+def check_record(record: NewRecord) -> None:
+    """Raises CausewayError 107."""
+    _text(record.id, ID_MAX_CHARS, "a record's id")
+    for name, what in ((record.app, "app"), (record.connector, "connector"), (record.op, "op")):
+        if not is_identifier(name):
+            raise bad_request(f"a record's {what} is {IDENTIFIER_RULE}, got {name!r:.80}")
+    if len(record.traceparent) > 64:
+        raise bad_request("a record's traceparent is no traceparent")
+    require_plain(record.payload, "a record's payload", PAYLOAD_MAX_BYTES)
+
+
+def check_claim(request: ClaimRequest) -> None:
+    """Raises CausewayError 107."""
+    _text(request.id, ID_MAX_CHARS, "id")
+    _text(request.node, NODE_MAX_CHARS, "node")
+    _within(request.lease_ms, 1, DURATION_MAX_MS, "lease_ms")
+
+
+def check_settle(request: SettleRequest) -> None:
+    """Raises CausewayError 107."""
+    _text(request.id, ID_MAX_CHARS, "id")
+    _within(request.attempt, 1, COUNT_MAX, "attempt")
+    _within(request.delay_ms, 0, DURATION_MAX_MS, "delay_ms")
+    if len(request.note) > NOTE_MAX_CHARS:
+        raise bad_request(f"a note has at most {NOTE_MAX_CHARS} characters")
+
+
+def _append_item(item: AppendItem, prefixes: tuple[str, ...]) -> AppendItem:
+    _text(item.id, ID_MAX_CHARS, "an item's id")
+    if not item.id.startswith(prefixes):
+        raise bad_request(f"an item's id begins with {' or '.join(prefixes)} here, got {item.id!r:.80}")
+    _payload(item.data, item.info, item.tags)
+    return msgspec.structs.replace(item, data=json_value(item.data), info=_info(item.info))
+
+
+def _info(info: ClientInfo | None) -> ClientInfo | None:
+    if info is None:
+        return None
+    conn = None if info.conn_info is None else json_value(info.conn_info, "conn_info")
+    chan = None if info.chan_info is None else json_value(info.chan_info, "chan_info")
+    return msgspec.structs.replace(info, conn_info=conn, chan_info=chan)
+
+
+def _outbox_item(item: JsonMap, index: int) -> JsonMap:
+    require_plain(item, f"item {index}", OUTBOX_MAX_BYTES)
+    match decode_item(item):
+        case PublishItem() as publish:
+            return {**item, "data": check_publish(publish).data}
+        case JobItem() as job:
+            for name, what in ((job.connector, "connector"), (job.op, "op")):
+                if not is_identifier(name):
+                    raise bad_request(f"the {what} of item {index} is {IDENTIFIER_RULE}, got {name!r:.80}")
+        case None:
+            _text(str(item.get("kind", "")), KIND_MAX_BYTES, f"the kind of item {index}")
+    return item
+
+
+def _payload(data: bytes, info: ClientInfo | None, tags: dict[str, str] | None) -> None:
+    """One bound for all that a publication carries: with it in force, every feed message and page fits the bus."""
+    size = len(data) + sum(len(key.encode()) + len(value.encode()) for key, value in (tags or {}).items())
+    if info is not None:
+        size += len(info.user.encode()) + len(info.client.encode()) + len(info.conn_info or b"") + len(info.chan_info or b"")
+    if size > PAYLOAD_MAX_BYTES:
+        raise bad_request(f"a publication has at most {PAYLOAD_MAX_BYTES} bytes, got {size}")
+
+
+def _channel(channel: str) -> None:
+    _text(channel, CHANNEL_MAX_BYTES, "channel")
+
+
+def _retention(size: int, ttl_ms: int) -> None:
+    _within(size, 1, COUNT_MAX, "size")
+    _within(ttl_ms, 1, DURATION_MAX_MS, "ttl_ms")
+
+
+def _text(text: str, max_bytes: int, what: str) -> None:
+    if not 1 <= len(text.encode()) <= max_bytes:
+        raise bad_request(f"{what} has 1 to {max_bytes} bytes, got {len(text.encode())}")
+
+
+def _within(number: int, least: int, most: int, what: str) -> None:
+    if not least <= number <= most:
+        raise bad_request(f"{what} is {least} to {most}, got {number}")

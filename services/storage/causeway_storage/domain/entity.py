@@ -1,0 +1,178 @@
+"""Rules of an entity's document: one conditional update carries the new state, its outbox and its commit id.
+
+A document is a map. Fields that this process does not know stay as they are when it is written back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from causeway_common.contracts.ids import ID_LIFETIME_MS, derived_id
+from causeway_common.contracts.messages import Document, JsonMap
+
+COMMIT_IDS_MAX: Final = 512
+OUTBOX_MAX_ITEMS: Final = 256
+OUTBOX_MAX_BYTES: Final = 256 * 1024
+
+VERSION: Final = "version"
+STATE: Final = "state"
+OUTBOX: Final = "outbox"
+COMMITS: Final = "commits"
+LAST: Final = "last"
+
+
+@dataclass(frozen=True, slots=True)
+class EntityKey:
+    """Which entity: the app is the caller's, from the subject."""
+
+    app: str
+    kind: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A checked commit.
+
+    Attributes:
+        expected: the version it was computed on; 0: there must be none.
+        id: its commit id.
+        state: the whole new state.
+        state_bytes: its stored size.
+        items: encoded outbox items.
+        items_bytes: their stored size.
+        by: the user, for the audit trail.
+        traceparent: the trace it belongs to.
+        now_ms: the time of day.
+    """
+
+    expected: int
+    id: str
+    state: JsonMap
+    state_bytes: int
+    items: tuple[JsonMap, ...]
+    items_bytes: int
+    by: str
+    traceparent: str
+    now_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Go ahead: this document replaces the one that the plan was made on."""
+
+    document: JsonMap
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """This commit id was there before, and made this version."""
+
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Another commit came first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """The outbox would pass its bound: its items must leave first."""
+
+    why: str
+
+
+CommitPlan = Write | Repeat | Conflict | Busy
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """What leaves with one commit.
+
+    Attributes:
+        id: of the commit within all of the database, made of the entity and the commit id.
+        items: encoded outbox items.
+        at_ms: when it was committed.
+        traceparent: the commit's.
+    """
+
+    id: str
+    items: tuple[JsonMap, ...]
+    at_ms: int
+    traceparent: str
+
+
+def plan_commit(key: EntityKey, document: JsonMap | None, commit: Commit) -> CommitPlan:
+    """Decide a commit. The id is looked for before the version: a repeat is answered as the first time."""
+    current: JsonMap = document or {}
+    short = _short(commit.id)
+    recent: list[list[Any]] = current.get(COMMITS, [])
+    for entry in recent:
+        if entry[0] == short:
+            return Repeat(entry[1])
+    version: int = current.get(VERSION, 0)
+    if version != commit.expected:
+        return Conflict()
+    outbox: list[JsonMap] = current.get(OUTBOX, [])
+    if commit.items:
+        if why := _over_bound(outbox, commit):
+            return Busy(why)
+        outbox = [*outbox, _element(key, commit)]
+    kept = [entry for entry in recent if entry[2] > commit.now_ms - ID_LIFETIME_MS]
+    written: JsonMap = {
+        **current,
+        VERSION: version + 1,
+        STATE: commit.state,
+        OUTBOX: outbox,
+        COMMITS: [*kept[1 - COMMIT_IDS_MAX :], [short, version + 1, commit.now_ms]],
+        LAST: {"by": commit.by, "at": commit.now_ms, "trace": commit.traceparent},
+    }
+    return Write(written, version + 1)
+
+
+def loaded(document: JsonMap | None) -> Document:
+    """The document as an app sees it."""
+    return Document() if document is None else Document(version=document[VERSION], state=document[STATE])
+
+
+def outbox_of(document: JsonMap | None) -> tuple[Element, ...]:
+    """The outbox, oldest first."""
+    elements: list[JsonMap] = (document or {}).get(OUTBOX, [])
+    return tuple(Element(each["id"], tuple(each["items"]), each["at"], each["trace"]) for each in elements)
+
+
+def oldest_ms(document: JsonMap) -> int | None:
+    """When the oldest element of the outbox was committed; None when it is empty."""
+    return min((each["at"] for each in document[OUTBOX]), default=None)
+
+
+def cleared(document: JsonMap, ids: frozenset[str]) -> JsonMap:
+    """The document without these elements; its version does not change."""
+    return {**document, OUTBOX: [each for each in document[OUTBOX] if each["id"] not in ids]}
+
+
+def _element(key: EntityKey, commit: Commit) -> JsonMap:
+    return {
+        "id": derived_id(key.app, key.kind, key.id, commit.id),
+        "items": list(commit.items),
+        "bytes": commit.items_bytes,
+        "at": commit.now_ms,
+        "trace": commit.traceparent,
+    }
+
+
+def _over_bound(outbox: list[JsonMap], commit: Commit) -> str:
+    count = sum(len(each["items"]) for each in outbox) + len(commit.items)
+    if count > OUTBOX_MAX_ITEMS:
+        return f"the outbox of this entity would have {count} items, at most {OUTBOX_MAX_ITEMS} may wait"
+    size = sum(each["bytes"] for each in outbox) + commit.items_bytes
+    if size > OUTBOX_MAX_BYTES:
+        return f"the outbox of this entity would have {size} bytes, at most {OUTBOX_MAX_BYTES} may wait"
+    return ""
+
+
+def _short(commit_id: str) -> bytes:
+    return bytes.fromhex(derived_id(commit_id, size=12))

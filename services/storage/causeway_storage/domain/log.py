@@ -1,0 +1,187 @@
+"""Rules of a channel's log: offsets without holes, repeats get their first answer, what is kept.
+
+An epoch is the letters made at the channel's first append and the database's generation (`epoch_of`): a restored database has a
+new generation, so that no client takes a position of the lost time for one of the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import Final
+
+from causeway_common.contracts.ids import ID_LIFETIME_MS, KEY_LIFETIME_MS
+from causeway_common.contracts.messages import AppendRequest, Head, HistoryRequest, StoredPublication
+
+EPOCH_LETTERS: Final = 8
+PAGE_MAX_BYTES: Final = 256 * 1024
+PAGE_MAX_ITEMS: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class LogHead:
+    """Where a log stands: its letters, its last offset, and the floor at or below which nothing is served."""
+
+    letters: str
+    head: int
+    floor: int
+
+
+@dataclass(frozen=True, slots=True)
+class KnownId:
+    """An id that the channel has seen: the offset it got first, and when (ms)."""
+
+    offset: int
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class AppendPlan:
+    """What an append comes to.
+
+    Attributes:
+        head: the log after it.
+        offsets: per item, its first offset.
+        repeats: per item, whether its id was known already.
+        publications: the new ones, ascending, those that the floor passes at once included.
+        new_ids: the new ids and their offsets.
+    """
+
+    head: LogHead
+    offsets: tuple[int, ...]
+    repeats: tuple[bool, ...]
+    publications: tuple[StoredPublication, ...]
+    new_ids: Mapping[str, int]
+
+
+def epoch_of(letters: str, generation: int) -> str:
+    """The epoch as the outside knows it."""
+    return f"{letters}.{generation}"
+
+
+def head_message(head: LogHead | None, generation: int) -> Head:
+    """A head as the outside knows it; None is a channel never written."""
+    return Head() if head is None else Head(epoch=epoch_of(head.letters, generation), head=head.head, floor=head.floor)
+
+
+def in_force(id: str, seen_ms: int, now_ms: int) -> bool:
+    """Whether an id that is still there counts as a repeat: a caller's key does so for five minutes, the others always."""
+    return not id.startswith("k:") or now_ms - seen_ms < KEY_LIFETIME_MS
+
+
+def ids_forgotten_before(now_ms: int, swept_ms: int) -> int:
+    """Ids older than this may go.
+
+    Args:
+        now_ms: the time of day.
+        swept_ms: the oldest outbox item that the last complete sweep saw. An item may be appended again as long as it lives.
+    """
+    return min(now_ms - ID_LIFETIME_MS, swept_ms)
+
+
+def plan_append(
+    head: LogHead | None, known: Mapping[str, KnownId], request: AppendRequest, *, now_ms: int, letters: str
+) -> AppendPlan:
+    """Decide an append.
+
+    Args:
+        head: the log as it is; None before its first append.
+        known: those of the request's ids that the channel has seen.
+        request: a checked one.
+        now_ms: becomes the publications' time.
+        letters: for the epoch, where this is the first append.
+    """
+    at = head or LogHead(letters, 0, 0)
+    found = {each: seen.offset for each, seen in known.items() if in_force(each, seen.time_ms, now_ms)}
+    new_ids: dict[str, int] = {}
+    publications: list[StoredPublication] = []
+    offsets: list[int] = []
+    repeats: list[bool] = []
+    for item in request.items:
+        first = found.get(item.id)
+        repeats.append(first is not None)
+        if first is None:
+            first = at.head + len(publications) + 1
+            found[item.id] = new_ids[item.id] = first
+            publications.append(StoredPublication(offset=first, data=item.data, time_ms=now_ms, info=item.info, tags=item.tags))
+        offsets.append(first)
+    last = at.head + len(publications)
+    floor = max(at.floor, last - request.size) if publications else at.floor
+    return AppendPlan(LogHead(at.letters, last, floor), tuple(offsets), tuple(repeats), tuple(publications), new_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class ExpiryPlan:
+    """The floor after what is too old has gone, and when to look again (ms; None: nothing is left)."""
+
+    floor: int
+    next_ms: int | None
+
+
+def plan_expiry(floor: int, oldest: Sequence[tuple[int, int]], *, ttl_ms: int, now_ms: int, complete: bool) -> ExpiryPlan:
+    """Decide what is too old.
+
+    Args:
+        floor: as it is.
+        oldest: (offset, time) of the log's oldest publications, ascending.
+        ttl_ms: how long each is kept.
+        now_ms: the time of day.
+        complete: whether these are all.
+    """
+    gone = [offset for offset, _ in takewhile(lambda each: each[1] + ttl_ms <= now_ms, oldest)]
+    if len(gone) < len(oldest):
+        next_ms: int | None = oldest[len(gone)][1] + ttl_ms
+    else:
+        next_ms = None if complete else now_ms
+    return ExpiryPlan(gone[-1] if gone else floor, next_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class PageRange:
+    """The offsets that a page asks for: `first` is the nearest, then on in the question's direction, at most `count`."""
+
+    first: int
+    count: int
+
+
+def page_range(head: LogHead, request: HistoryRequest) -> PageRange:
+    """Where a page begins, and how many publications it may have; a count of 0: it is empty."""
+    wanted = min(request.limit, PAGE_MAX_ITEMS)
+    if request.reverse:
+        first = min(request.since - 1, head.head) if request.since else head.head
+        return PageRange(first, max(min(wanted, first - head.floor), 0))
+    first = max(request.since, head.floor) + 1
+    return PageRange(first, max(min(wanted, head.head - first + 1), 0))
+
+
+def cut_page(
+    head: LogHead, request: HistoryRequest, rows: Iterable[tuple[StoredPublication, int]]
+) -> tuple[list[StoredPublication], bool]:
+    """A page of at most `PAGE_MAX_BYTES` (but at least one publication), and whether the log goes on behind it.
+
+    Args:
+        head: the log.
+        request: the question.
+        rows: publications with their stored sizes in bytes, in the question's direction, from `page_range`'s first on.
+
+    Raises:
+        LookupError: they are not consecutive from the first; the log is damaged and must not be served as if it were whole.
+    """
+    span = page_range(head, request)
+    step = -1 if request.reverse else 1
+    page: list[StoredPublication] = []
+    size = 0
+    for publication, stored in rows:
+        size += stored
+        if len(page) == span.count or (page and size > PAGE_MAX_BYTES):
+            break
+        if publication.offset != span.first + step * len(page):
+            raise LookupError(f"{request.channel}: offset {span.first + step * len(page)} is missing, found {publication.offset}")
+        page.append(publication)
+    if not page:
+        if span.count:
+            raise LookupError(f"{request.channel}: offset {span.first} is missing")
+        return [], False
+    last = page[-1].offset
+    return page, last > head.floor + 1 if request.reverse else last < head.head

@@ -1,0 +1,89 @@
+"""The life of a record: pending, claimed for one attempt at a time, then done or dead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from causeway_common.contracts.messages import SettleRequest
+
+State = Literal["pending", "done", "dead"]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordLife:
+    """What changes of a record. Times are times of day in ms.
+
+    Attributes:
+        state: where it stands.
+        attempts: how often it was claimed.
+        settled: the newest attempt whose outcome was told; below `attempts` while one runs.
+        free_at_ms: from then on it may be claimed (the end of a lease, or of a retry's delay).
+        next_at_ms: then it is delivered again.
+        note: what the last outcome said.
+        ended_ms: when it was done or dead; 0 before.
+    """
+
+    state: State
+    attempts: int
+    settled: int
+    free_at_ms: int
+    next_at_ms: int
+    note: str = ""
+    ended_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """Run it: this is its life from now on."""
+
+    life: RecordLife
+
+
+@dataclass(frozen=True, slots=True)
+class NotClaimed:
+    """There is nothing to do, for this reason."""
+
+    outcome: Literal["done", "dead", "leased", "missing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The outcome counts: this is its life from now on; the one it had, where the outcome was told before."""
+
+    life: RecordLife
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseLost:
+    """Another attempt has the record, or it is not there: this outcome does not count."""
+
+
+def new_life(next_at_ms: int) -> RecordLife:
+    """A new record's: to be claimed at once, delivered again at `next_at_ms`."""
+    return RecordLife("pending", 0, 0, 0, next_at_ms)
+
+
+def plan_claim(life: RecordLife | None, *, now_ms: int, lease_ms: int) -> Claimed | NotClaimed:
+    """Decide a claim; None is a record that is not there."""
+    if life is None:
+        return NotClaimed("missing")
+    if life.state != "pending":
+        return NotClaimed(life.state)
+    if life.free_at_ms > now_ms:
+        return NotClaimed("leased")
+    end = now_ms + lease_ms
+    return Claimed(replace(life, attempts=life.attempts + 1, free_at_ms=end, next_at_ms=end))
+
+
+def plan_settle(life: RecordLife | None, request: SettleRequest, *, now_ms: int) -> Settled | LeaseLost:
+    """Decide the end of an attempt: only the newest one's outcome counts, and only its first."""
+    if life is None or request.attempt != life.attempts:
+        return LeaseLost()
+    outcome: State = "pending" if request.outcome == "retry" else request.outcome
+    if life.settled == life.attempts:
+        return Settled(life) if life.state == outcome else LeaseLost()
+    if outcome == "pending":
+        at = now_ms + request.delay_ms
+        return Settled(replace(life, settled=request.attempt, free_at_ms=at, next_at_ms=at, note=request.note))
+    return Settled(replace(life, state=outcome, settled=request.attempt, note=request.note, ended_ms=now_ms))

@@ -1,0 +1,139 @@
+"""What one round of the relay does with an entity's outbox, worked out from the list as read.
+
+All items of one channel go in one append, in version order; ids come from the commit and the item's place, so that a round done
+again has no second effect. The relay stops before an element with an item of a kind that it does not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from causeway_common.contracts.codec import decode_item
+from causeway_common.contracts.errors import CausewayError
+from causeway_common.contracts.ids import outbox_id
+from causeway_common.contracts.messages import AppendItem, AppendRequest, JobItem, JsonMap, NewRecord, PublishItem
+from causeway_storage.domain import checks
+from causeway_storage.domain.entity import Element
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedItem:
+    """An item that can never leave: kept as a dead record, so that it blocks nothing and is not lost."""
+
+    id: str
+    app: str
+    item: JsonMap
+    reason: str
+    traceparent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """One append of one channel, and the elements it serves."""
+
+    request: AppendRequest
+    elements: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class RelayRound:
+    """One round.
+
+    Attributes:
+        elements: ids of the elements that it works on, oldest first.
+        appends: one per channel.
+        records: new records.
+        parked: items that can never leave.
+        record_elements: the elements that the records and the parked items serve.
+        unknown_kind: the kind that the relay stopped at; "" where it did not.
+        traces: the elements' traceparents, oldest first.
+    """
+
+    elements: tuple[str, ...]
+    appends: tuple[Append, ...]
+    records: tuple[NewRecord, ...]
+    parked: tuple[ParkedItem, ...]
+    record_elements: frozenset[str]
+    unknown_kind: str
+    traces: tuple[str, ...]
+
+    def finished(self, failed: Iterable[frozenset[str]]) -> frozenset[str]:
+        """The elements to clear: all but those that a failed part of the round serves."""
+        return frozenset(self.elements).difference(*failed)
+
+
+@dataclass(slots=True)
+class _Gathered:
+    channels: dict[str, tuple[list[PublishItem], list[AppendItem], set[str]]] = field(default_factory=dict)
+    records: list[NewRecord] = field(default_factory=list)
+    parked: list[ParkedItem] = field(default_factory=list)
+    record_elements: set[str] = field(default_factory=set)
+
+
+def plan_relay(app: str, outbox: Sequence[Element]) -> RelayRound:
+    """Plan a round.
+
+    Args:
+        app: whose entity it is.
+        outbox: as read, oldest first.
+    """
+    gathered = _Gathered()
+    elements: list[Element] = []
+    unknown = ""
+    for element in outbox:
+        unknown = _unknown_kind(element)
+        if unknown:
+            break
+        elements.append(element)
+        for index, item in enumerate(element.items):
+            _gather(gathered, app, element, outbox_id(element.id, index), item)
+    return RelayRound(
+        elements=tuple(element.id for element in elements),
+        appends=tuple(_append(channel, *found) for channel, found in gathered.channels.items()),
+        records=tuple(gathered.records),
+        parked=tuple(gathered.parked),
+        record_elements=frozenset(gathered.record_elements),
+        unknown_kind=unknown,
+        traces=tuple(element.traceparent for element in elements),
+    )
+
+
+def _unknown_kind(element: Element) -> str:
+    for item in element.items:
+        try:
+            if decode_item(item) is None:
+                return str(item.get("kind"))
+        except CausewayError:  # of a known kind, but broken: `_gather` parks it
+            continue
+    return ""
+
+
+def _gather(gathered: _Gathered, app: str, element: Element, id: str, item: JsonMap) -> None:
+    try:
+        match decode_item(item):
+            case PublishItem() as publish:
+                checks.check_publish(publish)
+                made = AppendItem(id=id, data=publish.data, tags=publish.tags)
+                items, appends, elements = gathered.channels.setdefault(publish.channel, ([], [], set()))
+                items.append(publish)
+                appends.append(made)
+                elements.add(element.id)
+            case JobItem() as job:
+                record = NewRecord(
+                    id=id, app=app, connector=job.connector, op=job.op, payload=job.payload, traceparent=element.traceparent
+                )
+                checks.check_record(record)
+                gathered.records.append(record)
+                gathered.record_elements.add(element.id)
+            case None:
+                raise AssertionError("unreachable: the relay stops before unknown kinds")
+    except CausewayError as error:
+        gathered.parked.append(ParkedItem(id, app, item, error.message, element.traceparent))
+        gathered.record_elements.add(element.id)
+
+
+def _append(channel: str, items: list[PublishItem], appends: list[AppendItem], elements: set[str]) -> Append:
+    newest = items[-1]
+    request = AppendRequest(channel=channel, size=newest.size, ttl_ms=newest.ttl_ms, items=appends)
+    return Append(request, frozenset(elements))

@@ -1,0 +1,54 @@
+"""Who may ask what. The caller's name comes from the subject, which NATS lets only that caller use; the body is never believed."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from causeway_common.bus import Call
+from causeway_common.contracts.errors import CausewayError, ErrorName, unavailable
+from causeway_common.contracts.names import is_identifier, namespace_of
+from causeway_storage.ports import Apps
+
+GATEWAY: Final = "gateway"
+INTEGRATIONS: Final = "integrations"
+SERVICES: Final = frozenset({GATEWAY, INTEGRATIONS, "storage"})
+
+
+class Access:
+    """The rules, over the manifests as they are known."""
+
+    def __init__(self, apps: Apps) -> None:
+        self._apps = apps
+
+    def service(self, call: Call, name: str) -> None:
+        """Only this service. Raises CausewayError 103."""
+        if call.fields["caller"] != name:
+            raise _denied(f"only {name} asks this")
+
+    def app(self, call: Call) -> str:
+        """Only an app: its name. Raises CausewayError 103."""
+        caller = call.fields["caller"]
+        if caller in SERVICES or not is_identifier(caller):
+            raise _denied("only apps ask this")
+        return caller
+
+    def may_read(self, call: Call, channel: str) -> None:
+        """The gateway reads every log, an app those of its namespaces. Raises CausewayError 103, or 100 (as `owns`)."""
+        if call.fields["caller"] != GATEWAY:
+            self.owns(self.app(call), channel)
+
+    def owns(self, app: str, channel: str) -> None:
+        """The channel's namespace is one that this app declares with history.
+
+        Raises:
+            CausewayError: 103; 100 unavailable while the app's manifest is not known here.
+        """
+        if app not in self._apps.manifests:
+            raise unavailable(f"the manifest of {app} is not known to storage yet")
+        owner, spec = self._apps.namespaces.get(namespace_of(channel), ("", None))
+        if owner != app or spec is None or not spec.has_history:
+            raise _denied(f"{app} declares no namespace with history for the channel {channel!r:.80}")
+
+
+def _denied(why: str) -> CausewayError:
+    return CausewayError(ErrorName.PERMISSION_DENIED, f"permission denied: {why}")

@@ -1,0 +1,51 @@
+"""append, heads, history."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from causeway_common.bus import Call
+from causeway_common.contracts.messages import (
+    AppendReply,
+    AppendRequest,
+    HeadsReply,
+    HeadsRequest,
+    HistoryReply,
+    HistoryRequest,
+)
+from causeway_common.telemetry import Counters
+from causeway_storage.domain import checks
+from causeway_storage.handlers.access import GATEWAY, Access
+from causeway_storage.ports import Clock, Logs
+
+CLIENT_IDS: Final = ("c:", "k:")
+"""Ids that come over the bus; `o:` is made by our own relay alone, which does not ask over it."""
+
+_items: Final = Counters("storage").counter("append_items", "items appended over the bus, by outcome: new, repeat")
+
+
+class LogHandlers:
+    """The verbs of the logs."""
+
+    def __init__(self, logs: Logs, access: Access, clock: Clock) -> None:
+        self._logs, self._access, self._clock = logs, access, clock
+
+    async def append(self, request: AppendRequest, call: Call) -> AppendReply:
+        """All items or none; answered once durable and fed."""
+        self._access.service(call, GATEWAY)
+        appended = await self._logs.append(checks.check_append(request, prefixes=CLIENT_IDS), self._clock())
+        _items.add(len(appended.publications), "new")
+        _items.add(sum(appended.repeats), "repeat")
+        return AppendReply(epoch=appended.epoch, offsets=list(appended.offsets), repeats=list(appended.repeats))
+
+    async def heads(self, request: HeadsRequest, call: Call) -> HeadsReply:
+        """Where these logs stand."""
+        self._access.service(call, GATEWAY)
+        checks.check_heads(request)
+        return HeadsReply(heads=await self._logs.heads(request.channels))
+
+    async def history(self, request: HistoryRequest, call: Call) -> HistoryReply:
+        """A page of a log."""
+        checks.check_history(request)
+        self._access.may_read(call, request.channel)
+        return await self._logs.history(request)

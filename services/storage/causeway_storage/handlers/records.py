@@ -1,0 +1,64 @@
+"""enqueue, claim, settle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from causeway_common.bus import Call
+from causeway_common.contracts.messages import (
+    ClaimReply,
+    ClaimRequest,
+    EnqueueReply,
+    EnqueueRequest,
+    SettleReply,
+    SettleRequest,
+)
+from causeway_common.telemetry import Counters
+from causeway_storage.domain import checks
+from causeway_storage.handlers.access import INTEGRATIONS, Access
+from causeway_storage.handlers.delivery import Delivery
+from causeway_storage.ports import Clock, Records
+
+_counters = Counters("storage")
+_claims: Final = _counters.counter("claims", "claims of records by outcome")
+_settles: Final = _counters.counter("settles", "ends of attempts by outcome: done, retry, dead, lost")
+
+
+class RecordHandlers:
+    """The verbs of the records.
+
+    Args:
+        records: where they are.
+        delivery: puts new ones into the work queue.
+        access: who may.
+        clock: the time of day.
+        wake: makes the sweep of due records look again.
+    """
+
+    def __init__(self, records: Records, delivery: Delivery, access: Access, clock: Clock, wake: Callable[[], None]) -> None:
+        self._records, self._delivery, self._access, self._clock, self._wake = records, delivery, access, clock, wake
+
+    async def enqueue(self, request: EnqueueRequest, call: Call) -> EnqueueReply:
+        """Create records and have them delivered."""
+        self._access.service(call, INTEGRATIONS)
+        checks.check_enqueue(request)
+        return EnqueueReply(created=await self._delivery.put(request.records, ()))
+
+    async def claim(self, request: ClaimRequest, call: Call) -> ClaimReply:
+        """Take a record for one attempt."""
+        self._access.service(call, INTEGRATIONS)
+        checks.check_claim(request)
+        reply = await self._records.claim(request, self._clock())
+        _claims.add(1, reply.outcome)
+        return reply
+
+    async def settle(self, request: SettleRequest, call: Call) -> SettleReply:
+        """End an attempt."""
+        self._access.service(call, INTEGRATIONS)
+        checks.check_settle(request)
+        settled = await self._records.settle(request, self._clock())
+        _settles.add(1, request.outcome if settled else "lost")
+        if settled and request.outcome == "retry":
+            self._wake()
+        return SettleReply(settled=settled)

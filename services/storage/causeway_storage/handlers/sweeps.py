@@ -1,0 +1,65 @@
+"""What storage does on its own: the outboxes that a dead process left, and what is too old to keep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from causeway_common.telemetry import Counters
+from causeway_storage.domain.entity import EntityKey
+from causeway_storage.domain.log import ids_forgotten_before
+from causeway_storage.ports import Clock, Entities, Logs, Records
+
+SWEEP_PAGE: Final = 256
+REMOVE_PAGE: Final = 1000
+_counters = Counters("storage")
+_swept: Final = _counters.counter("outboxes_swept", "outboxes that the sweep found waiting")
+_removed: Final = _counters.counter("removed", "what retention took away: ids, records", label="what")
+
+
+class OutboxSweep:
+    """Kicks the relay of each entity whose outbox waits longer than `patience_ms`; the first time, of each that waits at all.
+
+    Attributes:
+        seen_ms: nothing older waited in any outbox when the last complete sweep looked; 0 before the first.
+    """
+
+    def __init__(self, entities: Entities, kick: Callable[[EntityKey], None], clock: Clock, *, patience_ms: int) -> None:
+        self._entities, self._kick, self._clock, self._patience_ms = entities, kick, clock, patience_ms
+        self.seen_ms = 0
+
+    async def step(self) -> float:
+        """One whole sweep; the seconds until the next."""
+        older_than = self._clock() - (self._patience_ms if self.seen_ms else 0)
+        seen, cursor = older_than, ""
+        while True:
+            page = await self._entities.pending(older_than, cursor, SWEEP_PAGE)
+            for found in page.entities:
+                seen = min(seen, found.oldest_ms)
+                self._kick(found.key)
+            _swept.add(len(page.entities))
+            cursor = page.cursor
+            if not cursor:
+                break
+        self.seen_ms = seen
+        return self._patience_ms / 1000
+
+
+class Retention:
+    """Removes expired publications, ids that no repeat can come for any more, and old finished records."""
+
+    def __init__(
+        self, logs: Logs, records: Records, sweep: OutboxSweep, clock: Clock, *, interval_ms: int, keep_done_ms: int
+    ) -> None:
+        self._logs, self._records, self._sweep, self._clock = logs, records, sweep, clock
+        self._interval_ms, self._keep_done_ms = interval_ms, keep_done_ms
+
+    async def step(self) -> float:
+        """One page of each; the seconds until the next step, 0 while there is more."""
+        now = self._clock()
+        expired = await self._logs.remove_expired(now, REMOVE_PAGE)
+        ids = await self._logs.forget_ids(ids_forgotten_before(now, self._sweep.seen_ms), REMOVE_PAGE)
+        records = await self._records.remove_done(now - self._keep_done_ms, REMOVE_PAGE)
+        _removed.add(ids, "ids")
+        _removed.add(records, "records")
+        return 0.0 if max(expired, ids, records) == REMOVE_PAGE else self._interval_ms / 1000

@@ -1,0 +1,207 @@
+"""What the handlers need from outside, and what each promises.
+
+Shaped for a store whose only atomic act is a conditional update of one document: nothing here speaks of rows or transactions.
+Every call may raise CausewayError: 100 unavailable (the store is away, or the outcome is unknown: asking again with the same ids
+tells the truth and does no harm) or 111 overloaded (a queue stands at its bound; nothing was done). What a call answers is durable.
+Times are times of day in ms, given by the caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from causeway_common.contracts.messages import (
+    AppendRequest,
+    ClaimReply,
+    ClaimRequest,
+    Document,
+    Head,
+    HistoryReply,
+    HistoryRequest,
+    Manifest,
+    NamespaceSpec,
+    NewRecord,
+    SettleRequest,
+    StoredPublication,
+)
+from causeway_storage.domain.entity import Commit, Element, EntityKey
+from causeway_storage.domain.relay import ParkedItem
+
+Clock = Callable[[], int]
+"""The time of day in ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """A durable append: `offsets` and `repeats` per item as in AppendReply, `publications` the new ones, ascending."""
+
+    channel: str
+    epoch: str
+    offsets: tuple[int, ...]
+    repeats: tuple[bool, ...]
+    publications: tuple[StoredPublication, ...]
+
+
+class Logs(Protocol):
+    """The channels' logs.
+
+    For each append that wrote something the adapter calls `on_appended` once, on the event loop, after it is durable and before
+    `append` returns, in offset order per channel, also when nobody waits for the answer any more.
+    """
+
+    async def append(self, request: AppendRequest, now_ms: int) -> Appended:
+        """All items or none, at the end of the log. An id seen before gets its first offset, also after its publication went."""
+        ...
+
+    async def heads(self, channels: Sequence[str]) -> list[Head]:
+        """In the order asked; a channel never written is `Head()`."""
+        ...
+
+    async def history(self, request: HistoryRequest) -> HistoryReply:
+        """A page of consecutive offsets and the head, both of one moment. Nothing at or below the floor."""
+        ...
+
+    async def remove_expired(self, now_ms: int, limit: int) -> int:
+        """Remove what is older than its channel's ttl, in up to `limit` channels; how many were looked at. Epoch and head stay."""
+        ...
+
+    async def forget_ids(self, before_ms: int, limit: int) -> int:
+        """Forget up to `limit` ids seen before `before_ms`; how many."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """Durable as `version`. `repeat`: it already was, and `document` is the current one."""
+
+    version: int
+    repeat: bool = False
+    document: Document | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conflicted:
+    """Nothing was written: another commit came first, `document` is the current one."""
+
+    document: Document
+
+
+@dataclass(frozen=True, slots=True)
+class PendingEntity:
+    """An entity with an outbox, and when the oldest element of it was committed."""
+
+    key: EntityKey
+    oldest_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class PendingPage:
+    """A page of them, oldest first. `cursor`: ask again with it for more; "" at the end."""
+
+    entities: tuple[PendingEntity, ...]
+    cursor: str
+
+
+class Entities(Protocol):
+    """Versioned documents that carry their outbox inside. Fields that this process does not know stay in them."""
+
+    async def load(self, key: EntityKey) -> Document:
+        """The entity; version 0 where there is none."""
+        ...
+
+    async def commit(self, key: EntityKey, commit: Commit) -> Committed | Conflicted:
+        """State, version, outbox and commit id in one act, or nothing. A repeated id is answered as the first time.
+
+        Raises:
+            CausewayError: 111, the outbox stands at its bound.
+        """
+        ...
+
+    async def outbox(self, key: EntityKey) -> tuple[Element, ...]:
+        """What waits to leave, oldest first."""
+        ...
+
+    async def clear(self, key: EntityKey, ids: frozenset[str]) -> None:
+        """Take elements out of the outbox. The version does not change; ids that are not there do not matter."""
+        ...
+
+    async def pending(self, older_than_ms: int, cursor: str, limit: int) -> PendingPage:
+        """Entities whose outbox holds an element from before `older_than_ms`. A walk through all pages misses none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DueRecord:
+    """A record to deliver. `next_at_ms` names this delivery: it changes with each."""
+
+    id: str
+    connector: str
+    op: str
+    next_at_ms: int
+    traceparent: str
+
+
+@dataclass(frozen=True, slots=True)
+class DuePage:
+    """The records that are due, longest first, and when the next one will be (ms; None: none waits)."""
+
+    records: tuple[DueRecord, ...]
+    next_ms: int | None
+
+
+class Records(Protocol):
+    """Durable calls. A record is there from its commit on until it is done or dead."""
+
+    async def put(
+        self, records: Sequence[NewRecord], parked: Sequence[ParkedItem], *, now_ms: int, next_at_ms: int
+    ) -> frozenset[str]:
+        """Create pending records, and dead ones of the parked items; all durable on return. Ids that exist are left as they are.
+
+        Returns:
+            The ids of the pending records that are new.
+        """
+        ...
+
+    async def claim(self, request: ClaimRequest, now_ms: int) -> ClaimReply:
+        """Take a record for one attempt; nobody else gets it before its lease is over."""
+        ...
+
+    async def settle(self, request: SettleRequest, now_ms: int) -> bool:
+        """End an attempt; False where another one has the record. A repeat is answered as the first time."""
+        ...
+
+    async def due(self, now_ms: int, limit: int) -> DuePage:
+        """What is pending and should be delivered (again)."""
+        ...
+
+    async def postpone(self, records: Collection[DueRecord], next_at_ms: int) -> None:
+        """Deliver these again at `next_at_ms`, where their `next_at_ms` still is the one that was read."""
+        ...
+
+    async def remove_done(self, before_ms: int, limit: int) -> int:
+        """Remove up to `limit` records done before then; how many. Dead ones stay."""
+        ...
+
+
+class WorkQueue(Protocol):
+    """What carries records to integrations. It may lose and double deliveries; the record decides."""
+
+    async def deliver(self, record: DueRecord) -> None:
+        """Returns once the queue has it. The same delivery again within two minutes is dropped there."""
+        ...
+
+
+class Apps(Protocol):
+    """The apps' manifests, as far as they are known right now."""
+
+    @property
+    def manifests(self) -> Mapping[str, Manifest]:
+        """By app."""
+        ...
+
+    @property
+    def namespaces(self) -> Mapping[str, tuple[str, NamespaceSpec]]:
+        """Namespace to the app that owns it and its options."""
+        ...

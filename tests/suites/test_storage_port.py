@@ -1,0 +1,476 @@
+"""The behaviour suite of storage's ports: every adapter passes it. SQLite now; MongoDB joins `OPENERS` with its issue."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+from causeway_common.contracts.codec import encode_item
+from causeway_common.contracts.errors import CausewayError, ErrorName
+from causeway_common.contracts.ids import KEY_LIFETIME_MS
+from causeway_common.contracts.messages import (
+    AppendItem,
+    AppendRequest,
+    ClaimRequest,
+    Document,
+    Head,
+    HistoryRequest,
+    NewRecord,
+    PublishItem,
+    SettleRequest,
+)
+from causeway_storage.adapters.sqlite import SqliteDatabase, SqliteEntities, SqliteLogs, SqliteRecords, raise_generation
+from causeway_storage.domain.entity import OUTBOX_MAX_ITEMS, Commit, EntityKey
+from causeway_storage.domain.log import PAGE_MAX_BYTES
+from causeway_storage.domain.relay import ParkedItem
+from causeway_storage.ports import Appended, Committed, Conflicted, DueRecord, Entities, Logs, PendingEntity, Records
+
+T = TypeVar("T")
+KEY = EntityKey("chat", "room", "1")
+HOUR = 3_600_000
+ITEM = encode_item(PublishItem(channel="chat:1", data=b"1", size=10, ttl_ms=1000))
+
+
+@dataclass(slots=True)
+class Store:
+    """An open store, and the feed that it told."""
+
+    logs: Logs
+    entities: Entities
+    records: Records
+    fed: list[Appended] = field(default_factory=list)
+
+
+Opener = Callable[[Path], AbstractAsyncContextManager[Store]]
+
+
+@asynccontextmanager
+async def open_sqlite(directory: Path) -> AsyncIterator[Store]:
+    database = SqliteDatabase(directory / "s.sqlite3", write_queue=10_000, write_queue_bytes=1 << 28, read_queue=10_000)
+    letters = (f"{number:08}" for number in count())
+    fed: list[Appended] = []
+    await database.start()
+    try:
+        logs = SqliteLogs(database, lambda: next(letters), fed.append)
+        yield Store(logs, SqliteEntities(database), SqliteRecords(database), fed)
+    finally:
+        await database.stop()
+
+
+OPENERS: dict[str, Opener] = {"sqlite": open_sqlite}
+
+
+@pytest.fixture(params=sorted(OPENERS))
+def opener(request: pytest.FixtureRequest) -> Opener:
+    return OPENERS[request.param]
+
+
+@pytest.fixture
+async def store(opener: Opener, tmp_path: Path) -> AsyncIterator[Store]:
+    async with opener(tmp_path) as opened:
+        yield opened
+
+
+def append(channel: str, *ids: str, size: int = 100, ttl: int = HOUR, data: bytes = b"1") -> AppendRequest:
+    return AppendRequest(channel=channel, size=size, ttl_ms=ttl, items=[AppendItem(id=each, data=data) for each in ids])
+
+
+def commit(expected: int, id: str, *, state: Any = None, items: int = 0, now: int = 0) -> Commit:
+    return Commit(expected, id, {"value": state}, 1, (ITEM,) * items, items, "ann", "trace", now)
+
+
+def record(id: str) -> NewRecord:
+    return NewRecord(id=id, app="chat", connector="webhook", op="event", payload={"id": id}, traceparent="trace")
+
+
+async def head(store: Store, channel: str) -> Head:
+    return (await store.logs.heads([channel]))[0]
+
+
+async def offsets(store: Store, channel: str) -> list[int]:
+    page = await store.logs.history(HistoryRequest(channel=channel, limit=1000))
+    return [publication.offset for publication in page.publications]
+
+
+# --- logs ---------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_log_begins_with_an_epoch_and_counts_from_one(store: Store) -> None:
+    assert await head(store, "demo:a") == Head()
+
+    appended = await store.logs.append(append("demo:a", "c:1", "c:2"), 7)
+
+    assert appended.offsets == (1, 2)
+    assert await head(store, "demo:a") == Head(epoch=appended.epoch, head=2, floor=0)
+    page = await store.logs.history(HistoryRequest(channel="demo:a", limit=10))
+    assert [(each.offset, each.data, each.time_ms) for each in page.publications] == [(1, b"1", 7), (2, b"1", 7)]
+
+
+async def test_a_repeat_gets_its_first_offset_also_after_its_publication_was_trimmed(store: Store) -> None:
+    first = await store.logs.append(append("demo:a", "c:1", size=2), 1)
+    await store.logs.append(append("demo:a", "c:2", "c:3", "c:4", size=2), 1)
+
+    again = await store.logs.append(append("demo:a", "c:1", "c:5", size=2), 2)
+
+    assert (again.epoch, again.offsets, again.repeats) == (first.epoch, (1, 5), (True, False))
+    assert await offsets(store, "demo:a") == [4, 5]
+    assert await head(store, "demo:a") == Head(epoch=first.epoch, head=5, floor=3)
+
+
+async def test_ids_of_one_channel_mean_nothing_in_another(store: Store) -> None:
+    await store.logs.append(append("demo:a", "c:1"), 1)
+
+    assert (await store.logs.append(append("demo:b", "c:1"), 1)).repeats == (False,)
+
+
+async def test_a_callers_key_may_be_used_anew_after_five_minutes(store: Store) -> None:
+    await store.logs.append(append("demo:a", "k:1"), 0)
+
+    assert (await store.logs.append(append("demo:a", "k:1"), KEY_LIFETIME_MS - 1)).offsets == (1,)
+    assert (await store.logs.append(append("demo:a", "k:1"), KEY_LIFETIME_MS)).offsets == (2,)
+    assert (await store.logs.append(append("demo:a", "k:1"), KEY_LIFETIME_MS + 1)).offsets == (2,)
+
+
+async def test_ids_are_forgotten_by_age_alone(store: Store) -> None:
+    await store.logs.append(append("demo:a", "c:1"), 10)
+    await store.logs.append(append("demo:a", "c:2"), 20)
+
+    assert await store.logs.forget_ids(20, 100) == 1
+    again = await store.logs.append(append("demo:a", "c:1", "c:2"), 30)
+    assert again.repeats == (False, True)
+
+
+async def test_what_is_too_old_goes_and_epoch_and_head_survive_an_emptied_log(store: Store) -> None:
+    appended = await store.logs.append(append("demo:a", "c:1", ttl=100), 0)
+    await store.logs.append(append("demo:a", "c:2", ttl=100), 50)
+    await store.logs.append(append("demo:b", "c:1", ttl=1000), 0)
+
+    assert await store.logs.remove_expired(99, 10) == 0
+    await store.logs.remove_expired(100, 10)
+    assert await offsets(store, "demo:a") == [2]
+    await store.logs.remove_expired(150, 10)
+    assert await head(store, "demo:a") == Head(epoch=appended.epoch, head=2, floor=2)
+    assert await store.logs.remove_expired(500, 10) == 0, "an emptied log is not looked at any more"
+    assert (await store.logs.append(append("demo:a", "c:3", ttl=100), 500)).offsets == (3,)
+    assert await offsets(store, "demo:a") == [3]
+    await store.logs.remove_expired(600, 10)
+    assert await offsets(store, "demo:a") == []
+    assert await offsets(store, "demo:b") == [1]
+
+
+async def test_a_shorter_ttl_holds_for_what_is_there_already(store: Store) -> None:
+    await store.logs.append(append("demo:a", "c:1", ttl=HOUR), 0)
+    await store.logs.append(append("demo:a", "c:2", ttl=100), 50)
+
+    await store.logs.remove_expired(100, 10)
+
+    assert await offsets(store, "demo:a") == [2]
+
+
+async def test_pages_are_bounded_by_count_and_bytes_and_walk_both_ways(store: Store) -> None:
+    big = b'"' + b"x" * (PAGE_MAX_BYTES // 2) + b'"'
+    await store.logs.append(append("demo:a", "c:1", "c:2", "c:3", data=big), 1)
+
+    async def page(since: int, limit: int, *, reverse: bool = False) -> tuple[list[int], bool]:
+        reply = await store.logs.history(HistoryRequest(channel="demo:a", since=since, limit=limit, reverse=reverse))
+        return [each.offset for each in reply.publications], reply.more
+
+    assert await page(0, 0) == ([], False)
+    assert await page(0, 10) == ([1], True)
+    assert await page(1, 10) == ([2], True)
+    assert await page(2, 10) == ([3], False)
+    assert await page(3, 10) == ([], False)
+    assert await page(0, 10, reverse=True) == ([3], True)
+    assert await page(2, 10, reverse=True) == ([1], False)
+
+
+async def test_the_feed_is_told_once_in_order_and_before_the_answer_also_when_nobody_waits(store: Store) -> None:
+    waiting = [asyncio.ensure_future(store.logs.append(append("demo:a", f"c:{n}"), 1)) for n in range(50)]
+    await asyncio.sleep(0)
+    for each in waiting[::2]:
+        each.cancel()
+    done = await asyncio.gather(*waiting, return_exceptions=True)
+
+    answered = {each.offsets[0] for each in done if isinstance(each, Appended)}
+    fed = [publication.offset for told in store.fed for publication in told.publications]
+    assert fed == list(range(1, len(fed) + 1)), "in offset order, each once"
+    assert answered <= set(fed)
+    assert (await head(store, "demo:a")).head == len(fed), "what was written was fed, whoever waited"
+    await store.logs.append(append("demo:a", "c:1"), 1)
+    assert len(store.fed) == len(fed), "a repeat is not fed again"
+
+
+# --- entities -----------------------------------------------------------------------------------------------------------
+
+
+async def test_an_entity_that_is_not_there_has_version_zero(store: Store) -> None:
+    assert await store.entities.load(KEY) == Document()
+    assert await store.entities.outbox(KEY) == ()
+
+
+async def test_of_many_commits_on_one_version_one_wins_and_the_others_get_its_document(store: Store) -> None:
+    outcomes = await asyncio.gather(*(store.entities.commit(KEY, commit(0, f"id{n}", state=n, items=1)) for n in range(20)))
+
+    winners = [outcome for outcome in outcomes if isinstance(outcome, Committed)]
+    current = await store.entities.load(KEY)
+    assert winners == [Committed(1)]
+    assert [outcome.document for outcome in outcomes if isinstance(outcome, Conflicted)] == [current] * 19
+    assert len(await store.entities.outbox(KEY)) == 1, "a conflict leaves nothing behind"
+
+
+async def test_a_repeated_commit_is_answered_as_the_first_time_with_the_current_document(store: Store) -> None:
+    await store.entities.commit(KEY, commit(0, "a", state="a", items=1))
+    await store.entities.commit(KEY, commit(1, "b", state="b"))
+
+    again = await store.entities.commit(KEY, commit(0, "a", state="a", items=1))
+
+    assert again == Committed(1, repeat=True, document=Document(version=2, state={"value": "b"}))
+    assert len(await store.entities.outbox(KEY)) == 1
+
+
+async def test_apps_kinds_and_ids_keep_entities_apart(store: Store) -> None:
+    for key in (KEY, EntityKey("auctions", "room", "1"), EntityKey("chat", "user", "1"), EntityKey("chat", "room", "2")):
+        assert await store.entities.commit(key, commit(0, "a", state=key.app)) == Committed(1)
+
+
+async def test_clearing_takes_elements_and_leaves_version_and_state(store: Store) -> None:
+    await store.entities.commit(KEY, commit(0, "a", items=2, now=1))
+    await store.entities.commit(KEY, commit(1, "b", state="b", items=1, now=2))
+    first, second = await store.entities.outbox(KEY)
+
+    await store.entities.clear(KEY, frozenset({first.id, "not there"}))
+    await store.entities.clear(EntityKey("chat", "room", "none"), frozenset({first.id}))
+
+    assert await store.entities.outbox(KEY) == (second,)
+    assert (first.items, second.at_ms, second.traceparent) == ((ITEM, ITEM), 2, "trace")
+    assert await store.entities.load(KEY) == Document(version=2, state={"value": "b"})
+
+
+async def test_an_outbox_at_its_bound_is_busy_and_nothing_is_written(store: Store) -> None:
+    await store.entities.commit(KEY, commit(0, "a", items=OUTBOX_MAX_ITEMS))
+
+    with pytest.raises(CausewayError, match="busy") as caught:
+        await store.entities.commit(KEY, commit(1, "b", items=1))
+
+    assert caught.value.name is ErrorName.OVERLOADED
+    assert (await store.entities.load(KEY)).version == 1
+
+
+async def test_the_sweep_finds_every_waiting_outbox_once_oldest_first(store: Store) -> None:
+    keys = [EntityKey("chat", "room", str(n)) for n in range(7)]
+    for n, key in enumerate(keys):
+        await store.entities.commit(key, commit(0, "a", items=1, now=5 - n // 2))
+    await store.entities.commit(EntityKey("chat", "room", "empty"), commit(0, "a", now=1))
+    await store.entities.clear(keys[6], frozenset({(await store.entities.outbox(keys[6]))[0].id}))
+
+    found: list[PendingEntity] = []
+    cursor = ""
+    while True:
+        page = await store.entities.pending(4, cursor, 1)
+        found += page.entities
+        cursor = page.cursor
+        if not cursor:
+            break
+
+    assert [each.oldest_ms for each in found] == [3, 3, 4, 4]
+    assert {each.key for each in found} == set(keys[2:6])
+
+
+# --- records ------------------------------------------------------------------------------------------------------------
+
+
+async def put(store: Store, *ids: str, now: int = 0, next_at: int = 30) -> frozenset[str]:
+    return await store.records.put([record(each) for each in ids], (), now_ms=now, next_at_ms=next_at)
+
+
+def settle(attempt: int, outcome: Literal["done", "retry", "dead"], delay: int = 0) -> SettleRequest:
+    return SettleRequest(id="a", attempt=attempt, outcome=outcome, delay_ms=delay, note=outcome)
+
+
+async def test_a_record_put_again_is_left_as_it_is(store: Store) -> None:
+    assert await put(store, "a", "b") == {"a", "b"}
+    await store.records.claim(ClaimRequest(id="a", node="n", lease_ms=10), 0)
+
+    assert await put(store, "a", "c", now=5, next_at=99) == {"c"}
+    assert (await store.records.claim(ClaimRequest(id="a", node="n", lease_ms=10), 5)).outcome == "leased"
+
+
+async def test_a_claim_hands_the_whole_record_to_one_at_a_time(store: Store) -> None:
+    await put(store, "a", now=3)
+    request = ClaimRequest(id="a", node="n", lease_ms=10)
+
+    claims = await asyncio.gather(*(store.records.claim(request, 5) for _ in range(10)))
+
+    assert sorted(claim.outcome for claim in claims) == ["leased"] * 9 + ["run"]
+    (claimed,) = (claim.record for claim in claims if claim.record)
+    assert (claimed.payload, claimed.attempts, claimed.created_ms, claimed.traceparent) == ({"id": "a"}, 1, 3, "trace")
+    assert (await store.records.claim(request, 15)).outcome == "run"
+    assert (await store.records.claim(ClaimRequest(id="none", node="n", lease_ms=1), 0)).outcome == "missing"
+
+
+async def test_only_the_current_attempt_settles_and_a_repeat_is_answered_as_the_first_time(store: Store) -> None:
+    await put(store, "a")
+    request = ClaimRequest(id="a", node="n", lease_ms=10)
+    await store.records.claim(request, 0)
+    await store.records.claim(request, 10)
+
+    assert not await store.records.settle(settle(1, "done"), 11)
+    assert await store.records.settle(settle(2, "retry", 100), 11)
+    assert await store.records.settle(settle(2, "retry", 100), 50)
+    assert (await store.records.due(111, 10)).records == (DueRecord("a", "webhook", "event", 111, "trace"),)
+    await store.records.claim(request, 111)
+    assert await store.records.settle(settle(3, "dead"), 112)
+    assert (await store.records.claim(request, 999)).outcome == "dead"
+
+
+async def test_what_is_due_comes_longest_first_with_the_time_of_the_next(store: Store) -> None:
+    await put(store, "c", next_at=30)
+    await put(store, "a", next_at=10)
+    await put(store, "b", next_at=20)
+
+    page = await store.records.due(20, 10)
+    assert ([each.id for each in page.records], page.next_ms) == (["a", "b"], 30)
+    assert ([each.id for each in (await store.records.due(20, 1)).records]) == ["a"]
+    assert (await store.records.due(9, 10)).next_ms == 10
+
+
+async def test_a_postponement_counts_only_where_nothing_else_moved_the_record(store: Store) -> None:
+    await put(store, "a", "b", next_at=10)
+    due = (await store.records.due(10, 10)).records
+    await store.records.claim(ClaimRequest(id="a", node="n", lease_ms=100), 10)
+
+    await store.records.postpone(due, 50)
+
+    page = await store.records.due(200, 10)
+    assert [(each.id, each.next_at_ms) for each in page.records] == [("b", 50), ("a", 110)]
+
+
+async def test_done_records_go_after_their_time_and_dead_ones_and_parked_items_stay(store: Store) -> None:
+    await put(store, "a", "b")
+    parked = ParkedItem("p", "chat", {"kind": "publish", "data": b"1"}, "why", "trace")
+    await store.records.put((), [parked], now_ms=0, next_at_ms=0)
+    for name, outcome in (("a", "done"), ("b", "dead")):
+        await store.records.claim(ClaimRequest(id=name, node="n", lease_ms=10), 0)
+        request = SettleRequest(id=name, attempt=1, outcome="done" if outcome == "done" else "dead")
+        assert await store.records.settle(request, 100)
+
+    assert await store.records.remove_done(100, 10) == 0
+    assert await store.records.remove_done(101, 10) == 1
+    outcomes = [(await store.records.claim(ClaimRequest(id=each, node="n", lease_ms=10), 0)).outcome for each in ("a", "b", "p")]
+    assert outcomes == ["missing", "dead", "dead"]
+    assert (await store.records.due(10**9, 10)).records == ()
+
+
+# --- all together -------------------------------------------------------------------------------------------------------
+
+
+async def test_everything_is_there_after_opening_again(opener: Opener, tmp_path: Path) -> None:
+    async with opener(tmp_path) as store:
+        appended = await store.logs.append(append("demo:a", "c:1", "c:2"), 1)
+        await store.entities.commit(KEY, commit(0, "a", state="x", items=1))
+        await put(store, "a", next_at=5)
+
+    async with opener(tmp_path) as store:
+        assert await head(store, "demo:a") == Head(epoch=appended.epoch, head=2, floor=0)
+        assert (await store.logs.append(append("demo:a", "c:1"), 2)).repeats == (True,)
+        assert await store.entities.load(KEY) == Document(version=1, state={"value": "x"})
+        assert len(await store.entities.outbox(KEY)) == 1
+        assert isinstance(await store.entities.commit(KEY, commit(0, "a")), Committed)
+        assert [each.id for each in (await store.records.due(5, 10)).records] == ["a"]
+
+
+async def test_a_restored_database_has_new_epochs_and_the_same_logs(tmp_path: Path) -> None:
+    async with open_sqlite(tmp_path) as store:
+        before = await store.logs.append(append("demo:a", "c:1"), 1)
+    raise_generation(tmp_path / "s.sqlite3")
+
+    async with open_sqlite(tmp_path) as store:
+        after = await head(store, "demo:a")
+        assert after.head == 1
+        assert after.epoch != before.epoch
+        assert (await store.logs.append(append("demo:a", "c:1"), 1)).epoch == after.epoch
+
+
+class LogsAgainstAModel(RuleBasedStateMachine):
+    """Any appends, expiries and reads of two channels, against lists."""
+
+    opener: Opener
+    directory: Callable[[], Path]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._runner = asyncio.Runner()
+        self._context = self.opener(self.directory())
+        self._store = self._run(self._context.__aenter__())
+        self._now = 0
+        self._log: dict[str, list[tuple[int, int]]] = {"demo:a": [], "demo:b": []}
+        self._heads = dict.fromkeys(self._log, 0)
+        self._first: dict[tuple[str, str], int] = {}
+
+    def _run(self, work: Awaitable[T]) -> T:
+        async def wait() -> T:
+            return await work
+
+        return self._runner.run(wait())
+
+    @rule(
+        channel=st.sampled_from(["demo:a", "demo:b"]),
+        ids=st.lists(st.sampled_from([f"c:{n}" for n in range(9)]), min_size=1, max_size=5),
+        size=st.integers(1, 6),
+        elapsed=st.integers(0, 40),
+    )
+    def append(self, channel: str, ids: list[str], size: int, elapsed: int) -> None:
+        self._now += elapsed
+        appended = self._run(self._store.logs.append(append(channel, *ids, size=size, ttl=100), self._now))
+        expected, wrote = [], False
+        for each in ids:
+            if (channel, each) not in self._first:
+                wrote = True
+                self._heads[channel] += 1
+                self._first[channel, each] = self._heads[channel]
+                self._log[channel].append((self._heads[channel], self._now))
+            expected.append(self._first[channel, each])
+        if wrote:
+            self._log[channel] = [each for each in self._log[channel] if each[0] > self._heads[channel] - size]
+        assert list(appended.offsets) == expected
+
+    @rule(elapsed=st.integers(0, 200))
+    def expire(self, elapsed: int) -> None:
+        self._now += elapsed
+        self._run(self._store.logs.remove_expired(self._now, 10))
+        self._log = {channel: [each for each in log if each[1] + 100 > self._now] for channel, log in self._log.items()}
+
+    @invariant()
+    def the_log_is_the_models(self) -> None:
+        for channel, log in self._log.items():
+            page = self._run(self._store.logs.history(HistoryRequest(channel=channel, limit=100)))
+            assert [(each.offset, each.time_ms) for each in page.publications] == log
+            assert page.head.head == self._heads[channel]
+            assert page.head.floor == self._heads[channel] - len(log)
+            assert [page.head] == self._run(self._store.logs.heads([channel]))
+
+    def teardown(self) -> None:
+        self._run(self._context.__aexit__(None, None, None))
+        self._runner.close()
+
+
+def test_logs_behave_as_their_model(opener: Opener, tmp_path: Path) -> None:
+    numbers = count()
+    bound = {"opener": staticmethod(opener), "directory": staticmethod(lambda: _made(tmp_path / str(next(numbers))))}
+    machine = type("BoundMachine", (LogsAgainstAModel,), bound)
+    run_state_machine_as_test(machine, settings=settings(max_examples=15, stateful_step_count=20, deadline=None))
+
+
+def _made(directory: Path) -> Path:
+    directory.mkdir()
+    return directory

@@ -1,0 +1,46 @@
+"""A stand-in for `causeway dev`: the real supervisor over stand-in processes.
+
+`standin_stack.py DATA_DIR NAME[:KIND[:TRAIT,…]] …`; the first one takes NATS's place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from causeway_cli.dev.datadir import DataDirLock
+from causeway_cli.dev.plan import ProcessSpec, StackPlan
+from causeway_cli.dev.ports import Ports
+from causeway_cli.dev.supervisor import Supervisor
+from causeway_cli.dev.terminal import Terminal
+
+SCRIPT = Path(__file__).with_name("standin_process.py")
+
+
+def spec(described: str, port: int) -> ProcessSpec:
+    name, kind, traits = (*described.split(":"), "", "")[:3]
+    return ProcessSpec(
+        service=name,
+        name=name,
+        kind=kind or "storage",
+        command=(sys.executable, "-S", str(SCRIPT), str(port), *filter(None, traits.split(","))),
+        env=os.environ,
+        port=None,
+        internal_port=port,
+        health_url=f"http://127.0.0.1:{port}/readyz",
+    )
+
+
+lock = DataDirLock(Path(sys.argv[1]))
+ports = Ports()
+nats, *services = [spec(described, ports.find()) for described in sys.argv[2:]]
+plan = StackPlan("http://here", "nats://here", nats, tuple(services), ())
+terminal = Terminal(sys.stdout.fileno(), colour=False)
+supervisor = Supervisor(
+    plan, version="1", data_dir=Path(sys.argv[1]), terminal=terminal, greeting="the stand-ins are ready", stop_seconds=1.0
+)
+asyncio.run(supervisor.run())
+terminal.say("stopped")
+terminal.close()

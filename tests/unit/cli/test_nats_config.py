@@ -1,0 +1,165 @@
+"""The embedded NATS server takes our configuration, and holds every user to the rights that the contracts give it."""
+
+import asyncio
+import subprocess
+import sysconfig
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import nats
+import nats.errors
+import pytest
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import NoRespondersError
+
+from causeway_cli.dev.natsconf import NatsUser, nats_config
+from causeway_cli.dev.ports import Ports
+from causeway_common.contracts.rights import Role, inbox_prefix, rights_of
+from support.waiting import until
+
+SERVER = Path(sysconfig.get_path("scripts")) / "nats-server"
+USERS = [
+    NatsUser("gateway-1", 'a "quoted" \\ $secret', rights_of(Role.GATEWAY, "gateway-1")),
+    NatsUser("storage", "s", rights_of(Role.STORAGE, "storage")),
+    NatsUser("integrations", "i", rights_of(Role.INTEGRATIONS, "integrations")),
+    NatsUser("logic-chat", "c", rights_of(Role.LOGIC, "logic-chat", "chat")),
+]
+
+
+def write_config(folder: Path, port: int, monitor_port: int) -> Path:
+    path = folder / "nats.conf"
+    path.write_text(
+        nats_config(host="127.0.0.1", port=port, monitor_port=monitor_port, store_dir=folder / 'sto"re é', users=USERS),
+        encoding="utf-8",
+    )
+    return path
+
+
+@pytest.fixture
+async def port(tmp_path: Path) -> AsyncIterator[int]:
+    """The port of a real nats-server with our configuration."""
+    ports = Ports()
+    port = ports.find()
+    process = await asyncio.create_subprocess_exec(
+        SERVER, "-c", write_config(tmp_path, port, ports.find()), stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        assert process.stderr
+        while b"Server is ready" not in (line := await process.stderr.readline()):
+            assert line, "nats-server ended"
+        yield port
+    finally:
+        process.kill()
+        await process.communicate()
+        ports.release()
+
+
+@asynccontextmanager
+async def connection(port: int, name: str) -> AsyncIterator[tuple[Client, list[str]]]:
+    """A connection as one of `USERS`, and what the server complained of."""
+    complaints: list[str] = []
+
+    async def on_error(error: Exception) -> None:
+        complaints.append(str(error).lower())
+
+    user = next(user for user in USERS if user.name == name)
+    client = await nats.connect(
+        f"nats://127.0.0.1:{port}", user=name, password=user.password, inbox_prefix=inbox_prefix(name), error_cb=on_error
+    )
+    try:
+        yield client, complaints
+    finally:
+        await client.close()
+
+
+def test_the_servers_own_check_takes_the_configuration(tmp_path: Path) -> None:
+    config = write_config(tmp_path, 4222, 8222)
+    result = subprocess.run([SERVER, "-t", "-c", config], capture_output=True, text=True, check=False)
+    assert "is valid" in result.stdout + result.stderr, result
+
+
+@pytest.mark.parametrize(
+    ("name", "subject"),
+    [
+        ("logic-chat", "cw.v1.storage.auctions.any.commit"),
+        ("logic-chat", "cw.v1.storage.gateway.any.append"),
+        ("logic-chat", "cw.v1.storage.chat.any.append"),
+        ("logic-chat", "cw.v1.feed.l.chat"),
+        ("logic-chat", "$KV.cw_apps.auctions.1"),
+        ("gateway-1", "cw.v1.storage.gateway.any.commit"),
+        ("gateway-1", "cw.v1.storage.chat.any.append"),
+        ("gateway-1", "cw.v1.feed.l.chat"),
+        ("integrations", "cw.v1.app.chat.rpc.send"),
+        ("storage", "cw.v1.app.chat.rpc.send"),
+    ],
+)
+async def test_a_user_may_not_publish_outside_its_rights(port: int, name: str, subject: str) -> None:
+    async with connection(port, name) as (client, complaints):
+        await client.publish(subject, b"")
+        await until(lambda: any("permissions violation for publish" in complaint for complaint in complaints))
+
+
+@pytest.mark.parametrize(
+    ("name", "subject"),
+    [
+        ("logic-chat", "cw.v1.storage.chat.any.commit"),
+        ("gateway-1", "cw.v1.storage.gateway.any.append"),
+        ("gateway-1", "cw.v1.app.chat.rpc.send"),
+        ("storage", "cw.v1.feed.l.chat"),
+        ("storage", "cw.v1.job.webhook.event"),
+        ("integrations", "cw.v1.storage.integrations.any.claim"),
+    ],
+)
+async def test_a_user_may_publish_what_its_work_needs(port: int, name: str, subject: str) -> None:
+    async with connection(port, name) as (client, complaints):
+        await client.publish(subject, b"")
+        await client.publish("forbidden", b"")  # the server judges in order: this complaint comes after any about the first
+        await until(lambda: len(complaints) > 0)
+        assert len(complaints) == 1
+        assert "forbidden" in complaints[0]
+
+
+async def test_a_user_may_not_listen_to_the_answers_or_the_requests_of_another(port: int) -> None:
+    async with connection(port, "logic-chat") as (client, complaints):
+        for subject in (f"{inbox_prefix('gateway-1')}.>", "cw.v1.storage.chat.any.commit", "cw.v1.app.auctions.rpc.bid", ">"):
+            await client.subscribe(subject)
+        await until(lambda: sum("permissions violation for subscription" in complaint for complaint in complaints) == 4)
+
+
+async def test_a_service_answers_whom_it_was_asked_by_and_may_do_so_once(port: int) -> None:
+    async with connection(port, "gateway-1") as (gateway, _), connection(port, "logic-chat") as (logic, complaints):
+        replies: list[str] = []
+
+        async def answer(message: Msg) -> None:
+            replies.append(message.reply)
+            await message.respond(b"pong")
+
+        await logic.subscribe("cw.v1.app.chat.rpc.send", queue="chat", cb=answer)
+        await logic.flush()
+        assert (await gateway.request("cw.v1.app.chat.rpc.send", b"ping", timeout=5)).data == b"pong"
+
+        await logic.publish(replies[0], b"once more")
+        await until(lambda: len(complaints) == 1)
+
+
+async def test_an_unanswered_question_says_so_at_once(port: int) -> None:
+    async with connection(port, "gateway-1") as (gateway, _):
+        with pytest.raises(NoRespondersError):
+            await gateway.request("cw.v1.app.chat.rpc.send", b"", timeout=5)
+
+
+@pytest.mark.parametrize("who", [{}, {"user": "storage", "password": "x"}, {"user": "other", "password": "s"}])
+async def test_nobody_else_connects(port: int, who: dict[str, Any]) -> None:
+    client = Client()
+    try:
+        with pytest.raises(nats.errors.Error, match=r"(?i)authorization"):
+            await client.connect(f"nats://127.0.0.1:{port}", allow_reconnect=False, **who)
+    finally:
+        await client.close()
+
+
+def test_passwords_are_in_no_repr() -> None:
+    assert "quoted" not in repr(USERS[0])

@@ -1,0 +1,77 @@
+"""What a stack consists of."""
+
+import itertools
+from pathlib import Path
+
+from causeway_cli.dev.config import Configured
+from causeway_cli.dev.credentials import Credentials
+from causeway_cli.dev.plan import STOP_ORDER, AppSpec, StackOptions, StackPlan, plan_stack
+from causeway_common.contracts.rights import Role, rights_of
+
+OPTIONS = StackOptions(
+    data_dir=Path("/data"), config=Path("/data/c.toml"), host="127.0.0.1", port=8000, gateways=2, scripts=Path("/venv/bin")
+)
+CONFIGURED = Configured(None, "", "", {"storage": {"CAUSEWAY_STORAGE_PATH": "/data/storage.sqlite3"}})
+
+
+def plan(options: StackOptions = OPTIONS) -> StackPlan:
+    ports, passwords = itertools.count(20000), itertools.count()
+    return plan_stack(
+        options,
+        CONFIGURED,
+        Credentials("the-key", "the-secret"),
+        env={"PATH": "/bin", "CAUSEWAY_GATEWAY_HTTP_SERVER__PORT": "1"},
+        new_port=lambda: next(ports),
+        new_password=lambda: f"pass{next(passwords)}",
+    )
+
+
+def test_every_service_is_a_process_and_every_gateway_too() -> None:
+    made = plan()
+    assert [spec.name for spec in made.services] == ["storage", "logic-chat", "integrations", "gateway-1", "gateway-2"]
+    assert [spec.service for spec in made.services] == ["storage", "logic-chat", "integrations", "gateway", "gateway"]
+    assert made.url == "http://127.0.0.1:8000"
+    assert made.nats_url == f"nats://127.0.0.1:{made.nats.port}"
+    assert {spec.kind for spec in (made.nats, *made.services)} == set(STOP_ORDER)
+
+
+def test_only_gateways_and_nats_serve_others_and_no_internal_port_is_shared() -> None:
+    made = plan()
+    assert [spec.port for spec in made.services] == [None, None, None, 8000, 8000]
+    internal = [made.nats.internal_port, made.nats.port, *(spec.internal_port for spec in made.services)]
+    assert len(set(internal)) == len(internal)
+
+
+def test_each_process_is_a_user_of_its_own_with_the_rights_of_its_role() -> None:
+    made = plan()
+    assert {user.name: user.rights for user in made.nats_users} == {
+        "storage": rights_of(Role.STORAGE, "storage"),
+        "logic-chat": rights_of(Role.LOGIC, "logic-chat", "chat"),
+        "integrations": rights_of(Role.INTEGRATIONS, "integrations"),
+        "gateway-1": rights_of(Role.GATEWAY, "gateway-1"),
+        "gateway-2": rights_of(Role.GATEWAY, "gateway-2"),
+    }
+    assert len({user.password for user in made.nats_users}) == 5
+    for spec, user in zip(made.services, made.nats_users, strict=True):
+        own = {key.split("_", 2)[2]: value for key, value in spec.env.items() if key.startswith("CAUSEWAY_") and "NATS__" in key}
+        assert own == {"NATS__URL": made.nats_url, "NATS__USER": user.name, "NATS__PASSWORD": user.password}
+
+
+def test_only_gateways_get_the_secrets_and_the_stacks_port_wins_over_the_environment() -> None:
+    made = plan()
+    for spec in made.services:
+        assert ("the-secret" in spec.env.values()) == ("the-key" in spec.env.values()) == (spec.service == "gateway")
+    assert made.services[-1].env["CAUSEWAY_GATEWAY_HTTP_SERVER__PORT"] == "8000"
+    assert "the-secret" not in repr(made)
+
+
+def test_added_variables_go_to_their_service_alone() -> None:
+    assert [spec.name for spec in plan().services if "CAUSEWAY_STORAGE_PATH" in spec.env] == ["storage"]
+
+
+def test_logic_runs_once_per_app() -> None:
+    apps = (AppSpec("chat", "apps.chat:app"), AppSpec("auctions", "apps.auctions:app"))
+    made = plan(StackOptions(Path("/d"), Path("/c"), "127.0.0.1", 1, 1, Path("/bin"), apps))
+    logic = [spec for spec in made.services if spec.kind == "logic"]
+    assert [spec.service for spec in logic] == ["logic-chat", "logic-auctions"]
+    assert logic[1].command == ("/bin/causeway-logic", "run", "apps.auctions:app", "--config", "/c")

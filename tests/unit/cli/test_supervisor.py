@@ -1,0 +1,196 @@
+"""The real supervisor over stand-in processes: what it starts it keeps, what it keeps it ends."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.stack import alive
+from support.waiting import until
+
+STACK = Path(__file__).with_name("standin_stack.py")
+
+
+class StandIns:
+    """A supervisor in a process of its own."""
+
+    def __init__(self, folder: Path, *described: str, env: dict[str, str] | None = None) -> None:
+        self.folder, self.seen = folder, set[int]()
+        with (folder / "log").open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, STACK, folder, *described], stdout=log, stderr=log, env={**os.environ, **(env or {})}
+            )
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+    @property
+    def state(self) -> dict[str, Any]:
+        try:
+            state: dict[str, Any] = json.loads((self.folder / "stack.json").read_text())
+        except FileNotFoundError:
+            return {"ready": False, "processes": []}
+        self.seen |= {entry["pid"] for entry in state["processes"]}
+        return state
+
+    def pid(self, name: str) -> int:
+        return next((entry["pid"] for entry in self.state["processes"] if entry["name"] == name), 0)
+
+    async def ready(self) -> None:
+        await until(lambda: self.state["ready"] is True)
+
+    async def ended(self) -> int:
+        await until(lambda: self.process.poll() is not None)
+        return int(self.process.wait())
+
+    async def line(self, pattern: str, count: int = 1) -> None:
+        await until(lambda: len(re.findall(pattern, self.log)) >= count)
+
+
+@pytest.fixture
+async def start(tmp_path: Path) -> AsyncIterator[Any]:
+    started: list[StandIns] = []
+
+    def start_one(*described: str, **options: Any) -> StandIns:
+        started.append(StandIns(tmp_path, *described, **options))
+        return started[-1]
+
+    yield start_one
+    for stack in started:
+        stack.process.kill()
+        stack.process.wait()
+        await until(lambda stack=stack: not any(alive(pid) for pid in stack.seen))  # type: ignore[misc]
+
+
+async def test_ready_is_told_once_all_answer_and_stopping_leaves_nothing(start: Any) -> None:
+    stack = start("nats:nats", "storage:storage", "gateway-1:gateway")
+    await stack.ready()
+    state = stack.state
+    assert [entry["name"] for entry in state["processes"]] == ["nats", "storage", "gateway-1"]
+    await stack.line("causeway *\\| the stand-ins are ready")
+
+    stack.process.send_signal(signal.SIGINT)
+    assert await stack.ended() == 0
+    assert not any(alive(entry["pid"]) for entry in state["processes"])
+    assert stack.state == {**state, "ready": False, "processes": []}
+    assert stack.log.endswith("stopped\n")
+
+
+async def test_processes_stop_in_order_gateways_first_and_the_bus_last(start: Any) -> None:
+    stack = start("nats:nats", "storage:storage", "integrations:integrations", "logic-a:logic", "gateway-1:gateway")
+    await stack.ready()
+    stack.process.terminate()
+    await stack.ended()
+    assert re.findall(r"(\S+) +\| bye", stack.log) == ["gateway-1", "logic-a", "integrations", "storage", "nats"]
+
+
+async def test_a_killed_process_is_started_again_at_once_on_its_port_with_a_line(start: Any) -> None:
+    stack = start("nats:nats", "storage:storage")
+    await stack.ready()
+    before = stack.state
+    os.kill(stack.pid("storage"), signal.SIGKILL)
+    await until(lambda: stack.state["ready"] and stack.pid("storage") != before["processes"][1]["pid"])
+
+    ports = [[entry["internal_port"] for entry in state["processes"]] for state in (before, stack.state)]
+    assert ports[0] == ports[1]
+    await stack.line("storage died by SIGKILL, starting it again\n")
+    await stack.line("ready again")
+
+
+async def test_a_dead_process_is_out_of_the_stack_file_and_the_stack_not_ready(start: Any) -> None:
+    stack = start("nats:nats", "storage:storage")
+    await stack.ready()
+    for _ in range(3):  # the third death within 10 s is followed by a wait
+        pid = stack.pid("storage")
+        os.kill(pid, signal.SIGKILL)
+        await until(lambda pid=pid: stack.pid("storage") != pid)  # type: ignore[misc]
+        if stack.pid("storage"):
+            await stack.ready()
+    assert stack.state["ready"] is False
+    assert [entry["name"] for entry in stack.state["processes"]] == ["nats"]
+    await stack.ready()
+
+
+async def test_a_process_that_ends_at_once_is_tried_again_with_growing_pauses(start: Any) -> None:
+    stack = start("nats:nats", "storage:storage:brief")
+    await stack.line("storage ended with exit code 3, starting it again in 1 s")
+    pauses = re.findall(r"exit code 3, starting it again(.*)", stack.log)
+    assert pauses == ["", "", " in 0.5 s", " in 1 s"]
+    stack.process.terminate()
+    assert await stack.ended() == 0
+
+
+async def test_the_stack_is_not_ready_while_one_process_is_not(start: Any) -> None:
+    stack = start("nats:nats", "storage:storage:unready")
+    await stack.line("storage *\\| env")
+    assert stack.state["ready"] is False
+
+
+async def test_a_stubborn_process_is_killed_with_its_whole_group_after_its_time(start: Any) -> None:
+    stack = start("nats:nats", "storage:storage:stubborn,brood")
+    await stack.ready()
+    await stack.line(r"child \d+")
+    child = int(re.findall(r"child (\d+)", stack.log)[0])
+    stack.process.send_signal(signal.SIGINT)
+    assert await stack.ended() == 0
+    assert "storage has not stopped within 1 s, killing it" in stack.log
+    await until(lambda: not alive(child))
+
+
+async def test_a_second_ctrl_c_kills_at_once(start: Any) -> None:
+    stack = start("nats:nats:stubborn", "storage:storage:stubborn", "gateway-1:gateway:stubborn")
+    await stack.ready()
+    stack.process.send_signal(signal.SIGINT)
+    await stack.line("stopping")
+    stack.process.send_signal(signal.SIGINT)
+    assert await stack.ended() == 0
+    assert "killing what is left" in stack.log
+    assert "has not stopped" not in stack.log
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG is Linux's")
+async def test_no_process_outlives_a_supervisor_that_was_killed(start: Any) -> None:
+    stack = start("nats:nats:stubborn", "storage:storage:stubborn")
+    await stack.ready()
+    stack.process.kill()
+    stack.process.wait()
+    await until(lambda: not any(alive(pid) for pid in stack.seen), seconds=2)
+    await until(lambda: stack.state["ready"] is False)
+    assert stack.state["processes"] == []
+
+
+async def test_each_process_has_a_group_of_its_own_and_the_pipe_that_ends_with_us(start: Any) -> None:
+    stack = start("nats:nats", "storage:storage")
+    await stack.ready()
+    assert len(re.findall(r"env - \d+ group True", stack.log)) == 2
+
+
+async def test_a_fault_that_a_test_asked_for_strikes_once(start: Any) -> None:
+    stack = start("nats:nats", "storage:storage", env={"CAUSEWAY_FAULT": "a.point:1"})
+    await stack.ready()
+    os.kill(stack.pid("storage"), signal.SIGKILL)
+    await stack.line(r"storage +\| env", count=2)
+    assert re.findall(r"storage +\| env (\S+)", stack.log) == ["a.point:1", "-"]
+
+
+async def test_ctrl_c_during_the_start_leaves_nothing(start: Any) -> None:
+    stack = start("nats:nats:unready", "storage:storage")
+    await stack.line("nats *\\| env")
+    assert stack.pid("storage") == 0  # NATS does not answer, so it waits
+    stack.process.send_signal(signal.SIGINT)
+    assert await stack.ended() == 0
+    assert "storage" not in stack.log
+
+
+async def test_a_process_that_prints_more_than_a_pipe_holds_is_read_to_the_end(start: Any) -> None:
+    stack = start("nats:nats", "storage:storage:noisy")
+    await stack.ready()
+    await stack.line("storage *\\| noise", count=5000)

@@ -1,0 +1,265 @@
+"""Fakes of the gateway's ports: logs in memory, feeds that lose messages on demand, apps made of functions. No network but loopback."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import jwt
+
+from causeway_common.bus import Deadline
+from causeway_common.contracts.errors import CausewayError, ErrorName, unavailable
+from causeway_common.contracts.messages import (
+    AppendItem,
+    AppendReply,
+    ClientInfo,
+    FeedPublication,
+    Head,
+    HistoryReply,
+    Manifest,
+    MethodSpec,
+    NamespaceSpec,
+    RpcRequest,
+    StoredPublication,
+    SubscribeHookReply,
+    SubscribeHookRequest,
+)
+from causeway_common.runtime import new_id
+from causeway_gateway.adapters.clock import TaskGroup, WheelTimers
+from causeway_gateway.adapters.http import PublicServer, bind
+from causeway_gateway.adapters.websocket import WebSocketEndpoint
+from causeway_gateway.app import JSON_OVER_WEBSOCKET
+from causeway_gateway.domain.admission import SessionOptions
+from causeway_gateway.domain.frames import json as json_frames
+from causeway_gateway.domain.frames.websocket import text_frame
+from causeway_gateway.domain.namespaces import Catalogue, Rule
+from causeway_gateway.domain.tokens import Tokens
+from causeway_gateway.handlers.api import ServerApi
+from causeway_gateway.handlers.clients import Clients, Surroundings
+from causeway_gateway.handlers.commands import Commands
+from causeway_gateway.handlers.doors import Doors
+from causeway_gateway.handlers.feeds import Feeds
+from causeway_gateway.handlers.publishing import Publisher
+from causeway_gateway.handlers.reading import Reader
+
+KEY = "a key of the tests, thirty-two bytes long"
+API_KEY = "api-key"
+
+OPEN = NamespaceSpec(
+    name="open",
+    allow_subscribe_for_client=True,
+    allow_publish_for_client=True,
+)
+NEWS = NamespaceSpec(
+    name="news",
+    history_size=1000,
+    history_ttl_ms=60_000,
+    force_recovery=True,
+    allow_subscribe_for_client=True,
+    allow_publish_for_subscriber=True,
+    allow_history_for_subscriber=True,
+)
+PLAIN = NamespaceSpec(name="")
+CHAT = NamespaceSpec(name="chat", history_size=100, history_ttl_ms=60_000, force_recovery=True, subscribe_hook=True)
+
+
+def token(user: str, key: str = KEY, algorithm: str = "HS256", **claims: Any) -> str:
+    """A connection token."""
+    return jwt.encode({"sub": user, **claims}, key, algorithm)
+
+
+@dataclass
+class FakeLog:
+    epoch: str = "e1"
+    floor: int = 0
+    publications: list[StoredPublication] = field(default_factory=list)
+
+    @property
+    def head(self) -> Head:
+        last = self.publications[-1].offset if self.publications else self.floor
+        return Head(epoch=self.epoch if last else "", head=last, floor=self.floor)
+
+
+class FakeBus:
+    """`ports.Storage`, `ports.FeedBus` and `ports.Unlogged` at once. `lose` says which feed messages never arrive."""
+
+    def __init__(self) -> None:
+        self.logs: defaultdict[str, FakeLog] = defaultdict(FakeLog)
+        self.ids: dict[str, int] = {}
+        self.listeners: defaultdict[str, list[Callable[[FeedPublication], None]]] = defaultdict(list)
+        self.lose: Callable[[FeedPublication], bool] = lambda _: False
+        self.away = False
+        self.page_size = 100
+        self.history_reads = 0
+        self.heads_reads = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    def _present(self) -> None:
+        if self.away:
+            raise unavailable("the fake is away")
+
+    def put(self, channel: str, data: bytes, info: ClientInfo | None = None, tags: dict[str, str] | None = None) -> int:
+        """Append and feed at once; returns the offset."""
+        log = self.logs[channel]
+        offset = log.head.head + 1
+        log.publications.append(StoredPublication(offset=offset, data=data, time_ms=1, info=info, tags=tags))
+        self.feed(FeedPublication(channel=channel, data=data, epoch=log.epoch, offset=offset, info=info, tags=tags))
+        return offset
+
+    def feed(self, message: FeedPublication) -> None:
+        if not self.lose(message):
+            for callback in list(self.listeners[message.channel]):
+                callback(message)
+
+    async def append(self, channel: str, rule: Rule, item: AppendItem, deadline: Deadline) -> AppendReply:
+        await self.gate.wait()
+        self._present()
+        repeat = item.id in self.ids
+        if not repeat:
+            self.ids[item.id] = self.put(channel, item.data, item.info, item.tags)
+        return AppendReply(epoch=self.logs[channel].epoch, offsets=[self.ids[item.id]], repeats=[repeat])
+
+    async def history(self, channel: str, *, since: int, limit: int, reverse: bool, deadline: Deadline) -> HistoryReply:
+        self.history_reads += 1
+        await asyncio.sleep(0)
+        self._present()
+        log = self.logs[channel]
+        if reverse:
+            found = [each for each in reversed(log.publications) if not since or each.offset < since]
+        else:
+            found = [each for each in log.publications if each.offset > since]
+        size = min(limit, self.page_size)
+        return HistoryReply(head=log.head, publications=found[:size], more=bool(limit) and len(found) > size)
+
+    async def heads(self, channels: Sequence[str], deadline: Deadline) -> list[Head]:
+        self.heads_reads += 1
+        await asyncio.sleep(0)
+        self._present()
+        return [self.logs[channel].head for channel in channels]
+
+    async def listen(self, channel: str, callback: Callable[[FeedPublication], None], *, logged: bool) -> FakeListener:
+        self.listeners[channel].append(callback)
+        return FakeListener(self, channel, callback)
+
+    async def flush(self) -> None:
+        self._present()
+
+    async def publish(self, channel: str, data: bytes, info: ClientInfo | None, tags: dict[str, str] | None) -> None:
+        self._present()
+        self.feed(FeedPublication(channel=channel, data=data, info=info, tags=tags))
+
+
+@dataclass
+class FakeListener:
+    bus: FakeBus
+    channel: str
+    callback: Callable[[FeedPublication], None]
+
+    async def close(self) -> None:
+        self.bus.listeners[self.channel].remove(self.callback)
+
+
+Method = Callable[[RpcRequest], Awaitable[bytes]]
+
+
+class FakeApps:
+    """`ports.Apps` made of functions."""
+
+    def __init__(self) -> None:
+        self.methods: dict[str, Method] = {}
+        self.members: set[str] = set()
+
+    async def call(self, app: str, method: str, request: RpcRequest, deadline: Deadline) -> bytes:
+        run = self.methods.get(f"{app}.{method}")
+        if run is None:
+            raise unavailable("nobody answers")
+        return await run(request)
+
+    async def may_subscribe(self, app: str, request: SubscribeHookRequest, deadline: Deadline) -> SubscribeHookReply:
+        if request.user not in self.members:
+            raise CausewayError(ErrorName.REJECTED, "members only", code=403)
+        return SubscribeHookReply(data=b'{"welcome":true}', info=b'{"role":"member"}')
+
+
+def catalogue(*specs: NamespaceSpec, apps: bool = True) -> Catalogue:
+    """The namespaces of the tests; with `apps` also the app `chat` and its namespace."""
+    found = Catalogue([PLAIN, *(specs or (OPEN, NEWS))], 255)
+    if apps:
+        methods = [MethodSpec(name="send"), MethodSpec(name="slow", concurrent=True)]
+        manifest = Manifest(app="chat", version="1", methods=methods, namespaces=[CHAT])
+        found.update({"chat": manifest}, {"chat": ("chat", CHAT)}, lambda *_: None)
+    return found
+
+
+class Gateway:
+    """A whole gateway on a loopback port, its upstream fake."""
+
+    def __init__(
+        self, *, queue_max: int = 1_048_576, drain_ms: int = 200, specs: Sequence[NamespaceSpec] = (), **options: Any
+    ) -> None:
+        self.bus, self.apps = FakeBus(), FakeApps()
+        self.timers, self.tasks = WheelTimers(), TaskGroup()
+        self.catalogue = catalogue(*specs)
+        self.feeds = Feeds(self.bus, self.bus, self.timers, self.tasks, lambda push: text_frame(json_frames.encode_push(push)))
+        reader = Reader(self.bus, recovery_limit=300, history_limit=300, max_bytes=queue_max // 2)
+        publisher = Publisher(self.bus, self.bus)
+        self.clients = Clients(
+            Surroundings(
+                options=SessionOptions(version="test", **options),
+                tokens=Tokens(KEY),
+                catalogue=self.catalogue,
+                feeds=self.feeds,
+                commands=Commands(self.feeds, reader, publisher, self.apps),
+                timers=self.timers,
+                tasks=self.tasks,
+                new_client=new_id,
+                random=lambda: 0.0,
+            )
+        )
+        self.broken: list[int] = []
+        endpoint = WebSocketEndpoint(
+            lambda link: self.clients.open(link, JSON_OVER_WEBSOCKET),
+            self.broken.append,
+            message_max=65_536,
+            queue_max=queue_max,
+            origins=[],
+        )
+        api = ServerApi(self.catalogue, publisher, reader, new_id)
+        self.server = PublicServer(bind("127.0.0.1", 0, reuse_port=False), endpoint, api, api_key=API_KEY, version="test")
+        self.doors = Doors(_Known(self), self.clients, lambda: True, drain_ms)
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/connection/websocket"
+
+    @property
+    def http(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def __aenter__(self) -> Self:
+        await self.timers.start()
+        await self.doors.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.doors.close()
+        await self.timers.stop()
+        await self.tasks.stop()
+
+
+class _Known:
+    """The listener of a `Gateway`, which learns its port."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self.stop_accepting = gateway.server.stop_accepting
+        self.stop = gateway.server.stop
+
+    async def start(self) -> int:
+        self._gateway.port = await self._gateway.server.start()
+        return self._gateway.port
