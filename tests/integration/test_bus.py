@@ -322,6 +322,8 @@ async def test_a_namespace_of_another_app_or_with_other_history_is_refused_at_an
 
     with pytest.raises(CausewayError, match="belongs to the app 'chat'"):
         await announce(server, m.Manifest(app="other", version="1.0.0", methods=[], namespaces=[plain]), Deadline.after(3))
+    with pytest.raises(CausewayError, match="cannot name an app"):
+        await announce(server, m.Manifest(app="gateway", version="1.0.0", methods=[]), Deadline.after(3))
     with pytest.raises(CausewayError, match="has history never changes"):
         await announce(server, m.Manifest(app="chat", version="1.1.0", methods=[], namespaces=[logged]), Deadline.after(3))
 

@@ -112,6 +112,13 @@ def test_an_app_may_publish_only_under_its_own_name() -> None:
         rights.rights_of(rights.Role.LOGIC, "logic-x", "*")
 
 
+@pytest.mark.parametrize("name", ["gateway", "storage", "integrations"])
+def test_an_app_never_bears_the_name_of_a_service(name: str) -> None:
+    """Its user could ask storage in that service's name (P6)."""
+    with pytest.raises(ValueError, match="needs the name of its app"):
+        rights.rights_of(rights.Role.LOGIC, "logic-x", name)
+
+
 @pytest.mark.parametrize("role", rights.Role)
 def test_every_role_reads_only_its_own_inbox(role: rights.Role) -> None:
     found = rights.rights_of(role, "user-1", "chat")

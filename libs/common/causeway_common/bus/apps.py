@@ -16,6 +16,7 @@ from causeway_common.bus.jetstream import API, api, put
 from causeway_common.contracts.codec import decode, encode
 from causeway_common.contracts.errors import CausewayError, bad_request, unavailable
 from causeway_common.contracts.messages import Manifest, NamespaceSpec
+from causeway_common.contracts.names import IDENTIFIER_RULE, is_app_name
 from causeway_common.contracts.subjects import APPS_STREAM, KV_APPS, encode_token
 from causeway_common.telemetry import get_logger
 
@@ -38,9 +39,11 @@ async def announce(bus: Bus, manifest: Manifest, deadline: Deadline) -> None:
     """Put a manifest into the bucket, durably.
 
     Raises:
-        CausewayError: 100 unavailable; 107 when a namespace belongs to another app, or another version of this app gives it history
+        CausewayError: 100 unavailable; 107 when the app has a service's name, a namespace belongs to another app, or another version of this app gives it history
             where this one does not (or the reverse).
     """
+    if not is_app_name(manifest.app):
+        raise bad_request(f"{manifest.app!r} cannot name an app: a name is {IDENTIFIER_RULE}, and none of a service's")
     for other in await _load(bus, deadline):
         theirs = {spec.name: spec for spec in other.namespaces}
         for spec in manifest.namespaces:

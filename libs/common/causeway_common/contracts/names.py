@@ -17,12 +17,19 @@ AppName = NewType("AppName", str)
 CHANNEL_MAX_BYTES: Final = 255
 NAMESPACE_SEPARATOR: Final = ":"
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*")
+RESERVED_APPS: Final = frozenset({"gateway", "storage", "logic", "integrations", "nats", "causeway"})
+"""No app has these names: as callers on the bus they are services, with a service's rights."""
 IDENTIFIER_RULE: Final = "a lower-case letter, then lower-case letters, digits or _"
 
 
 def is_identifier(text: str) -> bool:
     """Whether `text` may name an app, a method, a hook, a connector or an operation."""
     return len(text) <= 64 and _IDENTIFIER.fullmatch(text) is not None
+
+
+def is_app_name(text: str) -> bool:
+    """Whether `text` may name an app."""
+    return is_identifier(text) and text not in RESERVED_APPS
 
 
 def split_method(method: str, default_app: str | None) -> tuple[AppName, str]:

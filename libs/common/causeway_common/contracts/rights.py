@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from causeway_common.contracts import subjects as s
 from causeway_common.contracts import verbs as v
-from causeway_common.contracts.names import is_identifier
+from causeway_common.contracts.names import is_app_name
 from causeway_common.contracts.verbs import Verb
 
 INBOX_ROOT: Final = "_INBOX"
@@ -50,7 +50,7 @@ def rights_of(role: Role, user: str, app: str = "") -> Rights:
         app: for `LOGIC`, the app it serves.
 
     Raises:
-        ValueError: a logic process without a valid app name.
+        ValueError: a logic process without an app's name, or with a service's.
     """
     inbox = f"{inbox_prefix(user)}.>"
     match role:
@@ -86,7 +86,7 @@ def rights_of(role: Role, user: str, app: str = "") -> Rights:
                 responses=True,
             )
         case Role.LOGIC:
-            if not is_identifier(app):
+            if not is_app_name(app):
                 raise ValueError(f"a logic process needs the name of its app, got {app!r}")
             return Rights(
                 publish=(

@@ -12,7 +12,7 @@ from typing import Any, Final, TypedDict, TypeVar, Unpack, overload
 from pydantic import TypeAdapter
 
 from causeway_common.contracts.messages import Manifest, MethodSpec, NamespaceSpec
-from causeway_common.contracts.names import IDENTIFIER_RULE, is_identifier
+from causeway_common.contracts.names import IDENTIFIER_RULE, is_app_name, is_identifier
 from causeway_common.runtime.durations import parse_duration
 from causeway_logic.domain.values import read_input, write_output
 
@@ -112,8 +112,8 @@ class App:
     """
 
     def __init__(self, name: str, *, version: str) -> None:
-        if not is_identifier(name):
-            raise ValueError(f"an app's name is {IDENTIFIER_RULE}, got {name!r}")
+        if not is_app_name(name):
+            raise ValueError(f"an app's name is {IDENTIFIER_RULE}, and none of a service's, got {name!r}")
         if not _VERSION.fullmatch(version):
             raise ValueError(f"an app's version is of the form 1.4.0, got {version!r}")
         self.name, self.version = name, version
