@@ -53,6 +53,7 @@ class Reader:
 
     async def stop(self) -> None:
         """Let what runs finish, close."""
+        await asyncio.get_running_loop().run_in_executor(self._executor, self._close)
         await asyncio.to_thread(self._executor.shutdown)
 
     def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -64,8 +65,13 @@ class Reader:
             result = work(connection)
             connection.execute("COMMIT")
         except BaseException:
-            self._connection = None
-            with suppress(sqlite3.Error):  # the fault itself is raised
-                connection.close()
+            self._close()
             raise
         return result
+
+    def _close(self) -> None:
+        """In the reader's own thread: SQLite's connections stay in theirs."""
+        if self._connection is not None:
+            with suppress(sqlite3.Error):  # what closing could still say was said by the fault that led here
+                self._connection.close()
+            self._connection = None
