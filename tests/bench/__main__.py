@@ -120,10 +120,10 @@ async def main() -> None:
             await bus.start()
             await echo.start()
 
-            async def answer(_request: m.HeadsRequest, _call: Call) -> m.HeadsReply:
-                return m.HeadsReply(heads=[])
+            async def answer(request: m.RpcRequest, _call: Call) -> m.RpcReply:
+                return m.RpcReply(data=request.data)
 
-            await echo.serve(verbs.HEADS, answer, queue="bench", limit=64, caller="echo")
+            await echo.serve(verbs.RPC, answer, queue="bench", limit=64, app="bench", method="echo")
             await echo.flush()
             await until_served(bus)
             await report(bus, directory)
@@ -163,9 +163,8 @@ async def report(bus: Bus, directory: Path) -> None:
         floors.append(raw_rows_per_second(directory / f"raw-{run}.sqlite3"))
         ours.append(await appends_per_second(bus, run))
         insert = raw_insert_seconds(directory / f"raw-{run}.sqlite3")
-        request = await median_seconds(
-            lambda _n: bus.request(verbs.HEADS, m.HeadsRequest(channels=["x"]), Deadline.after(4), caller="echo")
-        )
+        question = m.RpcRequest(user="", client="", data=DATA)
+        request = await median_seconds(lambda _n: bus.request(verbs.RPC, question, Deadline.after(4), app="bench", method="echo"))  # noqa: B023
         lone_floors.append(insert + request)
         lone_ours.append(await median_seconds(lambda number, run=run: append(bus, "bench:lone", f"c:lone-{run}:{number}")))  # type: ignore[misc]
     floor, our = statistics.median(floors), statistics.median(ours)

@@ -68,14 +68,16 @@ class ChannelOptions(Settings):
     history_ttl: Duration = Field(0, ge=0, description="how long each is kept; 0s: no history")
     force_recovery: bool = Field(default=False, description="subscriptions are recoverable unasked")
     force_positioning: bool = Field(default=False, description="subscriptions are positioned unasked")
-    allow_subscribe_for_client: bool = False
-    allow_subscribe_for_anonymous: bool = False
-    allow_publish_for_client: bool = False
-    allow_publish_for_anonymous: bool = False
-    allow_publish_for_subscriber: bool = False
-    allow_history_for_client: bool = False
-    allow_history_for_anonymous: bool = False
-    allow_history_for_subscriber: bool = False
+    allow_subscribe_for_client: bool = Field(default=False, description="any signed-in client may subscribe")
+    allow_subscribe_for_anonymous: bool = Field(default=False, description="anonymous clients too may subscribe")
+    allow_publish_for_client: bool = Field(default=False, description="any signed-in client may publish")
+    allow_publish_for_anonymous: bool = Field(default=False, description="anonymous clients too may publish")
+    allow_publish_for_subscriber: bool = Field(default=False, description="whoever is subscribed to the channel may publish")
+    allow_history_for_client: bool = Field(default=False, description="any signed-in client may read the history")
+    allow_history_for_anonymous: bool = Field(default=False, description="anonymous clients too may read the history")
+    allow_history_for_subscriber: bool = Field(
+        default=False, description="whoever is subscribed to the channel may read the history"
+    )
 
     @model_validator(mode="after")
     def _history_whole(self) -> Self:

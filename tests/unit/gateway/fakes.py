@@ -45,7 +45,7 @@ from causeway_gateway.handlers.feeds import Feeds
 from causeway_gateway.handlers.publishing import Publisher
 from causeway_gateway.handlers.reading import Reader
 
-KEY = "a key of the tests, thirty-two bytes long"
+KEY = "a key of the tests, long enough for every one of the three HMAC algorithms"
 API_KEY = "api-key"
 
 OPEN = NamespaceSpec(

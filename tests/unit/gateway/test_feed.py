@@ -85,6 +85,23 @@ def test_what_is_trimmed_before_it_was_read_is_told() -> None:
     assert feed.page(Head(epoch="e1", head=9, floor=7), [publication(8), publication(9)]) == [Insufficient()]
 
 
+def test_what_comes_before_the_head_is_known_is_kept() -> None:
+    feed = Feed()
+    assert feed.publication("e1", publication(5)) == []
+    assert feed.publication("e1", publication(6)) == []
+
+    assert offsets(feed.start(Head(epoch="e1", head=5))) == [6]
+
+
+def test_a_suspicion_outlives_a_failed_read() -> None:
+    feed = started()
+    feed.compare(Head(epoch="e2", head=1))
+    feed.timer()
+
+    assert feed.read_failed() != []
+    assert feed.timer() == [Read(5)]
+
+
 def test_a_log_never_written_adopts_its_first_epoch() -> None:
     feed = started(epoch="", head=0)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -65,8 +66,12 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(signum, self._on_signal)
-        reading, writing = os.pipe()  # nothing is ever written: children and guard wait for its end
-        guard = await self._start_guard(reading)
+        # Nothing is ever written: children and guard wait for the end. The guard has a pipe of its own, since a child may set the
+        # other one, which all of them share, to non-blocking.
+        reading, writing = os.pipe()
+        guard_reading, guard_writing = os.pipe()
+        guard = await self._start_guard(guard_reading)
+        os.close(guard_reading)
         try:
             self._keepers = [self._keeper(spec, reading) for spec in (self._plan.nats, *self._plan.services)]
             self._write()
@@ -74,8 +79,10 @@ class Supervisor:
                 await self._run(session)
         finally:
             self._finish()
-            os.close(reading)
-            os.close(writing)
+            for descriptor in (reading, writing, guard_writing):
+                os.close(descriptor)
+            with contextlib.suppress(ProcessLookupError):  # somebody else ended it
+                guard.kill()
             await guard.wait()
 
     async def _run(self, session: aiohttp.ClientSession) -> None:

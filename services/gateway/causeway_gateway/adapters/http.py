@@ -92,6 +92,12 @@ class PublicServer:
         return web.Response(text=text, content_type="text/html")
 
     async def _call(self, request: web.Request) -> web.Response:
+        response = await self._answer(request)
+        if self._site is None:  # leaving: who keeps connections open moves on with the next one, not in the middle of a request
+            response.force_close()
+        return response
+
+    async def _answer(self, request: web.Request) -> web.Response:
         if not self._key:
             return web.Response(status=404, text="the server API is off: set http_api.key\n")
         if not hmac.compare_digest(_key_of(request).encode("utf-8", "surrogateescape"), self._key):

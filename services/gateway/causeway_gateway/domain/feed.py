@@ -153,7 +153,7 @@ class Feed:
             return self._reset(head)  # trimmed meanwhile: nobody can be given what is gone
         self._failures = 0 if found else self._failures + 1
         outputs: list[Output] = [self._take(found)] if found else []
-        self._target = max(head.head, *self._held) if self._held else head.head
+        self._target = max(self._target, head.head)
         return outputs + self._chase()
 
     def read_failed(self) -> list[Output]:

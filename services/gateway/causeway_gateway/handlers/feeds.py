@@ -13,7 +13,7 @@ from typing import Final, Protocol, assert_never
 
 from causeway_common.bus import Deadline
 from causeway_common.contracts.codes import UnsubscribeCode
-from causeway_common.contracts.errors import CausewayError, unavailable
+from causeway_common.contracts.errors import CausewayError, ErrorName, unavailable
 from causeway_common.contracts.messages import FeedPublication, Head
 from causeway_common.telemetry import get_logger
 from causeway_gateway.domain.feed import Deliver, Feed, Hold, Insufficient, Output, Read
@@ -167,6 +167,9 @@ class Feeds:
                     await self._join(batch)
                 except CausewayError as error:
                     _settle(batch, error)
+                except Exception:
+                    log.exception("channels could not be joined")  # whoever waits must be told, the next one tries anew
+                    _settle(batch, CausewayError(ErrorName.INTERNAL))
         finally:
             self._join_runs = False
 
@@ -264,6 +267,10 @@ class Feeds:
                 metrics.repairs.add(1, error.name.value)
                 self._run(channel, feed.read_failed())
                 return
+            except Exception:
+                log.exception("missing publications could not be read, trying again", channel=channel.name)
+                self._run(channel, feed.read_failed())
+                return
         metrics.repairs.add(1, "ok")
         self._run(channel, feed.page(page.head, map(publication_of, page.publications)))
 
@@ -294,6 +301,9 @@ class Feeds:
                         self.compare(channel, head)
                 except CausewayError as error:
                     log.debug("heads could not be compared, trying again", channels=len(batch), reason=error.message)
+                    after = COMPARE_RETRY_MS
+                except Exception:
+                    log.exception("heads could not be compared, trying again", channels=len(batch))
                     after = COMPARE_RETRY_MS
                 for channel in batch:
                     if not channel.closed:

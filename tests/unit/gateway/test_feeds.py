@@ -1,0 +1,190 @@
+"""The channels of a gateway, with a clock of the test's own: joining, leaving, repairing, comparing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from causeway_common.bus import Deadline
+from causeway_common.contracts.codes import UnsubscribeCode
+from causeway_common.contracts.errors import CausewayError
+from causeway_gateway.adapters.clock import TaskGroup
+from causeway_gateway.domain.frames.json import encode_push
+from causeway_gateway.domain.wheel import Entry, Wheel
+from causeway_gateway.handlers.feeds import (
+    COMPARE_EVERY_MS,
+    COMPARE_FIRST_MS,
+    COMPARE_RETRY_MS,
+    GRACE_MS,
+    HEADS_MAX,
+    Channel,
+    Feeds,
+)
+from support.waiting import until
+from unit.gateway.fakes import FakeBus
+
+
+class Clock:
+    """Timers that a test moves."""
+
+    def __init__(self) -> None:
+        self._now = 0
+        self._wheel = Wheel(1, 0)
+
+    def now(self) -> int:
+        return self._now
+
+    def wall(self) -> int:
+        return self._now
+
+    def at(self, when: int, callback: Callable[[], None]) -> Entry:
+        return self._wheel.at(when, callback)
+
+    async def pass_by(self, milliseconds: int) -> None:
+        """Let time pass, and everything that it starts run to where it waits."""
+        self._now += milliseconds
+        for callback in self._wheel.advance(self._now):
+            callback()
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+
+class Member:
+    def __init__(self) -> None:
+        self.frames: list[bytes] = []
+        self.told: list[UnsubscribeCode] = []
+
+    def send(self, frame: bytes) -> None:
+        self.frames.append(frame)
+
+    def unsubscribed(self, channel: str, code: UnsubscribeCode) -> None:
+        self.told.append(code)
+
+
+class World:
+    def __init__(self) -> None:
+        self.bus, self.clock, self.tasks = FakeBus(), Clock(), TaskGroup()
+        self.feeds = Feeds(self.bus, self.bus, self.clock, self.tasks, encode_push)
+
+    async def enter(self, name: str, *, logged: bool = True) -> Channel:
+        return await self.feeds.enter(name, Deadline.after(1), logged=logged)
+
+    async def watch(self, name: str, *, logged: bool = True) -> Member:
+        member = Member()
+        channel = await self.enter(name, logged=logged)
+        self.feeds.join(name, member, channel.feed.position + 1 if channel.feed else 0)
+        self.feeds.release(channel)
+        return member
+
+
+async def test_one_encode_serves_every_subscriber() -> None:
+    world = World()
+    members = [await world.watch("a") for _ in range(3)]
+    world.bus.put("a", b"1")
+
+    assert {id(member.frames[0]) for member in members} == {id(members[0].frames[0])}
+
+
+async def test_a_channel_is_left_after_a_grace_and_not_if_somebody_came_back() -> None:
+    world = World()
+    member = await world.watch("a")
+    world.feeds.leave("a", member)
+    await world.clock.pass_by(GRACE_MS - 1)
+    again = await world.watch("a")
+    await world.clock.pass_by(GRACE_MS)
+    assert len(world.bus.listeners["a"]) == 1
+    world.feeds.leave("a", again)
+    await world.clock.pass_by(GRACE_MS)
+
+    assert world.feeds.channels == 0
+    await until(lambda: world.bus.listeners["a"] == [])
+
+
+async def test_many_channels_joined_at_once_cost_few_reads() -> None:
+    world = World()
+    count = HEADS_MAX + 1
+
+    await asyncio.gather(*(world.enter(f"a:{n}") for n in range(count)))
+
+    assert world.bus.heads_reads <= 3
+
+
+async def test_a_join_that_failed_is_tried_anew_by_the_next_who_comes() -> None:
+    world = World()
+    world.bus.away = True
+    with pytest.raises(CausewayError, match="100"):
+        await world.enter("a")
+    world.bus.away = False
+
+    channel = await world.enter("a")
+
+    assert channel.feed is not None
+    assert channel.feed.started
+    assert len(world.bus.listeners["a"]) == 1
+
+
+async def test_a_fault_of_ours_while_joining_is_told_and_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+
+    async def broken() -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(world.bus, "flush", broken)
+    with pytest.raises(CausewayError, match="internal"):
+        await world.enter("a")
+
+
+async def test_heads_are_compared_a_second_after_joining_and_every_forty_seconds() -> None:
+    world = World()
+    member = await world.watch("a")
+    world.bus.lose = lambda _: True
+    world.bus.put("a", b"1")
+    await world.clock.pass_by(COMPARE_FIRST_MS)
+    await world.clock.pass_by(50)
+    assert len(member.frames) == 1
+    world.bus.put("a", b"2")
+    await world.clock.pass_by(COMPARE_EVERY_MS)
+    await world.clock.pass_by(50)
+
+    assert len(member.frames) == 2
+
+
+async def test_while_storage_is_away_repairs_and_comparisons_are_tried_again() -> None:
+    world = World()
+    member = await world.watch("a")
+    world.bus.lose = lambda message: message.offset == 1
+    world.bus.put("a", b"1")
+    world.bus.put("a", b"2")
+    world.bus.away = True
+    for _ in range(10):
+        await world.clock.pass_by(COMPARE_RETRY_MS)
+    assert member.frames == []
+    world.bus.away = False
+    await world.clock.pass_by(2 * COMPARE_RETRY_MS)
+
+    assert len(member.frames) == 2
+    assert member.told == []
+
+
+async def test_a_reconnect_spreads_the_comparisons() -> None:
+    world = World()
+    for n in range(30):
+        await world.watch(f"a:{n}")
+    await world.clock.pass_by(COMPARE_FIRST_MS)
+    before = world.bus.heads_reads
+    world.feeds.compare_soon(3000)
+    for _ in range(30):
+        await world.clock.pass_by(100)
+
+    assert world.bus.heads_reads - before > 10
+
+
+async def test_messages_without_offset_go_straight_through() -> None:
+    world = World()
+    member = await world.watch("open", logged=False)
+    await world.bus.publish("open", b"1", None, None)
+
+    assert member.frames == [b'{"push":{"channel":"open","pub":{"data":1}}}']
+    assert world.bus.heads_reads == 0
