@@ -27,8 +27,6 @@ NTH = {point: 4 if point.startswith("storage.commit") else 2 for point in FAULT_
 
 def config(hooks: WebhookReceiver) -> str:
     return f"""
-[storage]
-redeliver_after = "3s"
 
 [integrations.webhook]
 timeout = "1s"

@@ -8,12 +8,13 @@ from typing import Annotated, Any, Final
 from pydantic import BeforeValidator
 
 _UNITS: Final = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+LONGEST_MS: Final = 36_500 * 86_400_000
 _FORM = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _RULE: Final = "a duration is a number and ms, s, m, h or d, such as 300ms or 7d"
 
 
 def parse_duration(text: Any) -> int:
-    """Milliseconds of a duration's text.
+    """Milliseconds of a duration's text, at most a hundred years.
 
     Raises:
         ValueError: it is not of that form, or no whole number of milliseconds.
@@ -22,6 +23,8 @@ def parse_duration(text: Any) -> int:
     if match is None:
         raise ValueError(_RULE)
     milliseconds = float(match[1]) * _UNITS[match[2]]
+    if milliseconds > LONGEST_MS:
+        raise ValueError(f"{_RULE}; the longest is {LONGEST_MS // _UNITS['d']}d")
     if milliseconds != int(milliseconds):
         raise ValueError(f"{_RULE}; the smallest step is 1ms")
     return int(milliseconds)

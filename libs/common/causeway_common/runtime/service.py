@@ -153,7 +153,11 @@ def _watch_parent(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
     descriptor = int(text)
 
     def readable() -> None:
-        if not os.read(descriptor, 1):
+        try:
+            ended = not os.read(descriptor, 1)
+        except BlockingIOError:
+            return  # the pipe is shared with other processes, one of which has made it non-blocking
+        if ended:
             loop.remove_reader(descriptor)
             stop.set()
 

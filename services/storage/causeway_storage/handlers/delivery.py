@@ -23,6 +23,8 @@ _deliveries: Final = Counters("storage").counter("deliveries", "records put into
 DELIVERIES_MAX: Final = 256
 DUE_PAGE: Final = 128
 RETRY_MS: Final = 1000
+# A new record's first delivery may die with this process; a claim, which comes within milliseconds, moves the time on.
+FIRST_LOOK_MS: Final = 2000
 LOOK_AGAIN_MAX_S: Final = 1.0
 LOOK_AGAIN_MIN_S: Final = 0.01
 
@@ -44,11 +46,12 @@ class Delivery:
     async def put(self, records: Sequence[NewRecord], parked: Sequence[ParkedItem]) -> int:
         """Create records durably, and begin to deliver the new ones; how many are new."""
         now = self._clock()
-        next_at = now + self._redeliver_after_ms
+        next_at = now + min(FIRST_LOOK_MS, self._redeliver_after_ms)
         new = await self._records.put(records, parked, now_ms=now, next_at_ms=next_at)
         for record in records:
             if record.id in new:
-                self._begin(DueRecord(record.id, record.connector, record.op, next_at, record.traceparent))
+                # Named by now and not by `next_at`: the sweep's delivery has that name, and JetStream drops a name that it has seen.
+                self._begin(DueRecord(record.id, record.connector, record.op, now, record.traceparent))
         return len(new)
 
     async def sweep(self) -> float:
