@@ -23,6 +23,7 @@ from causeway_common.bus import Bus, BusSettings, Call, Deadline
 from causeway_common.contracts import messages as m
 from causeway_common.contracts import verbs
 from causeway_common.contracts.errors import CausewayError
+from causeway_common.telemetry.logs import set_up_logs
 from support.nats import NatsServer, free_port
 from support.waiting import until
 
@@ -103,6 +104,7 @@ async def median_seconds(work: Callable[[int], Awaitable[object]]) -> float:
 
 async def main() -> None:
     """Measure and print."""
+    set_up_logs("bench", "", "console", "error")
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         nats = NatsServer(directory / "nats")

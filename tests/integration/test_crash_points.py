@@ -132,7 +132,8 @@ async def test_what_left_with_a_commit_leaves_once_wherever_the_process_dies(tmp
             await until(lambda: stack.pid(service) != first, 20)
             await stack.ready()
             ids = await messages.settled()
-            messages.assert_once(await messages.log(), ids, most=2 if point == "integrations.deliver.after" else 1)
+            # integrations runs several jobs at once: one that had its effect and was not settled yet when the process died is repeated
+            messages.assert_once(await messages.log(), ids, most=2 if service == "integrations" else 1)
             await client.disconnect()
     finally:
         await hooks.stop()
