@@ -88,6 +88,10 @@ def test_a_mistyped_section_is_an_unknown_key_that_names_the_section(tmp_path: P
     assert "did you mean storage?" in faults_of(tmp_path, "[storge]\n")[0]
 
 
+def test_a_key_of_another_level_is_named_with_its_path(tmp_path: Path) -> None:
+    assert "did you mean client.insecure?" in faults_of(tmp_path, "insecure = true\n")[0]
+
+
 def test_a_secret_never_stands_in_a_fault_or_a_repr(tmp_path: Path) -> None:
     (fault,) = faults_of(tmp_path, '[client.token]\nhmac_secret_key = ["hunter2"]\n')
 

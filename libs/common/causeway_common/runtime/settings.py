@@ -236,9 +236,14 @@ def _all_keys(model: type[BaseModel], prefix: str = "") -> list[str]:
     return keys
 
 
-def _nearest(key: str, known: list[str]) -> str:
-    found = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    return f", did you mean {found[0]}?" if found else f"; known are {', '.join(sorted(known)[:12])}"
+def _nearest(key: str, known: list[str], elsewhere: list[str] | None = None) -> str:
+    """The nearest key of the same level; else the one that has this name on another level; else what there is."""
+    if found := difflib.get_close_matches(key, known, n=1, cutoff=0.5):
+        return f", did you mean {found[0]}?"
+    leaves = {path.rpartition(".")[2]: path for path in elsewhere or []}
+    if found := difflib.get_close_matches(key, leaves, n=1, cutoff=0.7):
+        return f", did you mean {leaves[found[0]]}?"
+    return f"; known are {', '.join(sorted(known)[:12])}"
 
 
 def _problem(model: type[BaseModel], location: Path_, detail: ErrorDetails) -> str:
@@ -251,7 +256,7 @@ def _problem(model: type[BaseModel], location: Path_, detail: ErrorDetails) -> s
         known = list(at.model_fields) if at else []
         if len(location) == 1:
             known += SERVICE_SECTIONS
-        return "unknown key" + _nearest(str(location[-1]), known)
+        return "unknown key" + _nearest(str(location[-1]), known, _all_keys(model))
     shown = "" if _is_secret(model, location) or detail["type"] == "missing" else f", got {detail['input']!r:.80}"
     return detail["msg"].removeprefix("Value error, ") + shown
 
