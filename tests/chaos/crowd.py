@@ -23,6 +23,18 @@ from chaos.checker import Entry
 
 TEMPORARY = {100, 111}
 PAUSE_SECONDS = 0.02
+CONFIG = """
+[client]
+recovery_max_publication_limit = 50000
+queue_max_size = 33554432
+
+[[channel.namespaces]]
+name = "soak"
+history_size = 1000000
+history_ttl = "1h"
+force_recovery = true
+allow_subscribe_for_client = true
+"""
 
 
 class Publishers:

@@ -11,23 +11,11 @@ from pathlib import Path
 import pytest
 
 from chaos.checker import Histories, violations
-from chaos.crowd import Chatter, Publishers, Watcher, whole_log
+from chaos.crowd import CONFIG, Chatter, Publishers, Watcher, whole_log
 from support.stack import running_stack
 from support.waiting import until
 
 CHANNEL = "soak:killing"
-CONFIG = """
-[client]
-recovery_max_publication_limit = 50000
-queue_max_size = 33554432
-
-[[channel.namespaces]]
-name = "soak"
-history_size = 1000000
-history_ttl = "1h"
-force_recovery = true
-allow_subscribe_for_client = true
-"""
 MIN_UNANSWERED = 16
 
 

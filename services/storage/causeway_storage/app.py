@@ -8,7 +8,7 @@ from typing import Final
 
 from causeway_common.bus import AppsDirectory, Bus, Deadline, ensure_streams
 from causeway_common.contracts import verbs
-from causeway_common.runtime import Process, Service, now_ms
+from causeway_common.runtime import Periodic, Process, Service, now_ms
 from causeway_common.telemetry import Counters
 from causeway_storage import __version__
 from causeway_storage.adapters.sqlite import SqliteDatabase, SqliteEntities, SqliteLogs, SqliteRecords
@@ -16,7 +16,6 @@ from causeway_storage.adapters.wire import BusFeed, BusWorkQueue
 from causeway_storage.config import StorageSettings
 from causeway_storage.domain.log import EPOCH_LETTERS
 from causeway_storage.handlers.access import Access
-from causeway_storage.handlers.background import Periodic
 from causeway_storage.handlers.delivery import Delivery
 from causeway_storage.handlers.entities import EntityHandlers
 from causeway_storage.handlers.logs import LogHandlers

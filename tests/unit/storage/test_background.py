@@ -25,9 +25,10 @@ from causeway_common.contracts.messages import (
     PublishItem,
     SettleRequest,
 )
+from causeway_common.runtime import Periodic
 from causeway_storage.domain.entity import Commit, Element, EntityKey
 from causeway_storage.domain.relay import ParkedItem
-from causeway_storage.handlers.background import Periodic, Tasks
+from causeway_storage.handlers.background import Tasks
 from causeway_storage.handlers.delivery import DUE_PAGE, FIRST_LOOK_MS, RETRY_MS, Delivery
 from causeway_storage.handlers.relay import Relay
 from causeway_storage.handlers.sweeps import REMOVE_PAGE, OutboxSweep, Retention

@@ -5,6 +5,7 @@ from causeway_common.runtime.faults import FAULT_POINTS, fault_point
 from causeway_common.runtime.health import Health
 from causeway_common.runtime.ids import new_id, now_ms
 from causeway_common.runtime.lifecycle import Lifecycle
+from causeway_common.runtime.periodic import Periodic
 from causeway_common.runtime.service import Process, Service, StartError, arguments, run_service
 from causeway_common.runtime.settings import (
     NatsSettings,
@@ -22,6 +23,7 @@ __all__ = [
     "Health",
     "Lifecycle",
     "NatsSettings",
+    "Periodic",
     "Process",
     "Service",
     "ServiceSettings",

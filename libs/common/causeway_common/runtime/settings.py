@@ -238,7 +238,7 @@ def _all_keys(model: type[BaseModel], prefix: str = "") -> list[str]:
 
 def _nearest(key: str, known: list[str], elsewhere: list[str] | None = None) -> str:
     """The nearest key of the same level; else the one that has this name on another level; else what there is."""
-    if found := difflib.get_close_matches(key, known, n=1, cutoff=0.5):
+    if found := difflib.get_close_matches(key, known, n=1, cutoff=0.6):
         return f", did you mean {found[0]}?"
     leaves = {path.rpartition(".")[2]: path for path in elsewhere or []}
     if found := difflib.get_close_matches(key, leaves, n=1, cutoff=0.7):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 from causeway_common.contracts.errors import CausewayError, ErrorName
+from causeway_common.runtime import Periodic
 from causeway_common.telemetry import get_logger
 
 RETRY_SECONDS: Final = 0.25
@@ -24,34 +24,21 @@ class Announcer:
 
     def __init__(self, announce: Callable[[], Awaitable[None]], *, interval_s: float, retry_s: float = RETRY_SECONDS) -> None:
         self._announce, self._interval, self._retry = announce, interval_s, retry_s
-        self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._steps = Periodic("announcement", self._once, after_failure_s=retry_s)
         self.announced = False
         """Whether the last answer was a yes: gateways know the app as it is."""
 
     async def start(self) -> None:
         """Begin; does not wait for the first success."""
-        self._task = asyncio.get_running_loop().create_task(self._run())
+        await self._steps.start()
 
     async def stop(self) -> None:
         """End. The manifest stays: other instances may serve it, and gateways learn of silence by no responders."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._steps.stop()
 
     def again(self) -> None:
         """Announce now."""
-        self._wake.set()
-
-    async def _run(self) -> None:
-        while True:
-            self._wake.clear()
-            wait = await self._once()
-            try:
-                async with asyncio.timeout(wait):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
+        self._steps.wake()
 
     async def _once(self) -> float:
         """One announcement; how long to wait after it, in seconds."""
