@@ -78,6 +78,26 @@ async def test_a_request_is_answered_and_the_handler_learns_caller_id_and_deadli
     assert 3 < calls[0].deadline.remaining() <= 4
 
 
+async def test_a_flush_goes_out_behind_what_was_sent_before(
+    make_bus: Callable[[str], Bus], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gateway reads a channel's head only after the server has its subscription; nats-py's own PING overtakes it."""
+    bus = make_bus("client")
+    await bus.start()
+    wire: list[bytes] = []
+    transport = bus._client._transport
+    assert transport is not None
+    write, writelines = transport.write, transport.writelines
+    monkeypatch.setattr(transport, "write", lambda data: (wire.append(bytes(data)), write(data)))
+    monkeypatch.setattr(transport, "writelines", lambda lines: (wire.extend(map(bytes, lines)), writelines(lines)))
+
+    await bus.listen("cw.v1.feed.l.a", lambda _subject, _body: None)
+    await bus.flush()
+
+    sent = b"".join(wire)
+    assert 0 <= sent.index(b"SUB cw.v1.feed.l.a") < sent.index(b"PING")
+
+
 async def test_nobody_there_is_an_immediate_temporary_error(make_bus: Callable[[str], Bus]) -> None:
     client, _ = await pair(make_bus)
 

@@ -98,6 +98,13 @@ class DirectClient(Client):
             # nats-py's read loop ends for good on an unknown exception, so a fault of ours must not reach it.
             log.exception("a bus callback failed", subject=subject.decode(errors="replace"))
 
+    async def _send_ping(self, future: asyncio.Future[Any] | None = None) -> None:
+        # nats-py writes a PING past the commands that wait for its flusher; its PONG would then say nothing about a SUB before it.
+        if self._pending and self.is_connected and self._transport is not None:
+            waiting, self._pending, self._pending_data_size = self._pending, [], 0
+            self._transport.writelines(waiting)
+        await super()._send_ping(future)
+
     async def _attempt_reconnect(self) -> None:
         # nats-py gives up for good on an exception that it does not expect here; a process of ours never does.
         while True:
