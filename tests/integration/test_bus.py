@@ -88,8 +88,17 @@ async def test_a_flush_goes_out_behind_what_was_sent_before(
     transport = bus._client._transport
     assert transport is not None
     write, writelines = transport.write, transport.writelines
-    monkeypatch.setattr(transport, "write", lambda data: (wire.append(bytes(data)), write(data)))
-    monkeypatch.setattr(transport, "writelines", lambda lines: (wire.extend(map(bytes, lines)), writelines(lines)))
+
+    def record(data: bytes) -> None:
+        wire.append(bytes(data))
+        write(data)
+
+    def record_lines(lines: list[bytes]) -> None:
+        wire.extend(map(bytes, lines))
+        writelines(lines)
+
+    monkeypatch.setattr(transport, "write", record)
+    monkeypatch.setattr(transport, "writelines", record_lines)
 
     await bus.listen("cw.v1.feed.l.a", lambda _subject, _body: None)
     await bus.flush()
