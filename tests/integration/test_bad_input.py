@@ -277,3 +277,4 @@ async def test_the_front_page_says_what_runs_and_how_to_connect(stack: Stack) ->
 
     assert answer.status == 200
     assert "/connection/websocket" in page
+    assert "causeway token --user USER" in page

@@ -22,8 +22,8 @@ PAGE: Final = """<!doctype html>
 <p>A gateway runs here. Clients speak the Centrifuge protocol (JSON) with any Centrifuge SDK:</p>
 <pre>new Centrifuge("{socket_scheme}://{host}/connection/websocket", {{ token: "…" }})</pre>
 <p>{api}</p>
-<p>On a development machine: <code>causeway token USER</code>, <code>causeway tail CHANNEL</code>,
-<code>causeway publish CHANNEL DATA</code>, <code>causeway call METHOD DATA</code>.</p>
+<p>On a development machine: <code>causeway token --user USER</code>, <code>causeway tail CHANNEL</code>,
+<code>causeway publish CHANNEL DATA</code>, <code>causeway call METHOD DATA --user USER</code>.</p>
 """
 API_ON: Final = "Servers publish by <code>POST {scheme}://{host}/api/publish</code> with the header <code>X-API-Key</code>."
 API_OFF: Final = "The server API is off: set <code>http_api.key</code> to use it."
