@@ -19,9 +19,12 @@ setup: $(VENV)/.ready ## make .venv with everything in it, .venv/bin/causeway in
 
 $(VENV)/.ready: constraints.txt pyproject.toml $(OURS:%=%/pyproject.toml)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Causeway needs Python 3.11 or newer; set PYTHON=/path/to/python3"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(OURS:%=-e %)
+	@echo "making $(VENV), once …"
+	@$(PYTHON) -m venv $(VENV)
+	@echo "installing the $$(grep -c == constraints.txt) packages of constraints.txt …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r constraints.txt
+	@echo "installing Causeway's own distributions …"
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(OURS:%=-e %)
 	@touch $@
 
 run: setup ## start the whole system on this machine (Ctrl-C stops it)
