@@ -30,7 +30,7 @@ $(VENV)/.ready: constraints.txt pyproject.toml $(OURS:%=%/pyproject.toml)
 run: setup ## start the whole system on this machine (Ctrl-C stops it)
 	exec $(BIN)/causeway dev $(ARGS)
 
-test: check ## everything that must hold: check, then every test, real processes included (about five minutes)
+test: check ## everything that must hold: check, then every test, real processes included (about three minutes on 2 cores)
 	$(BIN)/python -m pytest $(ARGS)
 
 check: setup ## formatting, lint, types, import rules and the fast tests

@@ -1,7 +1,7 @@
 """nats-py with a fast lane: what a direct subscription receives goes from the read loop straight into a plain function.
 
 Everything that Causeway needs of the client library's inside stands in this module (checked against nats-py 2.16). A nats-py
-subscription has a queue and a task of its own, 5 KB and 17 µs a message; a gateway has one for each of its channels.
+subscription has a queue and a task of its own (DESIGN section 6: 5 KB, 17 µs a message); a gateway has one for each of its channels.
 """
 
 from __future__ import annotations
