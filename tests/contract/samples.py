@@ -55,4 +55,49 @@ SAMPLES: dict[str, m.Message] = {
         app="chat", version="0.1.0", methods=[m.MethodSpec(name="send")], namespaces=[m.NamespaceSpec(name="chat")]
     ),
     "compare_heads": m.CompareHeads(),
+    "append_versioned": m.AppendItem(id="k:2", data=b"1", delta=True, version=7, version_epoch="e"),
+    "append_skipped": m.AppendReply(epoch="e", offsets=[3], repeats=[False], skipped=[True]),
+    "feed_delta": m.FeedPublication(channel="chat:1", data=b"[]", delta=True),
+    "feed_membership": m.FeedMembership(channel="chat:1", joined=True, info=INFO, id="n.c"),
+    "remove_request": m.RemoveRequest(channel="a"),
+    "remove_reply": m.RemoveReply(head=m.Head(epoch="e", head=3, floor=3)),
+    "override": m.Override(presence=True, force_recovery=False),
+    "subscribe_hook_rich": m.SubscribeHookReply(expire_at_ms=5, override=m.Override(join_leave=True)),
+    "hook_subscription": m.HookSubscription(info=b"1", data=b"2", override=m.Override(presence=False)),
+    "connect_hook_request": m.ConnectHookRequest(
+        client="c1", transport="sse", name="js", version="1", data=b"1", headers={"a": "b"}
+    ),
+    "connect_hook_reply": m.ConnectHookReply(
+        user="u1", info=b"1", data=b"2", meta=b"3", expire_at_ms=4, subs={"a": m.HookSubscription()}
+    ),
+    "refresh_hook_request": m.RefreshHookRequest(user="u1", client="c1", meta=b"1"),
+    "refresh_hook_reply": m.RefreshHookReply(expired=True, expire_at_ms=5, info=b"1"),
+    "sub_refresh_hook_request": m.SubRefreshHookRequest(user="u1", client="c1", channel="a", meta=b"1"),
+    "publish_hook_request": m.PublishHookRequest(user="u1", client="c1", channel="a", data=b"1", info=b"2"),
+    "publish_hook_reply": m.PublishHookReply(data=b"1"),
+    "namespace_rich": m.NamespaceSpec(
+        name="n", presence=True, allowed_delta_types=["fossil"], slow_reader="conflate", conflate_tag="k", publish_rate_limit=5
+    ),
+    "manifest_hooks": m.Manifest(app="chat", version="1", methods=[], connect_hook=True, refresh_hook=True),
+    "subscribe_user": m.SubscribeUser(
+        user="u1", channel="a", client="c", session="s", info=b"1", data=b"2", recover=True, offset=3, epoch="e", expire_at_ms=4
+    ),
+    "unsubscribe_user": m.UnsubscribeUser(user="u1", channel="a"),
+    "disconnect_user": m.DisconnectUser(user="u1", whitelist=["c"], code=4001, reason="x"),
+    "refresh_user": m.RefreshUser(user="u1", expired=True, expire_at_ms=5),
+    "control_request": m.ControlRequest(command=m.DisconnectUser(user="u1")),
+    "control_reply": m.ControlReply(clients=2),
+    "presence_request": m.PresenceRequest(channel="a", limit=10),
+    "presence_reply": m.PresenceReply(clients=[INFO], total=1),
+    "presence_stats_request": m.PresenceStatsRequest(channel="a"),
+    "presence_stats_reply": m.PresenceStatsReply(clients=2, users=[b"12345678"]),
+    "channels_request": m.ChannelsRequest(pattern="a*", after="ab"),
+    "channels_reply": m.ChannelsReply(channels={"a": 1}, more=True),
+    "node_info_request": m.NodeInfoRequest(),
+    "node_info": m.NodeInfo(uid="n", name="g", version="1", num_clients=1, num_users=1, num_subs=1, num_channels=1, uptime=1),
+    "emulate_request": m.EmulateRequest(session="s", data=b"{}"),
+    "emulate_reply": m.EmulateReply(found=True),
+    "node_beat": m.NodeBeat(node="n", service="gateway", version="1", started_ms=1, at_ms=2),
+    "revocation": m.Revocation(user="u1", issued_before_ms=1, expire_at_ms=2),
+    "revocation_jti": m.Revocation(jti="j"),
 }

@@ -6,8 +6,12 @@ import click
 
 from causeway_cli import __version__
 from causeway_cli.commands.call import call
+from causeway_cli.commands.check import check
 from causeway_cli.commands.dev import dev
+from causeway_cli.commands.disconnect import disconnect
+from causeway_cli.commands.presence import presence
 from causeway_cli.commands.publish import publish
+from causeway_cli.commands.revoke import revoke
 from causeway_cli.commands.tail import tail
 from causeway_cli.commands.token import token
 
@@ -17,14 +21,14 @@ from causeway_cli.commands.token import token
 def main() -> None:
     """Causeway: a self-hosted real-time backend.
 
-    `causeway dev` runs all of it on this machine. The other commands use a running stack, found by its data directory or named by
-    URL and key.
+    `causeway dev` runs all of it on this machine, `causeway check` validates a configuration. The other commands use a running stack, found
+    by its data directory or named by URL and key.
 
     Exit codes: 0 done, 1 failed (the message says why), 2 wrong usage or configuration.
     """
 
 
-for command in (dev, token, publish, call, tail):
+for command in (dev, check, token, publish, call, tail, presence, disconnect, revoke):
     main.add_command(command)
 
 if __name__ == "__main__":

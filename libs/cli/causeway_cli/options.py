@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
@@ -14,8 +15,11 @@ from causeway_cli.dev.credentials import Credentials, CredentialsError, read_cre
 from causeway_cli.dev.datadir import is_in_use
 from causeway_cli.dev.stackfile import StackFileError, read_stack
 from causeway_cli.text import parse_json
+from causeway_common.runtime import now_ms, parse_duration
 
 DEFAULT_DATA_DIR = Path(".causeway")
+SECONDS_MAX_DIGITS = 11
+"""Unix seconds up to the year 5138; what is longer is most likely milliseconds."""
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -42,6 +46,31 @@ def json_value(_ctx: click.Context, param: click.Parameter, text: str | None) ->
     except (ValueError, RecursionError) as error:
         hint = 'in a shell put JSON in single quotes, \'{"text": "hi"}\', and a string in both, \'"hi"\''
         raise click.BadParameter(f"{text!r:.80} is not one JSON value ({error}); {hint}", param=param) from error
+
+
+def time_of_day(_ctx: click.Context, param: click.Parameter, text: str | None) -> int | None:
+    """Callback of an option that is a time: `now`, a duration from now, Unix seconds or RFC 3339; Unix seconds, None where not given.
+
+    Raises:
+        click.BadParameter: it is none of these (exit code 2).
+    """
+    if text is None:
+        return None
+    if text.isascii() and text.isdecimal() and len(text) <= SECONDS_MAX_DIGITS:
+        return int(text)
+    now_s = -(-now_ms() // 1000)  # rounded up: what was issued in this very second was issued before `now`
+    try:
+        return now_s + (0 if text == "now" else parse_duration(text) // 1000)
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        rule = "a time is `now`, a duration from now (12h, 7d), Unix seconds, or RFC 3339 such as 2030-01-31T12:00:00Z"
+        raise click.BadParameter(f"{text!r:.80}: {rule}", param=param)
+    return int(moment.timestamp())
 
 
 def data_dir_option(command: F) -> F:

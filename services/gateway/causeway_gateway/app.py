@@ -3,112 +3,212 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
 import socket
 import uuid
+from functools import partial
+from pathlib import Path
 from typing import Final
 
 from causeway_common.bus import AppsDirectory, Bus
+from causeway_common.bus.nodes import Nodes
+from causeway_common.contracts.messages import NodeInfo, Revocation
 from causeway_common.contracts.subjects import GATEWAY_ALL, VERB_COMPARE_HEADS
-from causeway_common.runtime import Process, Service, StartError, new_id
+from causeway_common.runtime import ConfigWatch, HistoryNames, Process, Service, StartError, changed_keys, load_settings, new_id
 from causeway_common.telemetry import get_logger
 from causeway_gateway import __version__
+from causeway_gateway.adapters.acceptor import bind
 from causeway_gateway.adapters.bus import BusApps, BusFeeds, BusStorage
 from causeway_gateway.adapters.clock import TaskGroup, WheelTimers
-from causeway_gateway.adapters.http import PublicServer, bind
-from causeway_gateway.adapters.websocket import WebSocketEndpoint
+from causeway_gateway.adapters.gateways import SERVICE, BusGateways, BusKeys, BusRevocations
+from causeway_gateway.adapters.http import PublicServer
+from causeway_gateway.adapters.process import ProcessFigures
+from causeway_gateway.adapters.settings import Endpoints, TransportSettings
 from causeway_gateway.config import GatewaySettings
 from causeway_gateway.domain.admission import SessionOptions
-from causeway_gateway.domain.frames import json
-from causeway_gateway.domain.frames.websocket import text_frame
 from causeway_gateway.domain.namespaces import Catalogue
+from causeway_gateway.domain.revocations import Revocations
 from causeway_gateway.domain.tokens import KEY_MIN_BYTES, Tokens
 from causeway_gateway.handlers import metrics
 from causeway_gateway.handlers.api import ServerApi
-from causeway_gateway.handlers.clients import Clients, Codec, Surroundings
+from causeway_gateway.handlers.api.users import UserMethods
+from causeway_gateway.handlers.clients import Surroundings
+from causeway_gateway.handlers.cluster import Cluster, Local
 from causeway_gateway.handlers.commands import Commands
 from causeway_gateway.handlers.doors import Doors
 from causeway_gateway.handlers.feeds import ASKED_SPREAD_MS, RECONNECT_SPREAD_MS, Feeds
+from causeway_gateway.handlers.gate import Gate
+from causeway_gateway.handlers.identity import Identity
+from causeway_gateway.handlers.membership import Membership
 from causeway_gateway.handlers.publishing import Publisher
 from causeway_gateway.handlers.reading import Reader
+from causeway_gateway.handlers.registry import Registry
+from causeway_gateway.handlers.subscribing import Subscribing
 
 log = get_logger("gateway")
-JSON_OVER_WEBSOCKET: Final = Codec(json.decode, lambda reply: text_frame(json.encode(reply)))
+TEST_ECHO: Final = "CAUSEWAY_GATEWAY_TEST_ECHO"
 
 
-def build(settings: GatewaySettings, process: Process) -> None:
+def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915 - one line for each part
     """Wire one gateway process.
 
     Raises:
         StartError: the public port is taken.
     """
     _warn(settings)
+    client = settings.client
     bus, feed_bus = Bus(process.bus_settings()), Bus(process.bus_settings("-feeds"))
     directory = AppsDirectory(bus)
     timers, tasks = WheelTimers(), TaskGroup()
-    storage, feed_port = BusStorage(bus), BusFeeds(feed_bus, bus)
+    storage, feed_port, apps = BusStorage(bus), BusFeeds(feed_bus, bus), BusApps(bus)
     catalogue = Catalogue(settings.channel.specs(), settings.channel.max_length)
-    feeds = Feeds(feed_port, storage, timers, tasks, lambda push: text_frame(json.encode_push(push)))
+    feeds = Feeds(feed_port, storage, timers, tasks)
+    registry = Registry(feeds, timers, user_limit=client.user_connection_limit)
     reader = Reader(
         storage,
-        recovery_limit=settings.client.recovery_max_publication_limit,
-        history_limit=settings.client.history_max_publication_limit,
-        max_bytes=settings.client.queue_max_size // 2,
+        recovery_limit=client.recovery_max_publication_limit,
+        history_limit=client.history_max_publication_limit,
+        max_bytes=client.queue_max_size // 2,
     )
     publisher = Publisher(storage, feed_port)
-    clients = Clients(
-        Surroundings(
-            options=session_options(settings),
-            tokens=Tokens(settings.client.token.hmac_secret_key.get_secret_value()),
-            catalogue=catalogue,
-            feeds=feeds,
-            commands=Commands(feeds, reader, publisher, BusApps(bus)),
-            timers=timers,
-            tasks=tasks,
-            new_client=lambda: str(uuid.UUID(hex=new_id(), version=4)),
-            random=random.random,
+    figures = ProcessFigures()
+
+    def info() -> NodeInfo:
+        return NodeInfo(
+            uid=process.node,
+            name=process.name,
+            version=__version__,
+            num_clients=registry.num_clients,
+            num_users=registry.num_users,
+            num_subs=registry.num_subs,
+            num_channels=registry.num_channels,
+            uptime=figures.uptime,
+            cpu=figures.cpu,
+            rss=figures.rss,
         )
+
+    nodes = Nodes(bus, service=SERVICE, node=process.node, version=__version__, clock=timers.now, wall=timers.wall)
+    gateways = BusGateways(bus, nodes, process.node, Local(registry, info))
+    cluster = Cluster(gateways, timers, presence_max=client.presence_max_clients)
+    revocations = Revocations()
+
+    def revoked(revocation: Revocation) -> None:
+        if not revocations.add(revocation):
+            log.error("there are too many revocations, one more is not applied; revoke with an expire_at")
+        registry.revoked(revocation)
+
+    kept = BusRevocations(bus, revoked)
+    options = session_options(settings)
+    tokens = Tokens(client.token.hmac_secret_key.get_secret_value())
+    identity = Identity(tokens, tokens, revocations, _no_key, timers.wall)
+    commands = Commands(
+        options=options,
+        catalogue=catalogue,
+        identity=identity,
+        subscribing=Subscribing(feeds=feeds, reader=reader, apps=apps, identity=identity, catalogue=catalogue, timers=timers),
+        reader=reader,
+        publisher=publisher,
+        apps=apps,
+        presence=cluster,
+        timers=timers,
     )
-    endpoint = WebSocketEndpoint(
-        lambda link: clients.open(link, JSON_OVER_WEBSOCKET),
-        lambda code: metrics.closes.add(1, str(code)),
-        message_max=settings.websocket.message_size_limit,
-        queue_max=settings.client.queue_max_size,
-        origins=settings.client.allowed_origins,
+    around = Surroundings(
+        options=options,
+        catalogue=catalogue,
+        feeds=feeds,
+        commands=commands,
+        membership=Membership(feed_port, cluster.changed),
+        registry=registry,
+        timers=timers,
+        tasks=tasks,
+        new_client=_new_uuid,
+        random=random.random,
+    )
+    keys = settings.http_api.ring()
+    users = UserMethods(
+        catalogue=catalogue,
+        cluster=cluster,
+        revoker=kept,
+        apps=apps,
+        default_app=settings.rpc.default_app,
+        wall=timers.wall,
+    )
+    api = ServerApi(
+        catalogue=catalogue,
+        publisher=publisher,
+        reader=reader,
+        storage=storage,
+        keys=BusKeys(bus),
+        cluster=cluster,
+        users=users,
+        new_id=new_id,
     )
     server = PublicServer(
-        _bound(settings),
-        endpoint,
-        ServerApi(catalogue, publisher, reader, new_id),
-        api_key="" if settings.http_api.disabled else settings.http_api.key.get_secret_value(),
+        _bound(settings.http_server.address, settings.http_server.port, reuse_port=settings.http_server.reuse_port),
+        Gate(around, process.node, _new_uuid, cluster),
+        api if len(keys) else None,
+        keys,
+        transport_settings(settings),
         version=__version__,
+        broken=lambda code: metrics.closes.add(1, str(code)),
+        api_bound=_bound(settings.http_server.address, settings.http_api.port, reuse_port=settings.http_server.reuse_port)
+        if settings.http_api.port
+        else None,
     )
 
     def apps_changed() -> None:
         catalogue.update(directory.manifests, directory.namespaces, _clash)
 
-    doors = Doors(server, clients, lambda: directory.ready, settings.shutdown.drain)
+    live = _Live(settings, catalogue, str(process.config))
+    watch = ConfigWatch(process.config, partial(_reread, process.config), live.take)
+    doors = Doors(server, registry, lambda: directory.ready, settings.shutdown.drain)
     directory.on_change(apps_changed)
     bus.on_reconnect(lambda: feeds.compare_soon(RECONNECT_SPREAD_MS))
     feed_bus.on_reconnect(lambda: feeds.compare_soon(RECONNECT_SPREAD_MS))
 
     async def follow_control() -> None:
         await bus.listen(GATEWAY_ALL.at(verb=VERB_COMPARE_HEADS), lambda _subject, _body: feeds.compare_soon(ASKED_SPREAD_MS))
+        await gateways.start()
 
-    metrics.counters.gauge("connections", "client connections", lambda: len(clients))
+    metrics.counters.gauge("connections", "client connections", lambda: len(registry))
     metrics.counters.gauge("subscriptions", "subscriptions of clients", lambda: feeds.subscriptions)
     metrics.counters.gauge("channels", "channels listened to", lambda: feeds.channels)
+    metrics.counters.gauge("revocations", "revocations that hold", lambda: len(revocations))
     lifecycle, health = process.lifecycle, process.health
     lifecycle.add("bus", bus.start, bus.stop)
     lifecycle.add("feed bus", feed_bus.start, feed_bus.stop)
     lifecycle.add("apps", directory.start, directory.stop)
-    lifecycle.add("control", follow_control, _nothing)
     lifecycle.add("tasks", tasks.start, tasks.stop)
     lifecycle.add("timers", timers.start, timers.stop)
+    lifecycle.add("control", follow_control, gateways.stop)
+    lifecycle.add("revocations", kept.start, kept.stop)
+    lifecycle.add("nodes", nodes.start, nodes.stop)
+    lifecycle.add("configuration", watch.start, watch.stop)
     lifecycle.add("public listener", doors.open, doors.close, stop_seconds=doors.stop_seconds)
     health.check("bus", lambda: bus.connected)
     health.check("feeds", lambda: feed_bus.connected)
     health.check("apps", lambda: directory.ready)
+
+
+class _Live:
+    """The settings in force: namespaces change while the gateway runs, all else at its next start."""
+
+    def __init__(self, settings: GatewaySettings, catalogue: Catalogue, place: str) -> None:
+        self._started, self._catalogue, self._place = settings, catalogue, place
+        self._names = HistoryNames(settings.channel.specs())
+
+    def take(self, settings: GatewaySettings) -> None:
+        """Raises SettingsError where a namespace changed whether it has history; nothing has changed then."""
+        specs = settings.channel.specs()
+        self._names.take(specs, self._place)
+        self._catalogue.replace(specs)
+        if keys := changed_keys(self._started, settings, live=("channel.namespaces", "channel.without_namespace")):
+            log.warning("these changes need a restart", keys=keys)
+
+
+def _reread(path: Path | None) -> GatewaySettings:
+    return load_settings(GatewaySettings, service="gateway", section="", path=path, env=os.environ)
 
 
 def session_options(settings: GatewaySettings) -> SessionOptions:
@@ -123,19 +223,58 @@ def session_options(settings: GatewaySettings) -> SessionOptions:
         pong_timeout=client.pong_timeout,
         stale_delay=client.stale_close_delay,
         expired_delay=client.expired_close_delay,
+        expired_sub_delay=client.expired_sub_close_delay,
         channel_limit=client.channel_limit,
+        in_flight_limit=client.in_flight_limit,
         default_app=settings.rpc.default_app,
+        connect_app=client.connect_app,
+        personal_channel=client.subscribe_to_user_personal_channel.enabled,
+        personal_channel_namespace=client.subscribe_to_user_personal_channel.namespace,
     )
 
 
-def _bound(settings: GatewaySettings) -> socket.socket:
-    http = settings.http_server
+def transport_settings(settings: GatewaySettings) -> TransportSettings:
+    """What every transport is told."""
+    client, http = settings.client, settings.http_server
+    return TransportSettings(
+        endpoints=Endpoints(
+            websocket=not settings.websocket.disabled,
+            http_stream=settings.http_stream.enabled,
+            sse=settings.sse.enabled,
+            uni_websocket=settings.uni_websocket.enabled,
+            uni_http_stream=settings.uni_http_stream.enabled,
+            uni_sse=settings.uni_sse.enabled,
+            echo=os.environ.get(TEST_ECHO) == "1",
+        ),
+        origins=client.allowed_origins,
+        message_max=settings.websocket.message_size_limit,
+        queue_max=client.queue_max_size,
+        compression=settings.websocket.compression,
+        ping_interval=client.ping_interval,
+        pong_timeout=client.pong_timeout,
+        trusted_proxies=http.trusted_proxies,
+        proxy_protocol=http.proxy_protocol,
+        connection_limit=client.connection_limit,
+        connection_limit_per_ip=client.connection_limit_per_ip,
+        connection_rate=client.connection_rate_limit,
+        header_seconds=http.header_timeout / 1000,
+    )
+
+
+def _new_uuid() -> str:
+    return str(uuid.UUID(hex=new_id(), version=4))
+
+
+async def _no_key(_kid: str, _deadline: object) -> None:
+    """No key is fetched from anywhere."""
+
+
+def _bound(address: str, port: int, *, reuse_port: bool) -> socket.socket:
     try:
-        return bind(http.address, http.port, reuse_port=http.reuse_port)
+        return bind(address, port, reuse_port=reuse_port)
     except OSError as error:
         raise StartError(
-            f"cannot listen on {http.address}:{http.port} ({error.strerror}); choose another port with http_server.port "
-            "(causeway dev --port)"
+            f"cannot listen on {address}:{port} ({error.strerror}); choose another port with http_server.port (causeway dev --port)"
         ) from error
 
 
@@ -152,10 +291,6 @@ def _clash(namespace: str, app: str) -> None:
     log.error(
         "a namespace is in the configuration and announced by an app; the configuration's is used", namespace=namespace, app=app
     )
-
-
-async def _nothing() -> None:
-    """Nothing to stop: the bus's own end ends it."""
 
 
 service: Final = Service("gateway", "gateway", __version__, GatewaySettings, "", build)

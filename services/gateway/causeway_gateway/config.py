@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final, Self
+import re
+from typing import Final, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from causeway_common.contracts.messages import NamespaceSpec
 from causeway_common.contracts.names import CHANNEL_MAX_BYTES, IDENTIFIER_RULE, is_identifier
 from causeway_common.runtime import Duration, ServiceSettings, Settings
+from causeway_gateway.domain.keyring import ApiCaller, KeyRing
 
 NAMESPACE_RULE: Final = r"^[-a-zA-Z0-9_.]{2,}$"
 
@@ -18,6 +20,11 @@ class HttpServerSettings(Settings):
 
     address: str = Field("127.0.0.1", description="its address; empty: all of IPv4")
     port: int = Field(8000, ge=0, le=65535, description="its port; 0: any free one")
+    trusted_proxies: list[str] = Field(
+        default_factory=list, description="CIDRs of the proxies whose X-Forwarded-For or PROXY header is believed"
+    )
+    proxy_protocol: bool = Field(default=False, description="those proxies begin every connection with a PROXY protocol header")
+    header_timeout: Duration = Field(10_000, ge=100, description="for the head of a connection's first request")
     reuse_port: bool = Field(default=False, description="share the port with other gateways of this machine (SO_REUSEPORT)")
 
 
@@ -27,10 +34,19 @@ class TokenSettings(Settings):
     hmac_secret_key: SecretStr = Field(SecretStr(""), description="the HMAC key; empty: no token is valid")
 
 
+class PersonalChannelSettings(Settings):
+    """The channel that is a user's own, `#<user>`."""
+
+    enabled: bool = Field(default=False, description="every signed-in client is subscribed to its user's channel")
+    namespace: str = Field("", description="the namespace of these channels; empty: they are `#<user>`")
+
+
 class ClientSettings(Settings):
     """What holds for every client connection."""
 
     token: TokenSettings = TokenSettings()
+    subscribe_to_user_personal_channel: PersonalChannelSettings = PersonalChannelSettings()
+    connect_app: str = Field("", description="the app whose connect and refresh hooks are asked; empty: none")
     insecure: bool = Field(
         default=False, description="no token needed, every channel right given; a token that is sent is verified"
     )
@@ -43,6 +59,15 @@ class ClientSettings(Settings):
     pong_timeout: Duration = Field(8_000, ge=0, description="for the answer to a ping; 0s: none is asked for")
     stale_close_delay: Duration = Field(10_000, ge=1, description="for the connect command after the connection was opened")
     expired_close_delay: Duration = Field(25_000, ge=0, description="grace after a connection's expiry")
+    expired_sub_close_delay: Duration = Field(25_000, ge=0, description="grace after a subscription's expiry")
+    connection_limit: int = Field(0, ge=0, description="connections of this gateway, beyond: HTTP 503; 0: any")
+    connection_limit_per_ip: int = Field(0, ge=0, description="of one IPv4 address or IPv6 /64, beyond: HTTP 429; 0: any")
+    connection_rate_limit: int = Field(
+        0, ge=0, description="connections taken in a second, the others wait in the kernel's queue; 0: any"
+    )
+    user_connection_limit: int = Field(0, ge=0, description="connections of one user on one gateway, beyond: close 3504; 0: any")
+    in_flight_limit: int = Field(256, ge=1, le=4096, description="commands of one connection under way, beyond: error 111")
+    presence_max_clients: int = Field(1_000, ge=1, le=5_000, description="clients that one presence lists, beyond: error 106")
     queue_max_size: int = Field(1_048_576, ge=1024, description="bytes that may wait for a slow reader, beyond: close 3008")
     channel_limit: int = Field(128, ge=1, description="subscriptions of one connection, beyond: error 106")
     recovery_max_publication_limit: int = Field(300, ge=1, description="publications of one recovery, beyond: recovered false")
@@ -55,15 +80,48 @@ class ClientSettings(Settings):
         return self
 
 
+class SwitchSettings(Settings):
+    """A transport that is off unless it is switched on."""
+
+    enabled: bool = Field(default=False, description="serve it")
+
+
 class WebSocketSettings(Settings):
     """The WebSocket transport."""
 
+    disabled: bool = Field(default=False, description="do not serve it")
+    compression: bool = Field(default=False, description="accept permessage-deflate where a client offers it")
     message_size_limit: int = Field(65_536, ge=1024, description="bytes of one message of a client, beyond: WebSocket close 1009")
 
 
 class ChannelOptions(Settings):
     """The options of a namespace."""
 
+    history_meta_ttl: Duration = Field(
+        0, ge=0, description="how long a quiet channel's position is kept; 0s and anything below 30 days: 30 days"
+    )
+    force_recovery_mode: Literal["stream", "cache"] = Field(
+        "stream", description="what a recovery gives: all that was missed, or the newest publication"
+    )
+    presence: bool = Field(default=False, description="who is subscribed can be asked")
+    join_leave: bool = Field(default=False, description="joins and leaves are told to subscribers that want to know")
+    force_push_join_leave: bool = Field(default=False, description="joins and leaves are told to every subscriber")
+    allow_presence_for_client: bool = Field(default=False, description="any signed-in client may ask who is subscribed")
+    allow_presence_for_anonymous: bool = Field(default=False, description="anonymous clients too may ask who is subscribed")
+    allow_presence_for_subscriber: bool = Field(default=False, description="whoever is subscribed may ask who is subscribed")
+    allow_user_limited_channels: bool = Field(default=False, description="`ns:x#17,42` is for the users 17 and 42 alone")
+    channel_regex: str = Field("", description="what stands behind the namespace must match this; empty: any ASCII")
+    allowed_delta_types: list[Literal["fossil"]] = Field(default_factory=list, description="publications may go as patches")
+    delta_publish: bool = Field(default=False, description="every publication may go as a patch, not only those that say so")
+    allow_tags_filter: bool = Field(default=False, description="subscribers may filter publications by their tags")
+    binary: bool = Field(default=False, description="publications are any bytes; only Protobuf clients may subscribe")
+    publish_rate_limit: int = Field(0, ge=0, description="publications of one connection in a second, beyond: error 111; 0: any")
+    slow_reader: Literal["close", "drop", "conflate"] = Field(
+        "close", description="a client that does not keep up: closed (3008), misses publications, or gets the newest per key"
+    )
+    conflate_tag: str = Field("", description="the tag whose value is the key of `conflate`; empty: the channel is")
+    lifecycle_events: bool = Field(default=False, description="subscribed and unsubscribed become durable events")
+    occupancy_events: bool = Field(default=False, description="the first join and the last leave become durable events")
     history_size: int = Field(0, ge=0, description="publications kept for each channel; 0: no history")
     history_ttl: Duration = Field(0, ge=0, description="how long each is kept; 0s: no history")
     force_recovery: bool = Field(default=False, description="subscriptions are recoverable unasked")
@@ -85,12 +143,22 @@ class ChannelOptions(Settings):
             raise ValueError("history needs both history_size and history_ttl above 0, or neither")
         if not self.history_size and (self.force_recovery or self.force_positioning):
             raise ValueError("force_recovery and force_positioning need history (history_size and history_ttl)")
+        if self.slow_reader != "close" and (self.force_recovery or self.force_positioning):
+            raise ValueError("slow_reader must be close where subscriptions are recoverable or positioned")
+        if self.force_push_join_leave and not self.join_leave:
+            raise ValueError("force_push_join_leave needs join_leave")
+        if self.delta_publish and not self.allowed_delta_types:
+            raise ValueError('delta_publish needs allowed_delta_types = ["fossil"]')
+        try:
+            re.compile(self.channel_regex)
+        except re.error as error:
+            raise ValueError(f"channel_regex is no regular expression: {error}") from error
         return self
 
     def spec(self, name: str) -> NamespaceSpec:
         """These options as the contracts carry them; "" is what holds for channels without a namespace."""
-        options = self.model_dump(exclude={"history_ttl", "name"})
-        return NamespaceSpec(name=name, history_ttl_ms=self.history_ttl, **options)
+        options = self.model_dump(exclude={"history_ttl", "history_meta_ttl", "name"})
+        return NamespaceSpec(name=name, history_ttl_ms=self.history_ttl, history_meta_ttl_ms=self.history_meta_ttl, **options)
 
 
 class NamespaceSettings(ChannelOptions):
@@ -132,11 +200,33 @@ class RpcSettings(Settings):
         return value
 
 
+class ApiKeySettings(Settings):
+    """A key of the server API with rights of its own."""
+
+    name: str = Field(min_length=1, description="who has it")
+    key: SecretStr = Field(min_length=1, description="what X-API-Key must hold")
+    methods: list[str] = Field(default_factory=list, description="the methods it may call; empty: all")
+    namespaces: list[str] = Field(default_factory=list, description='the namespaces it may use ("" is without one); empty: all')
+
+    def caller(self) -> ApiCaller:
+        """Whoever has this key."""
+        return ApiCaller(self.name, frozenset(self.methods) or None, frozenset(self.namespaces) or None)
+
+
 class HttpApiSettings(Settings):
     """The server API."""
 
     disabled: bool = Field(default=False, description="no server API")
-    key: SecretStr = Field(SecretStr(""), description="what X-API-Key must hold; empty: no server API")
+    key: SecretStr = Field(SecretStr(""), description="what X-API-Key must hold; it may do everything; empty: no such key")
+    keys: list[ApiKeySettings] = Field(default_factory=list, description="more keys, each with rights of its own")
+    port: int = Field(0, ge=0, le=65535, description="a port of the server API's own; 0: it is served on the public one")
+
+    def ring(self) -> KeyRing:
+        """Every key; none where the API is off."""
+        if self.disabled:
+            return KeyRing([])
+        named = [(key.key.get_secret_value(), key.caller()) for key in self.keys]
+        return KeyRing([(self.key.get_secret_value(), ApiCaller("key")), *named])
 
 
 class ShutdownSettings(Settings):
@@ -151,6 +241,11 @@ class GatewaySettings(ServiceSettings):
     http_server: HttpServerSettings = HttpServerSettings()
     client: ClientSettings = ClientSettings()
     websocket: WebSocketSettings = WebSocketSettings()
+    http_stream: SwitchSettings = SwitchSettings()
+    sse: SwitchSettings = SwitchSettings()
+    uni_websocket: SwitchSettings = SwitchSettings()
+    uni_http_stream: SwitchSettings = SwitchSettings()
+    uni_sse: SwitchSettings = SwitchSettings()
     channel: ChannelSettings = ChannelSettings()
     rpc: RpcSettings = RpcSettings()
     http_api: HttpApiSettings = HttpApiSettings()

@@ -2,22 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from causeway_common.bus import Deadline
-from causeway_common.contracts.codes import CloseCode
+from causeway_common.contracts.errors import CausewayError
 from causeway_common.contracts.messages import (
     AppendItem,
     AppendReply,
+    ChannelsReply,
+    ChannelsRequest,
     ClientInfo,
+    ConnectHookReply,
+    ConnectHookRequest,
+    Control,
+    ControlReply,
+    ControlRequest,
+    EmulateReply,
+    EmulateRequest,
+    FeedMembership,
     FeedPublication,
     Head,
     HistoryReply,
+    NodeInfo,
+    NodeInfoRequest,
+    PresenceReply,
+    PresenceRequest,
+    PresenceStatsReply,
+    PresenceStatsRequest,
+    PublishHookReply,
+    PublishHookRequest,
+    RefreshHookReply,
+    RefreshHookRequest,
+    Revocation,
     RpcRequest,
+    SubRefreshHookRequest,
     SubscribeHookReply,
     SubscribeHookRequest,
 )
+from causeway_gateway.domain.frames.codecs import Codec
 from causeway_gateway.domain.namespaces import Rule
 from causeway_gateway.domain.wheel import Entry
 
@@ -31,6 +55,10 @@ class Storage(Protocol):
 
     async def history(self, channel: str, *, since: int, limit: int, reverse: bool, deadline: Deadline) -> HistoryReply:
         """A page as contracts.messages.HistoryRequest says, with the head at that moment, majority-durable."""
+        ...
+
+    async def remove(self, channel: str, deadline: Deadline) -> None:
+        """Remove what a channel's log holds; its position stays."""
         ...
 
     async def heads(self, channels: Sequence[str], deadline: Deadline) -> list[Head]:
@@ -49,6 +77,22 @@ class Apps(Protocol):
         """Ask the subscribe hook; a denial is an error."""
         ...
 
+    async def may_connect(self, app: str, request: ConnectHookRequest, deadline: Deadline) -> ConnectHookReply:
+        """Ask the connect hook; a denial is an error."""
+        ...
+
+    async def may_stay(self, app: str, request: RefreshHookRequest, deadline: Deadline) -> RefreshHookReply:
+        """Ask the refresh hook."""
+        ...
+
+    async def may_stay_subscribed(self, app: str, request: SubRefreshHookRequest, deadline: Deadline) -> RefreshHookReply:
+        """Ask the sub_refresh hook."""
+        ...
+
+    async def may_publish(self, app: str, request: PublishHookRequest, deadline: Deadline) -> PublishHookReply:
+        """Ask the publish hook; a denial is an error."""
+        ...
+
 
 class Subscription(Protocol):
     """A feed that is listened to."""
@@ -65,6 +109,10 @@ class FeedBus(Protocol):
         """Hear a channel's feed, from the next `flush` on; kept over reconnects, where messages may be missed."""
         ...
 
+    async def listen_members(self, channel: str, callback: Callable[[FeedMembership], None]) -> Subscription:
+        """Hear a channel's joins and leaves, as `listen`."""
+        ...
+
     async def flush(self) -> None:
         """After it the broker has every `listen` before it. Raises CausewayError: 100 unavailable."""
         ...
@@ -73,8 +121,18 @@ class FeedBus(Protocol):
 class Unlogged(Protocol):
     """Publishing into channels without history."""
 
-    async def publish(self, channel: str, data: bytes, info: ClientInfo | None, tags: dict[str, str] | None) -> None:
+    async def publish(
+        self, channel: str, data: bytes, info: ClientInfo | None, tags: dict[str, str] | None, *, delta: bool = False
+    ) -> None:
         """At most once, to every gateway with subscribers. Raises CausewayError: 100 unavailable, 107 too large."""
+        ...
+
+
+class Members(Protocol):
+    """Joins and leaves."""
+
+    def tell(self, membership: FeedMembership) -> None:
+        """At most once, to every gateway with watchers, in order. Raises CausewayError: 100 unavailable."""
         ...
 
 
@@ -109,8 +167,13 @@ class Link(Protocol):
         """Queue one frame of this connection's transport; never waits, nothing after `shut`."""
         ...
 
-    def shut(self, code: CloseCode) -> None:
-        """Flush (but not for SLOW) and close."""
+    def shut(self, code: int, reason: str) -> None:
+        """Flush (but not for SLOW) and close. A stream just ends: its client was told by a push."""
+        ...
+
+    @property
+    def backlog(self) -> int:
+        """Bytes that wait to be read by the client, here and in the socket's buffer."""
         ...
 
 
@@ -129,15 +192,148 @@ class Peer(Protocol):
         """The client reads too slowly: its bound of queued bytes is passed."""
         ...
 
+    def drained(self) -> None:
+        """What waited above the transport's high-water mark has been written."""
+        ...
 
-class Api(Protocol):
-    """The server API as its transport sees it."""
 
-    async def handle(self, method: str, body: bytes) -> bytes:
-        """The JSON answer to a request, errors of the table included.
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What a transport knows of who comes: the transport's name, the address, the native WebSocket pings it asked for."""
+
+    transport: str
+    address: str = ""
+    native_pings: bool = False
+
+
+class Gate(Protocol):
+    """Where transports bring their clients."""
+
+    def open(self, link: Link, codec: Codec, visit: Visit) -> Peer:
+        """A new connection."""
+        ...
+
+    async def emulate(self, node: str, session: str, data: bytes) -> None:
+        """A frame for the connection with this session, on whichever gateway it is.
 
         Raises:
-            LookupError: no such method.
-            ValueError: the body cannot be decoded.
+            LookupError: no such gateway.
+            CausewayError: 100 unavailable.
         """
+        ...
+
+
+class Registry(Protocol):
+    """This gateway's own clients, as the control plane sees them."""
+
+    async def obey(self, command: Control, deadline: Deadline) -> int:
+        """Carry out a command; returns how many connections it met."""
+        ...
+
+    def revoked(self, revocation: Revocation) -> None:
+        """Close the connections that came with what is good no more."""
+        ...
+
+    def presence(self, channel: str) -> Iterable[ClientInfo]:
+        """The subscribers of a channel."""
+        ...
+
+    def channels(self) -> Mapping[str, int]:
+        """Each channel with subscribers, and how many."""
+        ...
+
+    def emulated(self, session: str, data: bytes) -> bool:
+        """A frame of an emulated connection; whether it is here."""
+        ...
+
+    @property
+    def num_clients(self) -> int:
+        """Connections."""
+        ...
+
+    @property
+    def num_users(self) -> int:
+        """Different users."""
+        ...
+
+    @property
+    def num_subs(self) -> int:
+        """Subscriptions."""
+        ...
+
+    @property
+    def num_channels(self) -> int:
+        """Channels with subscribers."""
+        ...
+
+
+class GoneError(CausewayError):
+    """100 unavailable: no responder, this gateway and its clients are gone."""
+
+
+class Gateways(Protocol):
+    """One gateway at a time, by its node id. All raise GoneError, or CausewayError: 100, no answer in time."""
+
+    def living(self) -> Sequence[str]:
+        """The node ids of the gateways that live, this one included."""
+        ...
+
+    async def control(self, node: str, request: ControlRequest, deadline: Deadline) -> ControlReply:
+        """Carry out a command there."""
+        ...
+
+    async def presence(self, node: str, request: PresenceRequest, deadline: Deadline) -> PresenceReply:
+        """Who is subscribed there."""
+        ...
+
+    async def presence_stats(self, node: str, request: PresenceStatsRequest, deadline: Deadline) -> PresenceStatsReply:
+        """How many are subscribed there."""
+        ...
+
+    async def channels(self, node: str, request: ChannelsRequest, deadline: Deadline) -> ChannelsReply:
+        """A page of the channels there."""
+        ...
+
+    async def info(self, node: str, request: NodeInfoRequest, deadline: Deadline) -> NodeInfo:
+        """How it is."""
+        ...
+
+    async def emulate(self, node: str, request: EmulateRequest, deadline: Deadline) -> EmulateReply:
+        """A frame for a connection there."""
+        ...
+
+
+class Revoker(Protocol):
+    """Where revocations are kept."""
+
+    async def revoke(self, revocation: Revocation, deadline: Deadline) -> None:
+        """Keep it, durably; every gateway hears of it. Raises CausewayError: 100 unavailable."""
+        ...
+
+
+class Keys(Protocol):
+    """Idempotency keys of publications into channels without history, over all gateways."""
+
+    async def claim(self, channel: str, key: str, deadline: Deadline) -> bool:
+        """Whether this key was not there in the last five minutes; now it is. Raises CausewayError: 100 unavailable."""
+        ...
+
+
+class Emulation(Protocol):
+    """Carries frames of emulated clients between gateways."""
+
+    async def emulate(self, node: str, session: str, data: bytes, deadline: Deadline) -> None:
+        """Hand it over. Raises LookupError: no such gateway; CausewayError: 100 unavailable."""
+        ...
+
+
+class Presence(Protocol):
+    """Presence over all gateways. Both raise CausewayError: 100 where a living gateway does not answer."""
+
+    async def presence(self, channel: str, deadline: Deadline) -> Mapping[str, ClientInfo]:
+        """Client id to client."""
+        ...
+
+    async def presence_stats(self, channel: str, deadline: Deadline) -> tuple[int, int]:
+        """Clients, different users."""
         ...

@@ -27,8 +27,8 @@ def service(app: App) -> Service[LogicSettings]:
         outside = Outside(storage=storage, now_ms=now_ms, new_id=new_id, jitter=random.random, pause=asyncio.sleep)
         dispatcher = Dispatcher(app, outside)
         serving = Serving(bus, app.name, tuple(app.methods), dispatcher.rpc, limit=settings.method_concurrency)
-        if any(namespace.subscribe_hook for namespace in app.namespaces.values()):
-            serving.with_hook(dispatcher.subscribe, limit=settings.hook_concurrency)
+        for verb, answer in dispatcher.hooks():
+            serving.with_hook(verb, answer, limit=settings.hook_concurrency)
         manifest = app.manifest()
         announcer = Announcer(
             lambda: announce(bus, manifest, Deadline.after(CLIENT_COMMAND_SECONDS)), interval_s=settings.announce_interval / 1000

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -27,10 +28,11 @@ def run(*arguments: str, env: dict[str, str] | None = None) -> Result:
 
 def test_every_command_has_help_and_exit_codes_are_told() -> None:
     assert "Exit codes" in run("--help").output
-    for command in ("dev", "token", "publish", "call", "tail"):
+    for command in ("dev", "check", "token", "publish", "call", "tail", "presence", "disconnect", "revoke"):
         result = run(command, "--help")
         assert result.exit_code == 0
-        assert "--data-dir" in result.output
+        assert ("--data-dir" in result.output) == (command != "check")
+        assert f"Example: causeway {command} " in result.output
 
 
 def test_the_version_is_told() -> None:
@@ -65,6 +67,21 @@ def test_what_a_stack_that_was_killed_left_behind_counts_as_no_stack(tmp_path: P
         (("token", "--user", "u", "--ttl", "long"), "a duration is a number and"),
         (("token", "--user", "u", "--ttl", "1ms"), "at least 1s"),
         (("token", "--user", "u", "--info", "{"), "is not one JSON value"),
+        (("token", "--user", "u", "--expire", "soon"), "a duration is a number and"),
+        (("token", "--user", "u", "--subs", "{"), "is not one JSON value"),
+        (("token", "--user", "u", "--subs", '{"a": 1}'), "channels and their options"),
+        (("token", "--user", "u", "--channel", "a", "--subs", "b"), "--subs is for connection tokens"),
+        (("token", "--user", "u", "--client", "c"), "--client goes with --channel"),
+        (("revoke",), "exactly one of --user, --client and --jti"),
+        (("revoke", "--user", "u", "--jti", "j"), "exactly one of --user, --client and --jti"),
+        (("revoke", "--jti", "j", "--issued-before", "now"), "--issued-before goes with --user"),
+        (("revoke", "--jti", "j", "--until", "2030-01-31T12:00:00"), "a time is `now`"),
+        (("revoke", "--jti", "j", "--until", "1893456000000"), "a time is `now`"),
+        (("revoke", "--jti", "j", "--url", "http://x"), "--api-key"),
+        (("disconnect", "--user", "u", "--code", "1000"), "--code"),
+        (("disconnect", "--user", "u", "--reason", "x"), "--reason needs --code"),
+        (("disconnect", "--user", "u", "--code", "4000", "--reason", "x" * 124), "at most 123 bytes"),
+        (("check", "--config", "missing.toml"), "missing.toml"),
         (("dev", "--port", "0"), "--port"),
         (("dev", "--gateways", "0"), "--gateways"),
         (("dev", "--config", "missing.toml"), "missing.toml"),
@@ -86,6 +103,23 @@ def test_token_prints_a_token_of_the_data_directory_without_a_running_stack(tmp_
 def test_token_takes_a_secret_of_another_system(tmp_path: Path) -> None:
     result = run("token", "--user", "ann", "--token-secret", "x" * 32)
     assert jwt.decode(result.output.strip(), "x" * 32, algorithms=["HS256"])["sub"] == "ann"
+
+
+def test_token_prints_a_subscription_token_and_one_with_server_side_subscriptions() -> None:
+    def claims(*arguments: str) -> dict[str, Any]:
+        result = run("token", "--user", "ann", "--token-secret", "x" * 32, *arguments)
+        decoded: dict[str, Any] = jwt.decode(result.output.strip(), "x" * 32, algorithms=["HS256"])
+        return decoded
+
+    subscription = claims("--channel", "$demo:secret", "--client", "c1", "--jti", "j1", "--expire", "never")
+    connection = claims("--subs", "news:a", "--subs", '{"news:b": {"info": 1}}', "--ttl", "1h", "--expire", "2h")
+
+    assert (subscription["channel"], subscription["client"], subscription["jti"]) == ("$demo:secret", "c1", "j1")
+    assert subscription["expire_at"] == 0
+    assert connection["subs"] == {"news:a": {}, "news:b": {"info": 1}}
+    assert connection["expire_at"] - connection["exp"] == 3600
+    assert not {"channel", "client", "jti", "info"} & connection.keys()
+    assert set(claims()) == {"sub", "iat", "exp"}
 
 
 def test_the_data_directory_may_come_from_the_environment(tmp_path: Path) -> None:
@@ -132,9 +166,11 @@ class StandInApi:
     def __init__(self) -> None:
         self.got: list[tuple[str, dict[str, Any]]] = []
         self.answer: dict[str, Any] = {"result": {"offset": 7, "epoch": "e"}}
+        self.methods: list[str] = []
         self.status, self.url = 200, ""
 
-    async def publish(self, request: web.Request) -> web.Response:
+    async def handle(self, request: web.Request) -> web.Response:
+        self.methods.append(request.match_info["method"])
         self.got.append((request.headers.get("X-API-Key", ""), await request.json()))
         return web.json_response(self.answer, status=self.status)
 
@@ -143,7 +179,7 @@ class StandInApi:
 async def api() -> AsyncIterator[StandInApi]:
     standin = StandInApi()
     app = web.Application()
-    app.add_routes([web.post("/api/publish", standin.publish)])
+    app.add_routes([web.post("/api/{method}", standin.handle)])
     runner = web.AppRunner(app)
     await runner.setup()
     listener = socket.create_server(("127.0.0.1", 0))
@@ -154,10 +190,15 @@ async def api() -> AsyncIterator[StandInApi]:
 
 
 async def publish(api: StandInApi, *arguments: str) -> tuple[int, str, str]:
-    """`causeway publish` as a process, with a proxy in its environment that leads nowhere."""
+    """`causeway publish`, as `command`."""
+    return await command(api, "publish", *arguments)
+
+
+async def command(api: StandInApi, name: str, *arguments: str) -> tuple[int, str, str]:
+    """A command as a process, with a proxy in its environment that leads nowhere."""
     env = {**os.environ, "HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": "", "CAUSEWAY_API_KEY": "the-key"}
-    command = [sys.executable, "-m", "causeway_cli", "publish", "--url", api.url, *arguments]
-    process = await asyncio.create_subprocess_exec(*command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    line = [sys.executable, "-m", "causeway_cli", name, "--url", api.url, *arguments]
+    process = await asyncio.create_subprocess_exec(*line, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     out, err = await process.communicate()
     return process.returncode or 0, out.decode(), err.decode()
 
@@ -193,3 +234,72 @@ async def test_publish_refused_ends_with_1_and_one_line(api: StandInApi, status:
 def test_publish_to_nobody_ends_with_1_and_one_line() -> None:
     result = run("publish", "demo:a", "1", "--url", "http://127.0.0.1:9", "--api-key", "k")
     assert (result.exit_code, result.output) == (1, "Error: http://127.0.0.1:9 cannot be reached\n")
+
+
+PRESENT = {
+    "c2": {"client": "c2", "user": "bob"},
+    "c1": {"client": "c1", "user": "ann", "conn_info": {"name": "Ann"}},
+    "c3": {"client": "c3", "user": ""},
+    "c4": {"client": "c4", "user": "b\x1bob"},
+}
+
+
+async def test_presence_prints_each_client_and_how_many_there_are(api: StandInApi) -> None:
+    api.answer = {"result": {"presence": PRESENT}}
+    lines = ["(anonymous)  c3", 'ann  c1  {"conn_info":{"name":"Ann"}}', "b\\u001bob  c4", "bob  c2"]
+    assert await command(api, "presence", "demo:a") == (0, "\n".join(lines) + "\n", "# 4 clients, 4 users\n")
+    _, out, _ = await command(api, "presence", "demo:a", "--json")
+    assert [json.loads(line)["client"] for line in out.splitlines()] == ["c3", "c1", "c4", "c2"]
+    api.answer = {"result": {"num_clients": 3, "num_users": 1}}
+    assert await command(api, "presence", "demo:a", "--stats") == (0, "3 clients, 1 user\n", "")
+
+    assert api.methods == ["presence", "presence", "presence_stats"]
+    assert [body for _, body in api.got] == [{"channel": "demo:a"}] * 3
+
+
+async def test_disconnect_names_the_user_and_the_code(api: StandInApi) -> None:
+    api.answer = {"result": {}}
+    told = "closed: all connections of user ann\n"
+    assert await command(api, "disconnect", "--user", "ann") == (0, told, "")
+    code, out, _ = await command(api, "disconnect", "--user", "ann", "--client", "c", "--code", "4001", "--reason", "bye")
+
+    assert (code, out) == (0, "closed: client c of user ann\n")
+    assert [body for _, body in api.got] == [
+        {"user": "ann"},
+        {"user": "ann", "client": "c", "disconnect": {"code": 4001, "reason": "bye"}},
+    ]
+
+
+async def test_revoke_sends_times_as_unix_seconds(api: StandInApi) -> None:
+    api.answer = {"result": {}}
+    arguments = ("--user", "ann", "--issued-before", "1893456000", "--until", "2030-01-01T01:00:00+01:00")
+    code, out, err = await command(api, "revoke", *arguments)
+    assert (code, err) == (0, "")
+    assert out == "revoked: tokens of user ann issued before 2030-01-01T00:00:00Z, until 2030-01-01T00:00:00Z\n"
+    assert (await command(api, "revoke", "--jti", "j1"))[1] == "revoked: the token j1\n"
+    assert (await command(api, "revoke", "--client", "c1", "--until", "1h"))[0] == 0
+
+    bodies = [body for _, body in api.got]
+    assert bodies[:2] == [{"user": "ann", "issued_before": 1893456000, "expire_at": 1893456000}, {"jti": "j1"}]
+    assert abs(bodies[2].pop("expire_at") - time.time() - 3600) < 600
+    assert bodies[2] == {"client": "c1"}
+    assert api.methods == ["revoke"] * 3
+
+
+async def test_revoke_now_catches_what_was_issued_in_this_very_second(api: StandInApi) -> None:
+    api.answer = {"result": {}}
+    before = time.time()
+    await command(api, "revoke", "--user", "", "--issued-before", "now")
+
+    (body,) = [body for _, body in api.got]
+    assert body["user"] == ""
+    assert before <= body["issued_before"] < time.time() + 1
+
+
+@pytest.mark.parametrize("name", [("presence", "demo:a"), ("disconnect", "--user", "u"), ("revoke", "--jti", "j")])
+async def test_a_refusal_ends_every_command_of_the_server_api_with_1_and_one_line(api: StandInApi, name: tuple[str, ...]) -> None:
+    api.answer = {"error": {"code": 100, "message": "unavailable: x"}}
+    code, out, err = await command(api, *name)
+    assert (code, out, err) == (1, "", "Error: unavailable: x (code 100): try again; a repeat is harmless\n")
+    api.status = 401
+    assert "does not take this API key" in (await command(api, *name))[2]

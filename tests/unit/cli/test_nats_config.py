@@ -23,6 +23,7 @@ from support.waiting import until
 SERVER = Path(sysconfig.get_path("scripts")) / "nats-server"
 USERS = [
     NatsUser("gateway-1", 'a "quoted" \\ $secret', rights_of(Role.GATEWAY, "gateway-1")),
+    NatsUser("gateway-2", "g", rights_of(Role.GATEWAY, "gateway-2")),
     NatsUser("storage", "s", rights_of(Role.STORAGE, "storage")),
     NatsUser("integrations", "i", rights_of(Role.INTEGRATIONS, "integrations")),
     NatsUser("logic-chat", "c", rights_of(Role.LOGIC, "logic-chat", "chat")),
@@ -108,6 +109,10 @@ async def test_a_user_may_not_publish_outside_its_rights(port: int, name: str, s
         ("logic-chat", "cw.v1.storage.chat.any.commit"),
         ("gateway-1", "cw.v1.storage.gateway.any.append"),
         ("gateway-1", "cw.v1.app.chat.rpc.send"),
+        ("gateway-1", "cw.v1.app.chat.hook.connect"),
+        ("gateway-1", "cw.v1.gateway.node2.control"),
+        ("gateway-1", "cw.v1.feed.m.chat"),
+        ("gateway-1", "$KV.cw_revocations.user.ann"),
         ("storage", "cw.v1.feed.l.chat"),
         ("storage", "cw.v1.job.webhook.event"),
         ("integrations", "cw.v1.storage.integrations.any.claim"),
@@ -143,6 +148,28 @@ async def test_a_service_answers_whom_it_was_asked_by_and_may_do_so_once(port: i
 
         await logic.publish(replies[0], b"once more")
         await until(lambda: len(complaints) == 1)
+
+
+async def test_gateways_answer_each_other(port: int) -> None:
+    async with connection(port, "gateway-1") as (one, complaints), connection(port, "gateway-2") as (two, _):
+
+        async def answer(message: Msg) -> None:
+            await message.respond(b"here")
+
+        await two.subscribe("cw.v1.gateway.node2.presence", cb=answer)
+        await two.flush()
+        assert (await one.request("cw.v1.gateway.node2.presence", b"", timeout=5)).data == b"here"
+        assert complaints == []
+
+
+async def test_an_app_serves_every_hook_of_its_own_and_of_no_other(port: int) -> None:
+    async with connection(port, "logic-chat") as (logic, complaints):
+        for hook in ("connect", "refresh", "subscribe", "sub_refresh", "publish"):
+            await logic.subscribe(f"cw.v1.app.chat.hook.{hook}", queue="chat")
+        await logic.subscribe("cw.v1.app.auctions.hook.connect", queue="chat")
+        await until(lambda: len(complaints) > 0)
+        assert len(complaints) == 1
+        assert "auctions" in complaints[0]
 
 
 async def test_an_unanswered_question_says_so_at_once(port: int) -> None:

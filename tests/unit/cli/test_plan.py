@@ -75,3 +75,16 @@ def test_logic_runs_once_per_app() -> None:
     logic = [spec for spec in made.services if spec.kind == "logic"]
     assert [spec.service for spec in logic] == ["logic-chat", "logic-auctions"]
     assert logic[1].command == ("/bin/causeway-logic", "run", "apps.auctions:app", "--config", "/c")
+
+
+def test_the_switch_for_the_echo_endpoint_reaches_the_gateways() -> None:
+    ports = itertools.count(20000)
+    made = plan_stack(
+        OPTIONS,
+        CONFIGURED,
+        Credentials("k", "s"),
+        env={"CAUSEWAY_GATEWAY_TEST_ECHO": "1"},
+        new_port=lambda: next(ports),
+        new_password=lambda: "p",
+    )
+    assert [spec.env["CAUSEWAY_GATEWAY_TEST_ECHO"] for spec in made.services if spec.service == "gateway"] == ["1", "1"]

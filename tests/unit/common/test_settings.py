@@ -141,6 +141,11 @@ def test_the_internal_listener_is_set_by_variables_only(tmp_path: Path) -> None:
     assert "environment variables only" in faults_of(tmp_path, "[internal]\nport = 1\n")[0]
 
 
+def test_a_switch_for_tests_is_no_setting_and_no_file_can_set_it(tmp_path: Path) -> None:
+    assert gateway(tmp_path, "", {"CAUSEWAY_GATEWAY_TEST_ECHO": "1"}) == gateway(tmp_path)
+    assert "unknown key" in faults_of(tmp_path, "test_echo = 1\n")[0]
+
+
 @pytest.mark.parametrize(
     ("text", "milliseconds"), [("300ms", 300), ("5s", 5000), ("2m", 120_000), ("1h", 3_600_000), ("7d", 604_800_000), ("0.5s", 500)]
 )

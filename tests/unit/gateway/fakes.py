@@ -16,37 +16,57 @@ from causeway_common.contracts.messages import (
     AppendItem,
     AppendReply,
     ClientInfo,
+    ConnectHookReply,
+    ConnectHookRequest,
+    FeedMembership,
     FeedPublication,
     Head,
     HistoryReply,
     Manifest,
     MethodSpec,
     NamespaceSpec,
+    NodeInfo,
+    PublishHookReply,
+    PublishHookRequest,
+    RefreshHookReply,
+    RefreshHookRequest,
+    Revocation,
     RpcRequest,
     StoredPublication,
+    SubRefreshHookRequest,
     SubscribeHookReply,
     SubscribeHookRequest,
 )
 from causeway_common.runtime import new_id
 from causeway_gateway.adapters.clock import TaskGroup, WheelTimers
 from causeway_gateway.adapters.http import PublicServer, bind
-from causeway_gateway.adapters.websocket import WebSocketEndpoint
-from causeway_gateway.app import JSON_OVER_WEBSOCKET
+from causeway_gateway.adapters.settings import Endpoints, TransportSettings
 from causeway_gateway.domain.admission import SessionOptions
-from causeway_gateway.domain.frames import json as json_frames
-from causeway_gateway.domain.frames.websocket import text_frame
+from causeway_gateway.domain.keyring import ApiCaller, KeyRing
 from causeway_gateway.domain.namespaces import Catalogue, Rule
+from causeway_gateway.domain.revocations import Revocations
 from causeway_gateway.domain.tokens import Tokens
 from causeway_gateway.handlers.api import ServerApi
-from causeway_gateway.handlers.clients import Clients, Surroundings
+from causeway_gateway.handlers.api.users import UserMethods
+from causeway_gateway.handlers.clients import Surroundings
+from causeway_gateway.handlers.cluster import Cluster, Local
 from causeway_gateway.handlers.commands import Commands
 from causeway_gateway.handlers.doors import Doors
 from causeway_gateway.handlers.feeds import Feeds
+from causeway_gateway.handlers.gate import Gate
+from causeway_gateway.handlers.identity import Identity
+from causeway_gateway.handlers.membership import Membership
 from causeway_gateway.handlers.publishing import Publisher
 from causeway_gateway.handlers.reading import Reader
+from causeway_gateway.handlers.registry import Registry
+from causeway_gateway.handlers.subscribing import Subscribing
 
+NODE = "n1"
 KEY = "a key of the tests, long enough for every one of the three HMAC algorithms"
 API_KEY = "api-key"
+LIMITED_KEY = "limited-key"
+LIMITED = ApiCaller("limited", frozenset({"publish", "channels"}), frozenset({"open"}))
+INFO = NodeInfo(uid=NODE, name="gateway", version="test", num_clients=0, num_users=0, num_subs=0, num_channels=0, uptime=1)
 
 OPEN = NamespaceSpec(
     name="open",
@@ -62,6 +82,7 @@ NEWS = NamespaceSpec(
     allow_publish_for_subscriber=True,
     allow_history_for_subscriber=True,
 )
+PERSONAL = NamespaceSpec(name="personal", allow_user_limited_channels=True)
 PLAIN = NamespaceSpec(name="")
 CHAT = NamespaceSpec(name="chat", history_size=100, history_ttl_ms=60_000, force_recovery=True, subscribe_hook=True)
 
@@ -69,6 +90,11 @@ CHAT = NamespaceSpec(name="chat", history_size=100, history_ttl_ms=60_000, force
 def token(user: str, key: str = KEY, algorithm: str = "HS256", **claims: Any) -> str:
     """A connection token."""
     return jwt.encode({"sub": user, **claims}, key, algorithm)
+
+
+def tokens() -> Tokens:
+    """What verifies the tokens of the tests."""
+    return Tokens(KEY)
 
 
 @dataclass
@@ -90,6 +116,7 @@ class FakeBus:
         self.logs: defaultdict[str, FakeLog] = defaultdict(FakeLog)
         self.ids: dict[str, int] = {}
         self.listeners: defaultdict[str, list[Callable[[FeedPublication], None]]] = defaultdict(list)
+        self.members: defaultdict[str, list[Callable[[FeedMembership], None]]] = defaultdict(list)
         self.lose: Callable[[FeedPublication], bool] = lambda _: False
         self.away = False
         self.page_size = 100
@@ -135,6 +162,12 @@ class FakeBus:
         size = min(limit, self.page_size)
         return HistoryReply(head=log.head, publications=found[:size], more=bool(limit) and len(found) > size)
 
+    async def remove(self, channel: str, deadline: Deadline) -> None:
+        self._present()
+        log = self.logs[channel]
+        log.floor = log.head.head
+        log.publications.clear()
+
     async def heads(self, channels: Sequence[str], deadline: Deadline) -> list[Head]:
         self.heads_reads += 1
         await asyncio.sleep(0)
@@ -148,19 +181,38 @@ class FakeBus:
     async def flush(self) -> None:
         self._present()
 
-    async def publish(self, channel: str, data: bytes, info: ClientInfo | None, tags: dict[str, str] | None) -> None:
+    async def claim(self, channel: str, key: str, deadline: Deadline) -> bool:
         self._present()
-        self.feed(FeedPublication(channel=channel, data=data, info=info, tags=tags))
+        new = f"{channel}/{key}" not in self.ids
+        self.ids[f"{channel}/{key}"] = 0
+        return new
+
+    async def listen_members(self, channel: str, callback: Callable[[FeedMembership], None]) -> FakeListener:
+        self.members[channel].append(callback)
+        return FakeListener(self, channel, callback)
+
+    def tell(self, membership: FeedMembership) -> None:
+        self._present()
+        for callback in list(self.members[membership.channel]):
+            callback(membership)
+
+    async def publish(
+        self, channel: str, data: bytes, info: ClientInfo | None, tags: dict[str, str] | None, *, delta: bool = False
+    ) -> None:
+        self._present()
+        self.feed(FeedPublication(channel=channel, data=data, info=info, tags=tags, delta=delta))
 
 
 @dataclass
 class FakeListener:
     bus: FakeBus
     channel: str
-    callback: Callable[[FeedPublication], None]
+    callback: Callable[[Any], None]
 
     async def close(self) -> None:
-        self.bus.listeners[self.channel].remove(self.callback)
+        for listeners in (self.bus.listeners[self.channel], self.bus.members[self.channel]):
+            if self.callback in listeners:
+                listeners.remove(self.callback)
 
 
 Method = Callable[[RpcRequest], Awaitable[bytes]]
@@ -184,15 +236,58 @@ class FakeApps:
             raise CausewayError(ErrorName.REJECTED, "members only", code=403)
         return SubscribeHookReply(data=b'{"welcome":true}', info=b'{"role":"member"}')
 
+    async def may_connect(self, app: str, request: ConnectHookRequest, deadline: Deadline) -> ConnectHookReply:
+        if request.data != b'"please"':
+            raise CausewayError(ErrorName.REJECTED, "say please", code=401)
+        return ConnectHookReply(user="guest", data=b'{"hello":1}')
+
+    async def may_stay(self, app: str, request: RefreshHookRequest, deadline: Deadline) -> RefreshHookReply:
+        return RefreshHookReply(expired=request.user not in self.members)
+
+    async def may_stay_subscribed(self, app: str, request: SubRefreshHookRequest, deadline: Deadline) -> RefreshHookReply:
+        return RefreshHookReply(expired=request.user not in self.members)
+
+    async def may_publish(self, app: str, request: PublishHookRequest, deadline: Deadline) -> PublishHookReply:
+        if request.user not in self.members:
+            raise CausewayError(ErrorName.REJECTED, "members only", code=403)
+        return PublishHookReply(data=b'{"checked":%s}' % request.data)
+
 
 def catalogue(*specs: NamespaceSpec, apps: bool = True) -> Catalogue:
     """The namespaces of the tests; with `apps` also the app `chat` and its namespace."""
     found = Catalogue([PLAIN, *(specs or (OPEN, NEWS))], 255)
     if apps:
         methods = [MethodSpec(name="send"), MethodSpec(name="slow", concurrent=True)]
-        manifest = Manifest(app="chat", version="1", methods=methods, namespaces=[CHAT])
+        manifest = Manifest(app="chat", version="1", methods=methods, namespaces=[CHAT], connect_hook=True, refresh_hook=True)
         found.update({"chat": manifest}, {"chat": ("chat", CHAT)}, lambda *_: None)
     return found
+
+
+class Alone:
+    """`ports.Gateways` of which there is one, and `ports.Revoker`."""
+
+    def __init__(self) -> None:
+        self.registry: Registry | None = None
+        self.local: Local | None = None
+        self.revocations: Revocations | None = None
+
+    def __getattr__(self, verb: str) -> Any:
+        """Every verb is answered by this gateway."""
+
+        async def ask(node: str, request: Any, deadline: Deadline) -> Any:
+            assert node == NODE
+            return await getattr(self.local, verb)(request, deadline)
+
+        return ask
+
+    def living(self) -> list[str]:
+        return [NODE]
+
+    async def revoke(self, revocation: Revocation, deadline: Deadline) -> None:
+        assert self.revocations is not None
+        assert self.registry is not None
+        self.revocations.add(revocation)
+        self.registry.revoked(revocation)
 
 
 class Gateway:
@@ -201,37 +296,76 @@ class Gateway:
     def __init__(
         self, *, queue_max: int = 1_048_576, drain_ms: int = 200, specs: Sequence[NamespaceSpec] = (), **options: Any
     ) -> None:
-        self.bus, self.apps = FakeBus(), FakeApps()
+        self.bus, self.apps, self.alone = FakeBus(), FakeApps(), Alone()
         self.timers, self.tasks = WheelTimers(), TaskGroup()
         self.catalogue = catalogue(*specs)
-        self.feeds = Feeds(self.bus, self.bus, self.timers, self.tasks, lambda push: text_frame(json_frames.encode_push(push)))
+        self.feeds = Feeds(self.bus, self.bus, self.timers, self.tasks)
+        self.registry = self.alone.registry = Registry(self.feeds, self.timers)
+        self.alone.local = Local(self.registry, lambda: INFO)
+        self.cluster = Cluster(self.alone, self.timers, presence_max=100)
+        self.revocations = self.alone.revocations = Revocations()
         reader = Reader(self.bus, recovery_limit=300, history_limit=300, max_bytes=queue_max // 2)
-        publisher = Publisher(self.bus, self.bus)
-        self.clients = Clients(
-            Surroundings(
-                options=SessionOptions(version="test", **options),
-                tokens=Tokens(KEY),
-                catalogue=self.catalogue,
-                feeds=self.feeds,
-                commands=Commands(self.feeds, reader, publisher, self.apps),
-                timers=self.timers,
-                tasks=self.tasks,
-                new_client=new_id,
-                random=lambda: 0.0,
-            )
+        self.publisher = Publisher(self.bus, self.bus)
+        session_options = SessionOptions(version="test", **options)
+        verifier = tokens()
+        identity = Identity(verifier, verifier, self.revocations, self._no_key, self.timers.wall)
+        subscribing = Subscribing(
+            feeds=self.feeds, reader=reader, apps=self.apps, identity=identity, catalogue=self.catalogue, timers=self.timers
+        )
+        commands = Commands(
+            options=session_options,
+            catalogue=self.catalogue,
+            identity=identity,
+            subscribing=subscribing,
+            reader=reader,
+            publisher=self.publisher,
+            apps=self.apps,
+            presence=self.cluster,
+            timers=self.timers,
+        )
+        around = Surroundings(
+            options=session_options,
+            catalogue=self.catalogue,
+            feeds=self.feeds,
+            commands=commands,
+            membership=Membership(self.bus, self.cluster.changed),
+            registry=self.registry,
+            timers=self.timers,
+            tasks=self.tasks,
+            new_client=new_id,
+            random=lambda: 0.0,
         )
         self.broken: list[int] = []
-        endpoint = WebSocketEndpoint(
-            lambda link: self.clients.open(link, JSON_OVER_WEBSOCKET),
-            self.broken.append,
-            message_max=65_536,
-            queue_max=queue_max,
-            origins=[],
+        self.server = PublicServer(
+            bind("127.0.0.1", 0, reuse_port=False),
+            Gate(around, NODE, new_id, self.cluster),
+            ServerApi(
+                catalogue=self.catalogue,
+                publisher=self.publisher,
+                reader=reader,
+                storage=self.bus,
+                keys=self.bus,
+                cluster=self.cluster,
+                users=UserMethods(
+                    catalogue=self.catalogue,
+                    cluster=self.cluster,
+                    revoker=self.alone,
+                    apps=self.apps,
+                    default_app="",
+                    wall=self.timers.wall,
+                ),
+                new_id=new_id,
+            ),
+            KeyRing([(API_KEY, ApiCaller("tests")), (LIMITED_KEY, LIMITED)]),
+            TransportSettings(queue_max=queue_max, endpoints=Endpoints(http_stream=True, sse=True)),
+            version="test",
+            broken=self.broken.append,
         )
-        api = ServerApi(self.catalogue, publisher, reader, new_id)
-        self.server = PublicServer(bind("127.0.0.1", 0, reuse_port=False), endpoint, api, api_key=API_KEY, version="test")
-        self.doors = Doors(_Known(self), self.clients, lambda: True, drain_ms)
+        self.doors = Doors(_Known(self), self.registry, lambda: True, drain_ms)
         self.port = 0
+
+    async def _no_key(self, kid: str, deadline: Deadline) -> None:
+        raise unavailable(f"no key {kid}")
 
     @property
     def url(self) -> str:

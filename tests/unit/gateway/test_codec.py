@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from causeway_common.contracts.codec import json_value
 from causeway_common.contracts.messages import ClientInfo, FeedPublication
 from causeway_gateway.domain import protocol as p
-from causeway_gateway.domain.frames.json import decode, encode, encode_push, replace_lone_surrogates
+from causeway_gateway.domain.frames.json import decode, encode, replace_lone_surrogates
 from causeway_gateway.domain.frames.websocket import text_frame
 
 
@@ -55,7 +55,7 @@ def test_a_payload_passes_byte_for_byte(data: bytes) -> None:
     assert command.publish is not None
     assert p.payload_bytes(command.publish.data) == data
 
-    push = encode_push(p.Push(channel="a", pub=p.Publication(data=p.Raw(data))))
+    push = encode(p.Reply(push=p.Push(channel="a", pub=p.Publication(data=p.Raw(data)))))
 
     assert push == b'{"push":{"channel":"a","pub":{"data":' + data + b"}}}"
 
@@ -64,7 +64,7 @@ def test_raw_newlines_are_removed_where_a_payload_enters() -> None:
     data = json_value(b'{\r\n  "a": 1\n}')
 
     assert data == b'{  "a": 1}'
-    assert b"\n" not in encode_push(p.Push(channel="a", pub=p.Publication(data=p.Raw(data))))
+    assert b"\n" not in encode(p.Reply(push=p.Push(channel="a", pub=p.Publication(data=p.Raw(data)))))
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_a_publication_of_the_bus_is_whole_for_clients() -> None:
         channel="a", data=b"1", epoch="e", offset=2**53 + 1, info=ClientInfo(user="u", client="c", conn_info=b"{}"), tags={"k": "v"}
     )
 
-    found = json.loads(encode_push(p.Push(channel="a", pub=p.publication_of(message))))["push"]["pub"]
+    found = json.loads(encode(p.Reply(push=p.Push(channel="a", pub=p.publication_of(message)))))["push"]["pub"]
 
     assert found == {"data": 1, "info": {"user": "u", "client": "c", "conn_info": {}}, "offset": 2**53 + 1, "tags": {"k": "v"}}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -9,10 +10,13 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from causeway_common.contracts.messages import Head
+from causeway_common.contracts.codes import UnsubscribeCode
+from causeway_common.contracts.messages import ClientInfo, Head
 from causeway_gateway.domain.feed import HELD_MAX, HOLD_MS, RING_MAX, Deliver, Feed, Hold, Insufficient, Output, Read
-from causeway_gateway.domain.hub import Room
+from causeway_gateway.domain.frames.codecs import JSON_HTTP_STREAM
 from causeway_gateway.domain.protocol import Publication, Raw
+from causeway_gateway.domain.subscription import Subscription
+from causeway_gateway.handlers.fanout import Fanout
 
 
 def publication(offset: int, data: bytes = b"1") -> Publication:
@@ -186,6 +190,17 @@ class Subscriber:
     joined: int
     got: list[int] = field(default_factory=list)
     told: bool = False
+    codec = JSON_HTTP_STREAM
+    backlog = 0
+
+    def send(self, frame: bytes) -> None:
+        self.got.append(json.loads(frame)["push"]["pub"]["offset"])
+
+    def send_latest(self, key: tuple[str, str], frame: bytes) -> None:
+        raise AssertionError("nobody is slow here")
+
+    def unsubscribed(self, channel: str, code: UnsubscribeCode) -> None:
+        self.told = True
 
 
 @dataclass
@@ -195,7 +210,7 @@ class World:
     random: random.Random
     log: Log = field(default_factory=Log)
     feed: Feed = field(default_factory=Feed)
-    room: Room[Subscriber] = field(default_factory=Room)
+    fanout: Fanout = field(default_factory=lambda: Fanout("a"))
     subscribers: list[Subscriber] = field(default_factory=list)
     messages: list[tuple[str, int]] = field(default_factory=list)
     heads: list[Head] = field(default_factory=list)
@@ -207,18 +222,17 @@ class World:
             match output:
                 case Deliver(publications):
                     for each in publications:
-                        ready, missed = self.room.due(each.offset)
-                        for subscriber in ready:
-                            subscriber.got.append(each.offset)
+                        missed = self.fanout.deliver(each)
                         assert not missed, "the feed delivers consecutively, nobody can have missed one"
                 case Hold():
                     self.holds += 1
                 case Read(since):
                     self.reads.append(since)
                 case Insufficient():
-                    for subscriber in list(self.room.members):
-                        self.room.remove(subscriber)
-                        subscriber.told = True
+                    self.fanout.forget()
+                    for subscriber, _ in list(self.fanout.room):
+                        self.fanout.room.remove(subscriber)
+                        subscriber.unsubscribed("a", UnsubscribeCode.INSUFFICIENT)
         assert self.holds <= 1
         assert len(self.reads) <= 1
 
@@ -250,7 +264,9 @@ class World:
                 self.log.lose()
             case "join" if self.feed.started:
                 subscriber = Subscriber(self.feed.epoch, self.feed.position)
-                self.room.add(subscriber, self.feed.position + 1)
+                subscription = Subscription(ClientInfo(user="u", client="c"))
+                subscription.next_offset = self.feed.position + 1
+                self.fanout.room.add(subscriber, subscription)
                 self.subscribers.append(subscriber)
 
     def answer(self) -> None:

@@ -10,8 +10,10 @@ import pytest
 from causeway_common.bus import Deadline
 from causeway_common.contracts.codes import UnsubscribeCode
 from causeway_common.contracts.errors import CausewayError
+from causeway_common.contracts.messages import ClientInfo, NamespaceSpec
 from causeway_gateway.adapters.clock import TaskGroup
-from causeway_gateway.domain.frames.json import encode_push
+from causeway_gateway.domain.frames.codecs import JSON_HTTP_STREAM
+from causeway_gateway.domain.subscription import Subscription
 from causeway_gateway.domain.wheel import Entry, Wheel
 from causeway_gateway.handlers.feeds import (
     COMPARE_EVERY_MS,
@@ -51,30 +53,45 @@ class Clock:
             await asyncio.sleep(0)
 
 
+LOGGED = NamespaceSpec(name="a", history_size=100, history_ttl_ms=60_000)
+OPEN = NamespaceSpec(name="open")
+
+
 class Member:
-    def __init__(self) -> None:
+    codec = JSON_HTTP_STREAM
+    backlog = 0
+
+    def __init__(self, feeds: Feeds) -> None:
+        self._feeds = feeds
         self.frames: list[bytes] = []
+        self.latest: dict[tuple[str, str], bytes] = {}
         self.told: list[UnsubscribeCode] = []
 
     def send(self, frame: bytes) -> None:
         self.frames.append(frame)
 
+    def send_latest(self, key: tuple[str, str], frame: bytes) -> None:
+        self.latest[key] = frame
+
     def unsubscribed(self, channel: str, code: UnsubscribeCode) -> None:
         self.told.append(code)
+        self._feeds.leave(channel, self)
 
 
 class World:
     def __init__(self) -> None:
         self.bus, self.clock, self.tasks = FakeBus(), Clock(), TaskGroup()
-        self.feeds = Feeds(self.bus, self.bus, self.clock, self.tasks, encode_push)
+        self.feeds = Feeds(self.bus, self.bus, self.clock, self.tasks)
 
     async def enter(self, name: str, *, logged: bool = True) -> Channel:
-        return await self.feeds.enter(name, Deadline.after(1), logged=logged)
+        return await self.feeds.enter(name, LOGGED if logged else OPEN, Deadline.after(1))
 
     async def watch(self, name: str, *, logged: bool = True) -> Member:
-        member = Member()
+        member = Member(self.feeds)
         channel = await self.enter(name, logged=logged)
-        self.feeds.join(name, member, channel.feed.position + 1 if channel.feed else 0)
+        subscription = Subscription(ClientInfo(user="ann", client="c1"))
+        subscription.next_offset = channel.feed.position + 1 if channel.feed else 0
+        self.feeds.join(name, member, subscription)
         self.feeds.release(channel)
         return member
 
@@ -186,5 +203,5 @@ async def test_messages_without_offset_go_straight_through() -> None:
     member = await world.watch("open", logged=False)
     await world.bus.publish("open", b"1", None, None)
 
-    assert member.frames == [b'{"push":{"channel":"open","pub":{"data":1}}}']
+    assert member.frames == [b'{"push":{"channel":"open","pub":{"data":1}}}\n']
     assert world.bus.heads_reads == 0

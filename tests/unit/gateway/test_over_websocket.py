@@ -312,7 +312,7 @@ async def test_a_slow_reader_is_closed_with_3008_and_the_others_go_on() -> None:
         await until(lambda: gateway.feeds.subscriptions == 2)
 
         count = 0
-        while len(gateway.clients) == 2:
+        while len(gateway.registry) == 2:
             gateway.bus.feed(FeedPublication(channel="open:a", data=b'"' + b"x" * 16_000 + b'"'))
             count += 1
             await asyncio.sleep(0)

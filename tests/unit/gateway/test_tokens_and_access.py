@@ -15,7 +15,16 @@ from hypothesis import strategies as st
 from causeway_common.contracts.messages import NamespaceSpec
 from causeway_gateway.adapters.origins import origin_allowed
 from causeway_gateway.domain.access import Decision, may_publish, may_read_history, may_subscribe
-from causeway_gateway.domain.tokens import LIFETIME_MAX_MS, Expired, Granted, Invalid, Tokens, Unsupported
+from causeway_gateway.domain.tokens import (
+    LIFETIME_MAX_MS,
+    Expired,
+    Granted,
+    GrantedSubscription,
+    Invalid,
+    Override,
+    Tokens,
+    TokenSubscription,
+)
 from unit.gateway.fakes import KEY, token
 
 NOW = 1_700_000_000_000
@@ -66,7 +75,12 @@ def test_the_header_does_not_choose_the_algorithm() -> None:
         ({"exp": SECOND + 10**9}, Granted("ann", None, NOW + LIFETIME_MAX_MS)),
         ({"info": {"name": "Ann \u00e4"}}, Granted("ann", '{"name":"Ann \u00e4"}'.encode(), None)),
         ({"b64info": base64.b64encode(b'{"a": 1}').decode()}, Granted("ann", b'{"a": 1}', None)),
-        ({"subs": {"a": {}}}, Unsupported("server-side subscriptions in the token (subs, channels)")),
+        ({"channels": ["a", "b"]}, Granted("ann", None, None, {"a": TokenSubscription(), "b": TokenSubscription()})),
+        (
+            {"subs": {"a": {"info": 1, "override": {"presence": {"value": True}}}}, "channels": ["b"]},
+            Granted("ann", None, None, {"a": TokenSubscription(b"1", None, Override(presence=True))}),
+        ),
+        ({"jti": "j", "iat": SECOND, "meta": {"a": 1}}, Granted("ann", None, None, {}, b'{"a":1}', "j", NOW)),
     ],
 )
 def test_claims_mean_what_the_protocol_says(claims: dict[str, Any], expected: object) -> None:
@@ -74,12 +88,37 @@ def test_claims_mean_what_the_protocol_says(claims: dict[str, Any], expected: ob
 
 
 @pytest.mark.parametrize(
-    "claims", [{"channel": "a"}, {"sub": 5}, {"exp": "soon"}, {"exp": True}, {"b64info": "?"}, {"b64info": "eA=="}, {"exp": 1e400}]
+    "claims",
+    [
+        *({"subs": value} for value in ([1], {"a": 1}, "x")),
+        *({"channels": value} for value in ({"a": 1}, [1], "x")),
+        *({"subs": {"a": {"override": value}}} for value in ("x", {"presence": 1}, {"presence": {"value": "x"}})),
+        {"jti": 5},
+        {"channel": "a"},
+        {"sub": 5},
+        {"exp": "soon"},
+        {"exp": True},
+        {"b64info": "?"},
+        {"b64info": "eA=="},
+        {"exp": 1e400},
+    ],
 )
 def test_claims_that_make_no_sense_are_invalid(claims: dict[str, Any]) -> None:
     signed = jwt.PyJWS().encode(json.dumps({"sub": "ann", **claims}).encode(), KEY, "HS256")
 
     assert isinstance(Tokens(KEY).verify(signed, NOW), Invalid)
+
+
+def test_a_subscription_token_is_for_its_user_and_channel() -> None:
+    def of(**claims: Any) -> Any:
+        return Tokens(KEY).verify_subscription(token("ann", **claims), NOW)
+
+    expected = GrantedSubscription("ann", "a", "c", b"1", NOW + 5000, b"2", Override(force_recovery=True), "j", NOW)
+    override = {"force_recovery": {"value": True}}
+    full = of(channel="a", client="c", info=1, data=2, exp=SECOND + 5, override=override, jti="j", iat=SECOND)
+    assert full == expected
+    assert isinstance(of(), Invalid)
+    assert of(channel="a", exp=SECOND) == Expired()
 
 
 @given(st.text(max_size=60) | st.builds(lambda *parts: ".".join(parts), *[st.text("eyJ0ABab_-9", max_size=20)] * 3))
@@ -138,7 +177,7 @@ def test_publish_and_history_rights_are_this_table(
     ],
 )
 def test_subscribe_rights_are_this_table(
-    options: dict[str, bool], channel: str, user: str, insecure: bool, expected: Decision
+    options: dict[str, Any], channel: str, user: str, insecure: bool, expected: Decision
 ) -> None:
     assert may_subscribe(NamespaceSpec(name="n", **options), channel, user, insecure=insecure) is expected
 

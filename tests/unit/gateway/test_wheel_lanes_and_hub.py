@@ -7,7 +7,6 @@ from functools import partial
 from hypothesis import given
 from hypothesis import strategies as st
 
-from causeway_gateway.domain.hub import Room
 from causeway_gateway.domain.lanes import Lanes
 from causeway_gateway.domain.wheel import Wheel
 
@@ -71,28 +70,3 @@ def test_a_lane_runs_one_at_a_time_in_order(steps: list[str]) -> None:
     for lane in ("a", "b"):
         assert ran[lane] == came[lane][: len(ran[lane])]
         assert bool(running.get(lane) is not None) == (len(ran[lane]) > 0 and lane in running)
-
-
-def test_a_room_tells_its_first_and_last() -> None:
-    room: Room[str] = Room()
-
-    assert [room.add("a", 1), room.add("b", 1)] == [True, False]
-    assert [room.remove("a"), room.remove("x"), room.remove("b"), room.remove("b")] == [False, False, True, False]
-
-
-def test_each_subscriber_gets_what_is_next_for_it() -> None:
-    room: Room[str] = Room()
-    room.add("here", 5)
-    room.add("ahead", 7)
-    room.add("behind", 3)
-
-    assert room.due(5) == (["here"], ["behind"])
-    assert room.members == {"here": 6, "ahead": 7, "behind": 3}
-
-
-def test_without_offsets_everybody_gets_everything() -> None:
-    room: Room[str] = Room()
-    room.add("a", 0)
-
-    assert room.due(0) == (["a"], [])
-    assert room.due(0) == (["a"], [])

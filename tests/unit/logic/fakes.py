@@ -21,9 +21,12 @@ from causeway_common.contracts.messages import (
     HistoryRequest,
     JobItem,
     JsonMap,
+    PublishHookReply,
+    PublishHookRequest,
     PublishItem,
     RpcRequest,
     StoredPublication,
+    SubscribeHookReply,
     SubscribeHookRequest,
 )
 from causeway_logic import App
@@ -127,7 +130,16 @@ class Bench:
         reply = await self.dispatcher.rpc(method, RpcRequest(user=user, client="client", data=body), call)
         return json.loads(reply.data)
 
-    async def subscribe(self, channel: str, *, user: str = "ann") -> None:
+    async def subscribe(self, channel: str, *, user: str = "ann", data: bytes | None = None) -> SubscribeHookReply:
         """Ask the subscribe hook."""
-        request = SubscribeHookRequest(user=user, client="client", channel=channel)
-        await self.dispatcher.subscribe(request, Call({}, self._id(), Deadline.after(4)))
+        request = SubscribeHookRequest(user=user, client="client", channel=channel, data=data)
+        return await self.dispatcher.subscribe(request, self.question())
+
+    async def publish(self, channel: str, data: bytes, *, user: str = "ann") -> PublishHookReply:
+        """Ask the publish hook."""
+        request = PublishHookRequest(user=user, client="client", channel=channel, data=data)
+        return await self.dispatcher.publish(request, self.question())
+
+    def question(self) -> Call:
+        """A call as the bus hands it over."""
+        return Call({}, self._id(), Deadline.after(4))

@@ -90,6 +90,38 @@ async def test_only_members_send_read_and_watch(bench: Bench) -> None:
     assert denied == [403, 403, 404, 404, 404]
 
 
+async def test_the_answer_to_a_subscription_tells_the_rooms_name_and_size(bench: Bench) -> None:
+    room = await room_of(bench, "ann", "bob")
+    reply = await bench.subscribe(f"chat:{room}", user="bob")
+
+    assert json.loads(reply.data or b"") == {"name": "Kitchen", "members": 2}
+
+
+async def test_who_types_is_told_as_the_user_that_it_is_and_to_members_alone(bench: Bench) -> None:
+    """Another name in the data changes nothing: the hook's answer is what is published."""
+    room = await room_of(bench, "ann", "bob")
+    await bench.subscribe(f"chat_typing:{room}", user="ann")
+    reply = await bench.publish(f"chat_typing:{room}", b'{"typing": true, "user": "ann"}', user="bob")
+    codes = []
+    for data, user in [(b'{"typing": true}', "eve"), (b'{"typing": 1}', "ann"), (b"{}", "ann")]:
+        with pytest.raises(CausewayError) as caught:
+            await bench.publish(f"chat_typing:{room}", data, user=user)
+        codes.append(caught.value.code)
+    with pytest.raises(CausewayError) as stranger:
+        await bench.subscribe(f"chat_typing:{room}", user="eve")
+
+    assert json.loads(reply.data or b"") == {"type": "typing", "user": "bob", "typing": True}
+    assert codes == [403, 107, 107]
+    assert stranger.value.code == 403
+
+
+def test_rooms_show_who_is_there_and_typing_is_kept_nowhere() -> None:
+    rooms, typing = app.manifest().namespaces
+
+    assert (rooms.presence, rooms.join_leave, rooms.allow_presence_for_subscriber, rooms.publish_hook) == (True, True, True, False)
+    assert (typing.has_history, typing.publish_hook, typing.subscribe_hook, typing.slow_reader) == (False, True, True, "drop")
+
+
 async def test_anonymous_users_neither_create_nor_join(bench: Bench) -> None:
     room = await room_of(bench, "ann")
 

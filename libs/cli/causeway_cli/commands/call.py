@@ -26,6 +26,8 @@ def call(*, method: str, data: Any, user: str, data_dir: Path, url: str, token_s
 
     METHOD is app.method, such as chat.send; JSON is its input, `{}` when left out. Prints the answer as JSON.
 
+    Example: causeway call chat.create_room '{"name": "tea"}' --user ann
+
     Exit codes: 0 answered, 1 refused or not reached, 2 wrong usage.
     """
     where = Where(data_dir, url=url, token_secret=token_secret)

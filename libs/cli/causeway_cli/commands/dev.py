@@ -43,6 +43,8 @@ def dev(ctx: click.Context, *, port: int | None, data_dir: Path, config: Path | 
     Starts NATS and the services as processes on 127.0.0.1, keeps them alive, and stops them all on Ctrl-C (a second one kills at once).
     What runs stands in DATA_DIR/stack.json, the API key and the token secret in DATA_DIR/credentials.json.
 
+    Example: causeway dev --port 9000 --gateways 2 --config causeway.toml
+
     Exit codes: 0 stopped, 1 could not start, 2 wrong configuration.
     """
     try:

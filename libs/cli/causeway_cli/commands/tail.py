@@ -71,6 +71,8 @@ def tail(*, channel: str, user: str, as_json: bool, data_dir: Path, url: str, to
     A lost connection comes back by itself and goes on where it was. Publications go to the standard output, all else to the standard
     error, also whether anything was missed.
 
+    Example: causeway tail demo:hello --json
+
     Exit codes: 0 ended by Ctrl-C, 1 refused or not reached, 2 wrong usage.
     """
     where = Where(data_dir, url=url, token_secret=token_secret)

@@ -8,39 +8,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from pydantic import BaseModel, SecretStr
-
-from causeway_common.runtime import ServiceSettings, SettingsError, SettingsFault, load_settings
-from causeway_common.runtime.faults import FaultError, arm
+from causeway_cli.configuration import load_services, set_value
+from causeway_common.runtime import ServiceSettings
 
 LOOPBACK_HOSTS: Final = ("127.0.0.1", "localhost", "::1")
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """One service's part: its section of the file ("" is the top) and where its settings model is."""
-
-    service: str
-    section: str
-    module: str
-    model: str
-
-    def load(self, path: Path, env: Mapping[str, str]) -> ServiceSettings:
-        # Imported late: only `causeway dev` needs the services, and they take a while.
-        model: type[ServiceSettings] = getattr(import_module(self.module), self.model)
-        return load_settings(model, service=self.service, section=self.section, path=path, env=env)
-
-
-PARTS: Final = (
-    _Part("gateway", "", "causeway_gateway.config", "GatewaySettings"),
-    _Part("storage", "storage", "causeway_storage.config", "StorageSettings"),
-    _Part("logic", "logic", "causeway_logic.config", "LogicSettings"),
-    _Part("integrations", "integrations", "causeway_integrations.config", "IntegrationsSettings"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +45,7 @@ def load_configuration(path: Path, env: Mapping[str, str], data_dir: Path) -> Co
     Raises:
         SettingsError: with every fault of every service, each once.
     """
-    settings: dict[str, ServiceSettings] = {}
-    faults: list[SettingsFault] = []
-    for part in PARTS:
-        try:
-            settings[part.service] = part.load(path, env)
-        except SettingsError as error:
-            faults += error.faults
-    try:
-        arm(env)
-    except FaultError as error:
-        faults.append(SettingsFault("CAUSEWAY_FAULT", "environment", str(error)))
-    if faults:
-        raise SettingsError(list(dict.fromkeys(faults)))
-    return _configured(settings, data_dir)
+    return _configured(load_services(path, env), data_dir)
 
 
 def _configured(settings: Mapping[str, ServiceSettings], data_dir: Path) -> Configured:
@@ -103,14 +64,3 @@ def _configured(settings: Mapping[str, ServiceSettings], data_dir: Path) -> Conf
         token_hmac_secret_key=set_value(gateway, "client.token.hmac_secret_key") or "",
         added=added,
     )
-
-
-def set_value(settings: BaseModel, path: str) -> Any:
-    """The value at a dotted path where file or environment set it, secrets as text; None where it is a default."""
-    *parents, last = path.split(".")
-    for parent in parents:
-        settings = getattr(settings, parent)
-    if last not in settings.model_fields_set:
-        return None
-    value = getattr(settings, last)
-    return value.get_secret_value() if isinstance(value, SecretStr) else value

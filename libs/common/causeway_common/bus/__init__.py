@@ -1,6 +1,7 @@
 """The bus over NATS: requests, publishes, served endpoints, direct listeners, JetStream and the apps' manifests."""
 
 from causeway_common.bus.apps import AppsDirectory, announce
+from causeway_common.bus.buckets import LiveBucket
 from causeway_common.bus.connection import Bus, BusSettings, Listener
 from causeway_common.bus.deadline import Deadline
 from causeway_common.bus.dispatch import Call
@@ -15,6 +16,7 @@ __all__ = [
     "DeliveryInfo",
     "DurableConsumer",
     "Listener",
+    "LiveBucket",
     "announce",
     "ensure_streams",
     "publish_durable",

@@ -55,6 +55,10 @@ class LostError(CausewayError):
     """100 unavailable: the connection was lost after the question was sent, so that nobody knows whether it was taken."""
 
 
+class NoRespondersError(CausewayError):
+    """100 unavailable: nobody serves this subject right now, nothing was asked."""
+
+
 class Listener:
     """A direct subscription; `close` ends it."""
 
@@ -185,7 +189,7 @@ class Bus:
             try:
                 reply = await self.ask(subject, body, Deadline.after(min(left, REPEAT_AFTER_SECONDS) if repeat else left), headers)
                 if reply.headers.get("", "").startswith(NO_RESPONDERS):
-                    raise unavailable("nobody answers this right now, try again")
+                    raise NoRespondersError(ErrorName.UNAVAILABLE, "unavailable: nobody answers this right now, try again")
             except TimeoutError:
                 unknown = True
             except CausewayError as error:

@@ -31,7 +31,26 @@ API: Final = "$JS.API"
 NANOSECONDS: Final = 1_000_000_000
 PULL_SECONDS: Final = 5.0
 RETRY_SECONDS: Final = 0.25
+WRONG_LAST_SEQUENCE: Final = 10071
 ACK, TERM, IN_PROGRESS = b"+ACK", b"+TERM", b"+WPI"
+
+
+def _bucket(stream: str, subject: subjects.Subject, **options: Any) -> Mapping[str, Any]:
+    """A KV bucket as NATS ADR-8 has it: a stream of which each subject keeps its last message."""
+    return {
+        "name": stream,
+        "subjects": [subject.template.split("{", maxsplit=1)[0] + ">"],
+        "retention": "limits",
+        "storage": "file",
+        "discard": "new",
+        "max_msgs_per_subject": 1,
+        "allow_direct": True,
+        "allow_rollup_hdrs": True,
+        "deny_delete": True,
+        "num_replicas": 1,
+        **options,
+    }
+
 
 STREAMS: Final[tuple[Mapping[str, Any], ...]] = (
     {
@@ -44,18 +63,12 @@ STREAMS: Final[tuple[Mapping[str, Any], ...]] = (
         "duplicate_window": 120 * NANOSECONDS,
         "num_replicas": 1,
     },
-    {
-        "name": subjects.APPS_STREAM,
-        "subjects": [subjects.KV_APPS.template.split("{", maxsplit=1)[0] + ">"],
-        "retention": "limits",
-        "storage": "file",
-        "discard": "new",
-        "max_msgs_per_subject": 1,
-        "allow_direct": True,
-        "allow_rollup_hdrs": True,
-        "deny_delete": True,
-        "num_replicas": 1,
-    },
+    _bucket(subjects.APPS_STREAM, subjects.KV_APPS),
+    _bucket(subjects.NODES_STREAM, subjects.KV_NODES, storage="memory", max_age=60 * NANOSECONDS),
+    _bucket(subjects.REVOCATIONS_STREAM, subjects.KV_REVOCATIONS, max_msgs=100_000),
+    _bucket(
+        subjects.KEYS_STREAM, subjects.KV_KEYS, storage="memory", max_age=300 * NANOSECONDS, max_bytes=256 << 20, discard="old"
+    ),
 )
 
 
@@ -110,6 +123,24 @@ async def publish_durable(
         if context.is_valid:
             headers[names.TRACEPARENT] = f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
         await put(bus, subject, encode(message), deadline, headers)
+
+
+async def create(bus: Bus, subject: str, body: bytes, deadline: Deadline) -> bool:
+    """Put the first value of a key. Returns whether it was the first.
+
+    Raises:
+        CausewayError: 100 unavailable: not there, not in time, or refused for another reason.
+    """
+    try:
+        reply = await bus.ask(subject, body, deadline, {"Nats-Expected-Last-Subject-Sequence": "0"})
+    except TimeoutError as error:
+        raise unavailable("JetStream did not acknowledge in time, the outcome is unknown") from error
+    if "" in reply.headers:
+        raise unavailable("no stream takes this right now")
+    fault = json.loads(reply.body).get("error")
+    if fault and fault.get("err_code") != WRONG_LAST_SEQUENCE:
+        raise unavailable(f"JetStream refused: {fault.get('description')}")
+    return not fault
 
 
 async def put(bus: Bus, subject: str, body: bytes, deadline: Deadline, headers: Mapping[str, str] | None = None) -> None:

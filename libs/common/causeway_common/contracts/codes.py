@@ -77,6 +77,14 @@ UNSUBSCRIBE_REASONS: Final[dict[UnsubscribeCode, str]] = {
 }
 
 
+def reason_of(code: int) -> str:
+    """The reason that goes with a close code; "" for an application's own."""
+    try:
+        return CLOSE_REASONS[CloseCode(code)]
+    except ValueError:
+        return ""
+
+
 def may_reconnect(code: int) -> bool:
     """Whether a client comes back after this close code (section 13's rule for unknown codes)."""
     return 3000 <= code < 3500 or 4000 <= code < 4500 or code >= 5000

@@ -43,3 +43,8 @@ def derived_id(*parts: str, size: int = 16) -> str:
         digest.update(len(encoded).to_bytes(4, "big"))
         digest.update(encoded)
     return digest.hexdigest()
+
+
+def user_digest(user: str) -> bytes:
+    """Eight bytes that stand for a user where only different users are counted."""
+    return hashlib.blake2b(user.encode("utf-8", "surrogatepass"), digest_size=8).digest()

@@ -40,12 +40,19 @@ class Fault(Message, frozen=True):
 
 
 class AppendItem(Message, frozen=True):
-    """One publication to append; `id` carries its type in the prefix (contracts.ids)."""
+    """One publication to append; `id` carries its type in the prefix (contracts.ids).
+
+    `delta` travels with the feed message. `version` above 0: left out where the channel has seen this version or a later one, unless
+    `version_epoch` is another one than then.
+    """
 
     id: str
     data: bytes
     info: ClientInfo | None = None
     tags: dict[str, str] | None = None
+    delta: bool = False
+    version: int = 0
+    version_epoch: str = ""
 
 
 class AppendRequest(Message, frozen=True):
@@ -58,11 +65,15 @@ class AppendRequest(Message, frozen=True):
 
 
 class AppendReply(Message, frozen=True):
-    """Durable. `offsets[i]` belongs to `items[i]`; an id seen before gets its first offset (and `repeats[i]` is true)."""
+    """Durable. `offsets[i]` belongs to `items[i]`; an id seen before gets its first offset (and `repeats[i]` is true).
+
+    `skipped[i]`: its version was seen before, nothing was appended and its offset is the head's.
+    """
 
     epoch: str
     offsets: list[int]
     repeats: list[bool]
+    skipped: list[bool] = []
 
 
 class StoredPublication(Message, frozen=True):
@@ -85,6 +96,16 @@ class FeedPublication(Message, frozen=True):
     time_ms: int = 0
     info: ClientInfo | None = None
     tags: dict[str, str] | None = None
+    delta: bool = False
+
+
+class FeedMembership(Message, frozen=True):
+    """A client joined or left a channel. `id` is set where a dead gateway's leave is told by storage: repeats have the same one."""
+
+    channel: str
+    joined: bool
+    info: ClientInfo
+    id: str = ""
 
 
 class Head(Message, frozen=True):
@@ -126,6 +147,18 @@ class HistoryReply(Message, frozen=True):
     head: Head
     publications: list[StoredPublication]
     more: bool = False
+
+
+class RemoveRequest(Message, frozen=True):
+    """Remove what a log holds; its epoch and head stay, so that who was behind is told."""
+
+    channel: str
+
+
+class RemoveReply(Message, frozen=True):
+    """Removed, durably."""
+
+    head: Head
 
 
 # --- storage: entities -------------------------------------------------------------------------------------------------
@@ -303,11 +336,94 @@ class SubscribeHookRequest(Message, frozen=True):
     info: bytes | None = None
 
 
+class Override(Message, frozen=True):
+    """Options of the namespace that one subscription has otherwise; None leaves the namespace's."""
+
+    presence: bool | None = None
+    join_leave: bool | None = None
+    force_push_join_leave: bool | None = None
+    force_positioning: bool | None = None
+    force_recovery: bool | None = None
+
+
 class SubscribeHookReply(Message, frozen=True):
     """Yes. `data` goes into the subscribe reply, `info` is the client's `chan_info` in this channel. A denial is an error reply."""
 
     data: bytes | None = None
     info: bytes | None = None
+    expire_at_ms: int = 0
+    override: Override | None = None
+
+
+class HookSubscription(Message, frozen=True):
+    """A server-side subscription that a connect hook gives."""
+
+    info: bytes | None = None
+    data: bytes | None = None
+    override: Override | None = None
+
+
+class ConnectHookRequest(Message, frozen=True):
+    """May this client connect? `headers` are the emulated ones of the client itself: not to be trusted."""
+
+    client: str
+    transport: str = ""
+    name: str = ""
+    version: str = ""
+    data: bytes | None = None
+    headers: dict[str, str] = {}
+
+
+class ConnectHookReply(Message, frozen=True):
+    """Yes, as this user. `expire_at_ms` 0: for ever. A denial is an error reply."""
+
+    user: str = ""
+    info: bytes | None = None
+    data: bytes | None = None
+    meta: bytes | None = None
+    expire_at_ms: int = 0
+    subs: dict[str, HookSubscription] = {}
+
+
+class RefreshHookRequest(Message, frozen=True):
+    """A connection that a hook let in is about to expire. May it stay?"""
+
+    user: str
+    client: str
+    meta: bytes | None = None
+
+
+class RefreshHookReply(Message, frozen=True):
+    """Until when (`expire_at_ms`, 0: for ever), or not (`expired`)."""
+
+    expired: bool = False
+    expire_at_ms: int = 0
+    info: bytes | None = None
+
+
+class SubRefreshHookRequest(Message, frozen=True):
+    """A subscription that a hook let in is about to expire. May it stay?"""
+
+    user: str
+    client: str
+    channel: str
+    meta: bytes | None = None
+
+
+class PublishHookRequest(Message, frozen=True):
+    """May this client publish `data` here?"""
+
+    user: str
+    client: str
+    channel: str
+    data: bytes
+    info: bytes | None = None
+
+
+class PublishHookReply(Message, frozen=True):
+    """Yes; `data` takes the place of what the client sent."""
+
+    data: bytes | None = None
 
 
 class MethodSpec(Message, frozen=True):
@@ -318,13 +434,36 @@ class MethodSpec(Message, frozen=True):
 
 
 class NamespaceSpec(Message, frozen=True):
-    """The options of one namespace, whoever declares it (TOML or app). Size and ttl both above 0 mean: it has history."""
+    """The options of one namespace, whoever declares it (TOML or app). Size and ttl both above 0 mean: it has history.
+
+    `force_recovery_mode` is `stream` or `cache`, `slow_reader` is `close`, `drop` or `conflate` (to the latest per value of the tag
+    `conflate_tag`, per channel without one). `publish_rate_limit` counts publications of one connection in a second, 0 is no limit.
+    """
 
     name: str
     history_size: int = 0
     history_ttl_ms: int = 0
+    history_meta_ttl_ms: int = 0
     force_recovery: bool = False
+    force_recovery_mode: str = "stream"
     force_positioning: bool = False
+    presence: bool = False
+    join_leave: bool = False
+    force_push_join_leave: bool = False
+    allow_presence_for_client: bool = False
+    allow_presence_for_anonymous: bool = False
+    allow_presence_for_subscriber: bool = False
+    allow_user_limited_channels: bool = False
+    channel_regex: str = ""
+    allowed_delta_types: list[str] = []
+    delta_publish: bool = False
+    allow_tags_filter: bool = False
+    binary: bool = False
+    publish_rate_limit: int = 0
+    slow_reader: str = "close"
+    conflate_tag: str = ""
+    lifecycle_events: bool = False
+    occupancy_events: bool = False
     allow_subscribe_for_client: bool = False
     allow_subscribe_for_anonymous: bool = False
     allow_publish_for_client: bool = False
@@ -334,6 +473,8 @@ class NamespaceSpec(Message, frozen=True):
     allow_history_for_anonymous: bool = False
     allow_history_for_subscriber: bool = False
     subscribe_hook: bool = False
+    sub_refresh_hook: bool = False
+    publish_hook: bool = False
 
     @property
     def has_history(self) -> bool:
@@ -348,7 +489,170 @@ class Manifest(Message, frozen=True):
     version: str
     methods: list[MethodSpec]
     namespaces: list[NamespaceSpec] = []
+    connect_hook: bool = False
+    refresh_hook: bool = False
 
 
 class CompareHeads(Message, frozen=True):
     """Storage tells the gateways that feed messages may have been lost: compare the heads of what you serve, soon."""
+
+
+# --- gateways: control and presence ------------------------------------------------------------------------------------
+
+
+class SubscribeUser(Message, frozen=True, tag_field="do", tag="subscribe"):
+    """Subscribe connections of a user. `client` or `session` narrow it to one; `recover` from `offset` in `epoch`."""
+
+    user: str
+    channel: str
+    client: str = ""
+    session: str = ""
+    info: bytes | None = None
+    data: bytes | None = None
+    recover: bool = False
+    offset: int = 0
+    epoch: str = ""
+    expire_at_ms: int = 0
+    override: Override | None = None
+
+
+class UnsubscribeUser(Message, frozen=True, tag_field="do", tag="unsubscribe"):
+    """End a subscription of connections of a user."""
+
+    user: str
+    channel: str
+    client: str = ""
+    session: str = ""
+
+
+class DisconnectUser(Message, frozen=True, tag_field="do", tag="disconnect"):
+    """Close connections of a user, but for the client ids of `whitelist`."""
+
+    user: str
+    client: str = ""
+    session: str = ""
+    whitelist: list[str] = []
+    code: int = 3503
+    reason: str = "force disconnect"
+
+
+class RefreshUser(Message, frozen=True, tag_field="do", tag="refresh"):
+    """Change when connections of a user expire (`expire_at_ms`, 0: never), or expire them now."""
+
+    user: str
+    client: str = ""
+    session: str = ""
+    expired: bool = False
+    expire_at_ms: int = 0
+    info: bytes | None = None
+
+
+Control = SubscribeUser | UnsubscribeUser | DisconnectUser | RefreshUser
+
+
+class ControlRequest(Message, frozen=True):
+    """Do this with the connections of one gateway."""
+
+    command: Control
+
+
+class ControlReply(Message, frozen=True):
+    """Done. How many connections it met."""
+
+    clients: int
+
+
+class PresenceRequest(Message, frozen=True):
+    """Who is subscribed to a channel on one gateway; at most `limit` are listed."""
+
+    channel: str
+    limit: int
+
+
+class PresenceReply(Message, frozen=True):
+    """The clients of one gateway, `total` of them."""
+
+    clients: list[ClientInfo]
+    total: int
+
+
+class PresenceStatsRequest(Message, frozen=True):
+    """How many are subscribed to a channel on one gateway."""
+
+    channel: str
+
+
+class PresenceStatsReply(Message, frozen=True):
+    """Clients, and the users' 8-byte digests (contracts.ids.user_digest) so that a user on two gateways counts once."""
+
+    clients: int
+    users: list[bytes]
+
+
+class ChannelsRequest(Message, frozen=True):
+    """The channels of one gateway that match a glob ("" is all), `after` this name in order."""
+
+    pattern: str = ""
+    after: str = ""
+
+
+class ChannelsReply(Message, frozen=True):
+    """One page, in order: name to number of clients. `more`: ask again after the last name."""
+
+    channels: dict[str, int]
+    more: bool = False
+
+
+class NodeInfoRequest(Message, frozen=True):
+    """How is this gateway?"""
+
+
+class NodeInfo(Message, frozen=True):
+    """One gateway as the server API's `info` shows it; `uptime` in seconds, `cpu` in percent of one core, `rss` in bytes."""
+
+    uid: str
+    name: str
+    version: str
+    num_clients: int
+    num_users: int
+    num_subs: int
+    num_channels: int
+    uptime: int
+    cpu: float = 0.0
+    rss: int = 0
+
+
+class EmulateRequest(Message, frozen=True):
+    """A frame of a client whose stream is at this gateway."""
+
+    session: str
+    data: bytes
+
+
+class EmulateReply(Message, frozen=True):
+    """`found` false: there is no such session any more."""
+
+    found: bool
+
+
+class NodeBeat(Message, frozen=True):
+    """A process in the KV bucket `cw_nodes`; an empty value means that it has left."""
+
+    node: str
+    service: str
+    version: str
+    started_ms: int
+    at_ms: int
+
+
+class Revocation(Message, frozen=True):
+    """Tokens that are good no more, in the KV bucket `cw_revocations`. One of user, client and jti is set.
+
+    Tokens of `user` issued before `issued_before_ms` (0: all of them), a client id, or one token by its `jti`, until `expire_at_ms`.
+    """
+
+    user: str | None = None
+    client: str = ""
+    jti: str = ""
+    issued_before_ms: int = 0
+    expire_at_ms: int = 0

@@ -59,28 +59,40 @@ def rights_of(role: Role, user: str, app: str = "") -> Rights:
                 publish=(
                     s.APP_RPC.wildcard(),
                     s.APP_HOOK.wildcard(),
-                    *_storage_verbs("gateway", v.APPEND, v.HISTORY, v.HEADS),
+                    *_storage_verbs("gateway", v.APPEND, v.HISTORY, v.HEADS, v.REMOVE),
                     s.FEED_UNLOGGED.wildcard(),
-                    *_read_kv(),
+                    s.FEED_MEMBERS.wildcard(),
+                    s.GATEWAY_NODE.wildcard(),
+                    s.KV_NODES.wildcard(),
+                    s.KV_REVOCATIONS.wildcard(),
+                    s.KV_KEYS.wildcard(),
+                    *_read_kv(s.APPS_STREAM, s.NODES_STREAM, s.REVOCATIONS_STREAM),
                 ),
                 subscribe=(
                     inbox,
                     s.FEED_LOGGED.wildcard(),
                     s.FEED_UNLOGGED.wildcard(),
-                    s.GATEWAY_ALL.wildcard(),
+                    s.FEED_MEMBERS.wildcard(),
+                    s.GATEWAY_NODE.wildcard(),
                     s.KV_APPS.wildcard(),
+                    s.KV_NODES.wildcard(),
+                    s.KV_REVOCATIONS.wildcard(),
                 ),
-                responses=False,
+                responses=True,
             )
         case Role.STORAGE:
             return Rights(
                 publish=(
                     s.FEED_LOGGED.wildcard(),
+                    s.FEED_MEMBERS.wildcard(),
                     s.JOB.wildcard(),
                     s.GATEWAY_ALL.at(verb=s.VERB_COMPARE_HEADS),
                     *_manage_stream(s.JOBS_STREAM),
                     *_manage_stream(s.APPS_STREAM),
-                    *_read_kv(),
+                    *_manage_stream(s.NODES_STREAM),
+                    *_manage_stream(s.REVOCATIONS_STREAM),
+                    *_manage_stream(s.KEYS_STREAM),
+                    *_read_kv(s.APPS_STREAM),
                 ),
                 subscribe=(inbox, s.STORAGE.wildcard(), s.KV_APPS.wildcard()),
                 responses=True,
@@ -92,7 +104,7 @@ def rights_of(role: Role, user: str, app: str = "") -> Rights:
                 publish=(
                     *_storage_verbs(app, v.GET, v.COMMIT, v.HISTORY),
                     s.KV_APPS.wildcard(app=app),
-                    *_read_kv(),
+                    *_read_kv(s.APPS_STREAM),
                 ),
                 subscribe=(inbox, s.APP_RPC.wildcard(app=app), s.APP_HOOK.wildcard(app=app)),
                 responses=True,
@@ -115,8 +127,8 @@ def _storage_verbs(caller: str, *verbs: Verb[Any, Any]) -> tuple[str, ...]:
     return tuple(s.STORAGE.at(caller=caller, verb=verb.name) for verb in verbs)
 
 
-def _read_kv() -> tuple[str, ...]:
-    return (f"$JS.API.STREAM.INFO.{s.APPS_STREAM}", f"$JS.API.DIRECT.GET.{s.APPS_STREAM}.>")
+def _read_kv(*streams: str) -> tuple[str, ...]:
+    return tuple(subject for stream in streams for subject in (f"$JS.API.STREAM.INFO.{stream}", f"$JS.API.DIRECT.GET.{stream}.>"))
 
 
 def _manage_stream(stream: str) -> tuple[str, ...]:

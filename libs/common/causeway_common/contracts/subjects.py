@@ -108,19 +108,32 @@ APP_HOOK: Final = Subject("cw.v1.app.{app}.hook.{hook}")
 STORAGE: Final = Subject("cw.v1.storage.{caller}.any.{verb}")
 FEED_LOGGED: Final = Subject("cw.v1.feed.l.{channel}")
 FEED_UNLOGGED: Final = Subject("cw.v1.feed.u.{channel}")
+FEED_MEMBERS: Final = Subject("cw.v1.feed.m.{channel}")
+GATEWAY_NODE: Final = Subject("cw.v1.gateway.{node}.{verb}")
 GATEWAY_ALL: Final = Subject("cw.v1.gateway.all.{verb}")
 JOB: Final = Subject("cw.v1.job.{connector}.{op}")
 KV_APPS: Final = Subject("$KV.cw_apps.{app}.{version}")
+KV_NODES: Final = Subject("$KV.cw_nodes.{node}")
+KV_REVOCATIONS: Final = Subject("$KV.cw_revocations.{kind}.{id}")
+KV_KEYS: Final = Subject("$KV.cw_keys.{channel}.{key}")
 
 JOBS_STREAM: Final = "CW_JOBS"
 APPS_BUCKET: Final = "cw_apps"
 APPS_STREAM: Final = "KV_cw_apps"
+NODES_STREAM: Final = "KV_cw_nodes"
+REVOCATIONS_STREAM: Final = "KV_cw_revocations"
+KEYS_STREAM: Final = "KV_cw_keys"
 VERB_COMPARE_HEADS: Final = "compare_heads"
 
 
 def feed_subject(channel: str, *, logged: bool) -> str:
     """The feed subject of a channel: `l` where it has history (storage alone publishes there), else `u`."""
     return (FEED_LOGGED if logged else FEED_UNLOGGED).at(channel=encode_token(channel))
+
+
+def members_subject(channel: str) -> str:
+    """Where joins and leaves of a channel are told."""
+    return FEED_MEMBERS.at(channel=encode_token(channel))
 
 
 def feed_channel(subject: str) -> ChannelName:

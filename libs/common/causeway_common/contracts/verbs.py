@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from causeway_common.contracts import messages as m
-from causeway_common.contracts.subjects import APP_HOOK, APP_RPC, STORAGE, Subject
+from causeway_common.contracts.subjects import APP_HOOK, APP_RPC, GATEWAY_NODE, STORAGE, Subject
 
 Req = TypeVar("Req", bound=m.Message)
 Rep = TypeVar("Rep", bound=m.Message)
@@ -40,6 +40,7 @@ class Verb(Generic[Req, Rep]):
 APPEND: Final = Verb("append", STORAGE, m.AppendRequest, m.AppendReply, repeatable=True)
 HISTORY: Final = Verb("history", STORAGE, m.HistoryRequest, m.HistoryReply, repeatable=True)
 HEADS: Final = Verb("heads", STORAGE, m.HeadsRequest, m.HeadsReply, repeatable=True)
+REMOVE: Final = Verb("remove", STORAGE, m.RemoveRequest, m.RemoveReply, repeatable=True)
 GET: Final = Verb("get", STORAGE, m.GetRequest, m.GetReply, repeatable=True)
 COMMIT: Final = Verb("commit", STORAGE, m.CommitRequest, m.CommitReply, repeatable=True)
 ENQUEUE: Final = Verb("enqueue", STORAGE, m.EnqueueRequest, m.EnqueueReply, repeatable=True)
@@ -47,6 +48,17 @@ CLAIM: Final = Verb("claim", STORAGE, m.ClaimRequest, m.ClaimReply)
 SETTLE: Final = Verb("settle", STORAGE, m.SettleRequest, m.SettleReply, repeatable=True)
 RPC: Final = Verb("rpc", APP_RPC, m.RpcRequest, m.RpcReply)
 SUBSCRIBE_HOOK: Final = Verb("subscribe", APP_HOOK, m.SubscribeHookRequest, m.SubscribeHookReply, repeatable=True)
+CONNECT_HOOK: Final = Verb("connect", APP_HOOK, m.ConnectHookRequest, m.ConnectHookReply)
+REFRESH_HOOK: Final = Verb("refresh", APP_HOOK, m.RefreshHookRequest, m.RefreshHookReply, repeatable=True)
+SUB_REFRESH_HOOK: Final = Verb("sub_refresh", APP_HOOK, m.SubRefreshHookRequest, m.RefreshHookReply, repeatable=True)
+PUBLISH_HOOK: Final = Verb("publish", APP_HOOK, m.PublishHookRequest, m.PublishHookReply, repeatable=True)
+CONTROL: Final = Verb("control", GATEWAY_NODE, m.ControlRequest, m.ControlReply)
+PRESENCE: Final = Verb("presence", GATEWAY_NODE, m.PresenceRequest, m.PresenceReply)
+PRESENCE_STATS: Final = Verb("presence_stats", GATEWAY_NODE, m.PresenceStatsRequest, m.PresenceStatsReply)
+CHANNELS: Final = Verb("channels", GATEWAY_NODE, m.ChannelsRequest, m.ChannelsReply)
+NODE_INFO: Final = Verb("info", GATEWAY_NODE, m.NodeInfoRequest, m.NodeInfo)
+EMULATE: Final = Verb("emulate", GATEWAY_NODE, m.EmulateRequest, m.EmulateReply)
 
-STORAGE_VERBS: Final = (APPEND, HISTORY, HEADS, GET, COMMIT, ENQUEUE, CLAIM, SETTLE)
+GATEWAY_VERBS: Final = (CONTROL, PRESENCE, PRESENCE_STATS, CHANNELS, NODE_INFO, EMULATE)
+STORAGE_VERBS: Final = (APPEND, HISTORY, HEADS, REMOVE, GET, COMMIT, ENQUEUE, CLAIM, SETTLE)
 CLIENT_COMMAND_SECONDS: Final = 4.0

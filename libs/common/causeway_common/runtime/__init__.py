@@ -6,6 +6,7 @@ from causeway_common.runtime.health import Health
 from causeway_common.runtime.ids import new_id, now_ms
 from causeway_common.runtime.lifecycle import Lifecycle
 from causeway_common.runtime.periodic import Periodic
+from causeway_common.runtime.reload import ConfigWatch, HistoryNames, changed_keys
 from causeway_common.runtime.service import Process, Service, StartError, arguments, run_service
 from causeway_common.runtime.settings import (
     NatsSettings,
@@ -19,8 +20,10 @@ from causeway_common.runtime.settings import (
 
 __all__ = [
     "FAULT_POINTS",
+    "ConfigWatch",
     "Duration",
     "Health",
+    "HistoryNames",
     "Lifecycle",
     "NatsSettings",
     "Periodic",
@@ -33,6 +36,7 @@ __all__ = [
     "StartError",
     "TelemetrySettings",
     "arguments",
+    "changed_keys",
     "fault_point",
     "format_duration",
     "load_settings",

@@ -60,6 +60,7 @@ class Process:
     settings: ServiceSettings
     lifecycle: Lifecycle
     health: Health
+    config: Path | None = None
 
     def bus_settings(self, suffix: str = "") -> BusSettings:
         """The settings of a NATS connection of this process; `suffix` tells several of them apart by name."""
@@ -96,10 +97,10 @@ def run_service(service: Service[S], options: argparse.Namespace) -> None:
     node = NodeId(new_id()[:16])
     set_up_telemetry(service.name, service.version, node, settings.telemetry)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        sys.exit(runner.run(_run(service, settings, node)))
+        sys.exit(runner.run(_run(service, settings, node, options.config)))
 
 
-async def _run(service: Service[S], settings: S, node: NodeId) -> int:
+async def _run(service: Service[S], settings: S, node: NodeId, config: Path | None) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
@@ -109,7 +110,7 @@ async def _run(service: Service[S], settings: S, node: NodeId) -> int:
     internal = InternalServer(health, settings.internal.host, settings.internal.port)
     try:
         await internal.start()
-        service.build(settings, Process(service.name, node, settings, lifecycle, health))
+        service.build(settings, Process(service.name, node, settings, lifecycle, health, config))
         if await _started_or_stopped(lifecycle.start, stop):
             health.started = True
             log.info("started", service=service.name, version=service.version, node=node)

@@ -25,6 +25,8 @@ from causeway_common.runtime.durations import Duration
 
 SERVICE_SECTIONS: Final = ("storage", "logic", "integrations")
 SHARED_SECTIONS: Final = ("nats", "telemetry")
+SWITCHES: Final = frozenset({"CAUSEWAY_GATEWAY_TEST_ECHO"})
+"""Variables with a service's prefix that are no settings: no file can set them."""
 Path_ = tuple[str | int, ...]
 
 
@@ -187,6 +189,8 @@ def _overlay(
                     faults.append(SettingsFault(".".join(keys), variable, f"cannot be read: {error}"))
                     continue
         dotted = ".".join(keys)
+        if field is None and variable in SWITCHES:
+            continue
         if field is None:
             faults.append(SettingsFault(dotted, variable, "unknown key" + _nearest(dotted, _all_keys(model))))
             continue

@@ -6,24 +6,44 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from causeway_common.bus import Bus, Deadline, Listener
-from causeway_common.contracts.codec import decode
+from causeway_common.contracts.codec import decode, encode
 from causeway_common.contracts.errors import CausewayError
 from causeway_common.contracts.messages import (
     AppendItem,
     AppendReply,
     AppendRequest,
     ClientInfo,
+    ConnectHookReply,
+    ConnectHookRequest,
+    FeedMembership,
     FeedPublication,
     Head,
     HeadsRequest,
     HistoryReply,
     HistoryRequest,
+    PublishHookReply,
+    PublishHookRequest,
+    RefreshHookReply,
+    RefreshHookRequest,
+    RemoveRequest,
     RpcRequest,
+    SubRefreshHookRequest,
     SubscribeHookReply,
     SubscribeHookRequest,
 )
-from causeway_common.contracts.subjects import feed_subject
-from causeway_common.contracts.verbs import APPEND, HEADS, HISTORY, RPC, SUBSCRIBE_HOOK
+from causeway_common.contracts.subjects import feed_subject, members_subject
+from causeway_common.contracts.verbs import (
+    APPEND,
+    CONNECT_HOOK,
+    HEADS,
+    HISTORY,
+    PUBLISH_HOOK,
+    REFRESH_HOOK,
+    REMOVE,
+    RPC,
+    SUB_REFRESH_HOOK,
+    SUBSCRIBE_HOOK,
+)
 from causeway_common.telemetry import get_logger
 from causeway_gateway.domain.namespaces import Rule
 
@@ -48,6 +68,10 @@ class BusStorage:
         request = HistoryRequest(channel=channel, since=since, limit=limit, reverse=reverse)
         return await self._bus.request(HISTORY, request, deadline, caller=CALLER)
 
+    async def remove(self, channel: str, deadline: Deadline) -> None:
+        """Remove what a channel's log holds."""
+        await self._bus.request(REMOVE, RemoveRequest(channel=channel), deadline, caller=CALLER)
+
     async def heads(self, channels: Sequence[str], deadline: Deadline) -> list[Head]:
         """The heads of channels."""
         reply = await self._bus.request(HEADS, HeadsRequest(channels=list(channels)), deadline, caller=CALLER)
@@ -67,6 +91,22 @@ class BusApps:
     async def may_subscribe(self, app: str, request: SubscribeHookRequest, deadline: Deadline) -> SubscribeHookReply:
         """Ask the subscribe hook."""
         return await self._bus.request(SUBSCRIBE_HOOK, request, deadline, app=app)
+
+    async def may_connect(self, app: str, request: ConnectHookRequest, deadline: Deadline) -> ConnectHookReply:
+        """Ask the connect hook."""
+        return await self._bus.request(CONNECT_HOOK, request, deadline, app=app)
+
+    async def may_stay(self, app: str, request: RefreshHookRequest, deadline: Deadline) -> RefreshHookReply:
+        """Ask the refresh hook."""
+        return await self._bus.request(REFRESH_HOOK, request, deadline, app=app)
+
+    async def may_stay_subscribed(self, app: str, request: SubRefreshHookRequest, deadline: Deadline) -> RefreshHookReply:
+        """Ask the sub_refresh hook."""
+        return await self._bus.request(SUB_REFRESH_HOOK, request, deadline, app=app)
+
+    async def may_publish(self, app: str, request: PublishHookRequest, deadline: Deadline) -> PublishHookReply:
+        """Ask the publish hook."""
+        return await self._bus.request(PUBLISH_HOOK, request, deadline, app=app)
 
 
 class BusFeeds:
@@ -89,11 +129,30 @@ class BusFeeds:
 
         return await self._feeds.listen(feed_subject(channel, logged=logged), received)
 
+    async def listen_members(self, channel: str, callback: Callable[[FeedMembership], None]) -> Listener:
+        """Joins and leaves, likewise."""
+
+        def received(_subject: str, body: bytes) -> None:
+            try:
+                message = decode(body, FeedMembership)
+            except CausewayError as error:
+                log.warning("a join or leave cannot be decoded and is dropped", channel=channel, reason=error.message)
+                return
+            callback(message)
+
+        return await self._feeds.listen(members_subject(channel), received)
+
     async def flush(self) -> None:
         """A round trip on the feeds' connection."""
         await self._feeds.flush()
 
-    async def publish(self, channel: str, data: bytes, info: ClientInfo | None, tags: dict[str, str] | None) -> None:
+    async def publish(
+        self, channel: str, data: bytes, info: ClientInfo | None, tags: dict[str, str] | None, *, delta: bool = False
+    ) -> None:
         """Publish into a channel without history."""
-        message = FeedPublication(channel=channel, data=data, info=info, tags=tags)
+        message = FeedPublication(channel=channel, data=data, info=info, tags=tags, delta=delta)
         await self._bus.publish(feed_subject(channel, logged=False), message)
+
+    def tell(self, membership: FeedMembership) -> None:
+        """Tell a join or a leave."""
+        self._bus.send_raw(members_subject(membership.channel), encode(membership))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from causeway_common.contracts.codes import CloseCode
 from causeway_common.contracts.errors import CausewayError
 from causeway_gateway.domain import protocol as p
-from causeway_gateway.domain.asks import Ask
+from causeway_gateway.domain.asks import Ask, Grant, Who
+from causeway_gateway.domain.subscription import Subscription
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +26,19 @@ class Refuse:
 
 
 @dataclass(frozen=True, slots=True)
+class Opened:
+    """The connection stands from here on; its reply follows."""
+
+    who: Who
+    grant: Grant
+
+
+@dataclass(frozen=True, slots=True)
 class Join:
     """Add the connection to the channel's subscribers; its reply is sent before."""
 
     channel: str
-    next_offset: int
+    subscription: Subscription
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +46,15 @@ class Leave:
     """Remove the connection from the channel's subscribers."""
 
     channel: str
+    subscription: Subscription
 
 
 @dataclass(frozen=True, slots=True)
 class Close:
     """Close the connection; nothing follows."""
 
-    code: CloseCode
+    code: int
+    reason: str
 
 
-Effect = Send | Refuse | Join | Leave | Close | Ask
+Effect = Send | Refuse | Opened | Join | Leave | Close | Ask

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from causeway_common.contracts.errors import CausewayError, ErrorName, bad_request
 from causeway_common.contracts.messages import Manifest, MethodSpec, NamespaceSpec
-from causeway_common.contracts.names import namespace_of
+from causeway_common.contracts.names import NAMESPACE_SEPARATOR, namespace_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,15 @@ class Rule:
 
     spec: NamespaceSpec
     app: str = ""
+    pattern: re.Pattern[str] | None = None
+
+
+def rule_of(spec: NamespaceSpec, app: str = "") -> Rule:
+    """The rule of a namespace; an app's pattern that is no regular expression matches nothing."""
+    try:
+        return Rule(spec, app, re.compile(spec.channel_regex) if spec.channel_regex else None)
+    except re.error:
+        return Rule(spec, app, re.compile(r"(?!)"))
 
 
 class Catalogue:
@@ -27,8 +37,10 @@ class Catalogue:
     """
 
     def __init__(self, namespaces: Iterable[NamespaceSpec], max_length: int) -> None:
-        self._static = {spec.name: Rule(spec) for spec in namespaces}
+        self._static = {spec.name: rule_of(spec) for spec in namespaces}
+        self._announced: dict[str, Rule] = {}
         self._rules = dict(self._static)
+        self._hooks: dict[str, Manifest] = {}
         self._methods: dict[str, dict[str, MethodSpec]] = {}
         self._max_length = max_length
         self._told: set[str] = set()
@@ -41,27 +53,42 @@ class Catalogue:
     ) -> None:
         """Take over what the apps announce; `clash(namespace, app)` is called once for each name that the TOML file has too."""
         self._methods = {app: {method.name: method for method in manifest.methods} for app, manifest in manifests.items()}
-        self._rules = {name: Rule(spec, app) for name, (app, spec) in namespaces.items()} | self._static
+        self._hooks = dict(manifests)
+        self._announced = {name: rule_of(spec, app) for name, (app, spec) in namespaces.items()}
+        self._rules = self._announced | self._static
         for name, (app, _) in namespaces.items():
             if name in self._static and name not in self._told:
                 self._told.add(name)
                 clash(name, app)
 
+    def replace(self, namespaces: Iterable[NamespaceSpec]) -> None:
+        """Other namespaces in the TOML file."""
+        self._static = {spec.name: rule_of(spec) for spec in namespaces}
+        self._rules = self._announced | self._static
+
+    def has_hook(self, app: str, hook: str) -> bool:
+        """Whether an app has announced a connection hook (`connect`, `refresh`)."""
+        manifest = self._hooks.get(app)
+        return manifest is not None and (manifest.connect_hook if hook == "connect" else manifest.refresh_hook)
+
     def rule(self, channel: str) -> Rule:
         """The rule of a channel.
 
         Raises:
-            CausewayError: 107, the name is empty, too long or not ASCII; 102, no such namespace.
+            CausewayError: 107, the name is empty, too long, not ASCII, or none that the namespace takes; 102, no such namespace.
         """
         if not channel:
             raise bad_request("channel is empty")
-        if len(channel) > self._max_length:
+        if len(channel) > self._max_length or len(channel.encode("utf-8", "surrogatepass")) > self._max_length:
             raise bad_request(f"channel has more than {self._max_length} bytes")
         rule = self._rules.get(namespace_of(channel))
         if rule is None:
             raise CausewayError(ErrorName.UNKNOWN_CHANNEL)
-        if not channel.isascii():
-            raise bad_request("channel holds characters beyond ASCII")
+        if rule.pattern is None:
+            if not channel.isascii():
+                raise bad_request("channel holds characters beyond ASCII")
+        elif not rule.pattern.search(channel.partition(NAMESPACE_SEPARATOR)[2] if rule.spec.name else channel):
+            raise bad_request("channel is no name that its namespace takes (channel_regex)")
         return rule
 
     def method(self, app: str, name: str) -> MethodSpec:

@@ -21,6 +21,7 @@ Offset = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Int32 = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
 
 FLAG_REJECT_UNRECOVERED: Final = 2
+DELTA_FOSSIL: Final = "fossil"
 
 
 class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -55,12 +56,13 @@ class ClientInfo(Value, frozen=True):
 
 
 class Publication(Value, frozen=True):
-    """One publication; `offset` only in channels with history."""
+    """One publication; `offset` only in channels with history. `delta`: `data` is a patch of the publication before it."""
 
     data: Raw
     info: ClientInfo | None = None
     offset: int = 0
     tags: dict[str, str] | None = None
+    delta: bool = False
 
 
 class StreamPosition(Value, frozen=True):
@@ -68,6 +70,17 @@ class StreamPosition(Value, frozen=True):
 
     offset: Offset = 0
     epoch: str = ""
+
+
+class FilterNode(Value, frozen=True):
+    """A filter of publications by their tags: a leaf compares one tag, `and`, `or` and `not` combine (section 7)."""
+
+    op: str = ""
+    key: str = ""
+    cmp: str = ""
+    val: str = ""
+    vals: list[str] = []
+    nodes: list[FilterNode] = []
 
 
 class SubscribeRequest(Value, frozen=True):
@@ -83,14 +96,16 @@ class SubscribeRequest(Value, frozen=True):
     recoverable: bool = False
     join_leave: bool = False
     delta: str = ""
-    tf: Payload = UNSET
+    tf: FilterNode | None = None
     flag: int = 0
     type: int = 0
 
 
 class SubscribeResult(Value, frozen=True):
-    """The subscription stands."""
+    """The subscription stands; `ttl` in seconds."""
 
+    expires: bool = False
+    ttl: int = 0
     recoverable: bool = False
     epoch: str = ""
     publications: list[Publication] = []
@@ -99,6 +114,7 @@ class SubscribeResult(Value, frozen=True):
     positioned: bool = False
     data: Payload = UNSET
     was_recovering: bool = False
+    delta: bool = False
 
 
 class ConnectRequest(Value, frozen=True):
@@ -120,8 +136,12 @@ class ConnectResult(Value, frozen=True):
     version: str
     expires: bool = False
     ttl: int = 0
+    data: Payload = UNSET
+    subs: dict[str, SubscribeResult] = {}
     ping: int = 0
     pong: bool = False
+    session: str = ""
+    node: str = ""
 
 
 class RefreshRequest(Value, frozen=True):
@@ -132,6 +152,20 @@ class RefreshRequest(Value, frozen=True):
 
 class RefreshResult(Value, frozen=True):
     """The connection lives on; `ttl` in seconds."""
+
+    expires: bool = False
+    ttl: int = 0
+
+
+class SubRefreshRequest(Value, frozen=True):
+    """A new subscription token."""
+
+    channel: str = ""
+    token: str = ""
+
+
+class SubRefreshResult(Value, frozen=True):
+    """The subscription lives on; `ttl` in seconds."""
 
     expires: bool = False
     ttl: int = 0
@@ -166,6 +200,19 @@ class HistoryResult(Value, frozen=True):
     publications: list[Publication]
     epoch: str
     offset: int
+
+
+class PresenceResult(Value, frozen=True):
+    """Who is subscribed, by client id."""
+
+    presence: dict[str, ClientInfo]
+
+
+class PresenceStatsResult(Value, frozen=True):
+    """How many are subscribed."""
+
+    num_clients: int
+    num_users: int
 
 
 class RpcRequest(Value, frozen=True):
@@ -205,7 +252,7 @@ class Command(Value, frozen=True):
     rpc: RpcRequest | None = None
     send: SendRequest | None = None
     refresh: RefreshRequest | None = None
-    sub_refresh: ChannelRequest | None = None
+    sub_refresh: SubRefreshRequest | None = None
 
 
 class Unsubscribe(Value, frozen=True):
@@ -215,12 +262,63 @@ class Unsubscribe(Value, frozen=True):
     reason: str
 
 
+class Member(Value, frozen=True):
+    """A join or a leave."""
+
+    info: ClientInfo
+
+
+class MessagePush(Value, frozen=True):
+    """Data of the server outside of any channel."""
+
+    data: Raw
+
+
+class SubscribePush(Value, frozen=True):
+    """The server began a subscription."""
+
+    recoverable: bool = False
+    epoch: str = ""
+    offset: int = 0
+    positioned: bool = False
+    data: Payload = UNSET
+
+
+class ConnectPush(Value, frozen=True):
+    """The connection of a unidirectional client stands."""
+
+    client: str
+    version: str
+    data: Payload = UNSET
+    subs: dict[str, SubscribeResult] = {}
+    expires: bool = False
+    ttl: int = 0
+    ping: int = 0
+    pong: bool = False
+    session: str = ""
+    node: str = ""
+
+
+class DisconnectPush(Value, frozen=True):
+    """The connection ends."""
+
+    code: int
+    reason: str
+
+
 class Push(Value, frozen=True):
     """What the server says unasked."""
 
-    channel: str
+    channel: str = ""
     pub: Publication | None = None
+    join: Member | None = None
+    leave: Member | None = None
     unsubscribe: Unsubscribe | None = None
+    message: MessagePush | None = None
+    subscribe: SubscribePush | None = None
+    connect: ConnectPush | None = None
+    disconnect: DisconnectPush | None = None
+    refresh: RefreshResult | None = None
 
 
 class Reply(Value, frozen=True):
@@ -233,9 +331,12 @@ class Reply(Value, frozen=True):
     subscribe: SubscribeResult | None = None
     unsubscribe: Empty | None = None
     publish: Empty | None = None
+    presence: PresenceResult | None = None
+    presence_stats: PresenceStatsResult | None = None
     history: HistoryResult | None = None
     rpc: RpcResult | None = None
     refresh: RefreshResult | None = None
+    sub_refresh: SubRefreshResult | None = None
 
 
 PING: Final = Reply()
@@ -246,16 +347,15 @@ class ProtocolError(Exception):
 
 
 def publication_of(message: FeedPublication | StoredPublication) -> Publication:
-    """A publication of the bus as clients see it."""
-    info = message.info
-    return Publication(
-        data=Raw(message.data),
-        offset=message.offset,
-        tags=message.tags,
-        info=None
-        if info is None
-        else ClientInfo(user=info.user, client=info.client, conn_info=payload(info.conn_info), chan_info=payload(info.chan_info)),
-    )
+    """A publication of the bus as clients see it, but that `delta` is still its publisher's wish."""
+    info = None if message.info is None else client_info(message.info)
+    wish = isinstance(message, FeedPublication) and message.delta
+    return Publication(data=Raw(message.data), offset=message.offset, tags=message.tags, info=info, delta=wish)
+
+
+def client_info(info: BusClientInfo) -> ClientInfo:
+    """A client of the bus as clients see it."""
+    return ClientInfo(user=info.user, client=info.client, conn_info=payload(info.conn_info), chan_info=payload(info.chan_info))
 
 
 def bus_info(info: ClientInfo) -> BusClientInfo:

@@ -5,49 +5,142 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from msgspec import UNSET
-
-from causeway_common.contracts.errors import CausewayError, ErrorName, bad_request
+from causeway_common.contracts.errors import CausewayError, ErrorName, bad_request, overloaded
+from causeway_common.contracts.messages import Override, SubscribeUser
 from causeway_common.contracts.names import split_method
 from causeway_gateway.domain import access
 from causeway_gateway.domain import protocol as p
 from causeway_gateway.domain.admission import SessionOptions
-from causeway_gateway.domain.asks import Ask, HistoryAsk, Pending, PublishAsk, RpcAsk, SubscribeAsk, Who
+from causeway_gateway.domain.asks import (
+    Ask,
+    Grant,
+    HistoryAsk,
+    Pending,
+    PresenceAsk,
+    PublishAsk,
+    RpcAsk,
+    SubRefreshAsk,
+    SubscribeAsk,
+    Who,
+    Wish,
+)
+from causeway_gateway.domain.budget import Budget
 from causeway_gateway.domain.namespaces import Catalogue, Rule
+from causeway_gateway.domain.subscription import Subscription
+from causeway_gateway.domain.tokens import TokenSubscription
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The connection that asks: who it is, its subscriptions (channel to `chan_info`), how many more are being made."""
+    """The connection that asks: who it is, its subscriptions, how many more are being made, whether its codec carries any bytes."""
 
     who: Who
-    subscriptions: Mapping[str, bytes | None]
+    subscriptions: Mapping[str, Subscription]
     subscribing: int
     options: SessionOptions
     catalogue: Catalogue
+    budget: Budget
+    binary: bool
 
 
 def question(pending: Pending, caller: Caller) -> Ask:
-    """The question that a subscribe, publish, history or rpc command asks.
+    """The question that a command asks.
 
     Raises:
         CausewayError: what the client is answered instead.
     """
     match pending.command:
         case p.Command(subscribe=p.SubscribeRequest() as request):
-            return _subscribe(pending, request, caller)
+            return SubscribeAsk(pending, caller.who, (_wish(request, caller),), caller.binary)
         case p.Command(publish=p.PublishRequest() as request):
             return _publish(pending, request, caller)
+        case p.Command(presence=p.ChannelRequest(channel=channel)):
+            return _presence(pending, channel, caller, stats=False)
+        case p.Command(presence_stats=p.ChannelRequest(channel=channel)):
+            return _presence(pending, channel, caller, stats=True)
         case p.Command(history=p.HistoryRequest() as request):
             return _history(pending, request, caller)
         case p.Command(rpc=p.RpcRequest(data=data, method=method)):
             app, name = split_method(method, caller.options.default_app or None)
             return RpcAsk(pending, caller.who, app, name, p.payload_bytes(data) or b"null")
+        case p.Command(sub_refresh=p.SubRefreshRequest(channel=channel, token=token)):
+            return _sub_refresh(pending, channel, token, caller)
         case _:
-            raise AssertionError("only these four ask")
+            raise AssertionError("no other command asks")
 
 
-def _subscribe(pending: Pending, request: p.SubscribeRequest, caller: Caller) -> SubscribeAsk:
+def server_wishes(request: p.ConnectRequest, grant: Grant, caller: Caller) -> tuple[Wish, ...]:
+    """The server-side subscriptions of a connection: the token's or hook's, the personal channel, and what the client asks for itself.
+
+    Of the client's own wishes those it may not have are left out without a word (section 9).
+
+    Raises:
+        CausewayError: 102, one that was given is in no namespace; 107, or is no channel name.
+    """
+    given = dict(grant.subs)
+    options = caller.options
+    if options.personal_channel and grant.user:
+        given.setdefault(access.personal_channel(grant.user, options.personal_channel_namespace), TokenSubscription())
+    wishes = [
+        Wish(
+            _asked(request, channel),
+            caller.catalogue.rule(channel),
+            server_side=True,
+            info=sub.info,
+            data=sub.data,
+            override=Override(**{name: getattr(sub.override, name) for name in Override.__struct_fields__}),
+        )
+        for channel, sub in given.items()
+    ]
+    for channel in request.subs:
+        if channel in given:
+            continue
+        try:
+            rule = caller.catalogue.rule(channel)
+        except CausewayError:
+            continue
+        decision = access.may_subscribe(rule.spec, channel, grant.user, insecure=options.insecure)
+        if decision is access.Decision.ALLOW:
+            wishes.append(Wish(_asked(request, channel), rule, server_side=True, insecure=options.insecure))
+    return tuple(wishes)
+
+
+def server_wish(command: SubscribeUser, catalogue: Catalogue) -> Wish:
+    """The subscription that the server API begins.
+
+    Raises:
+        CausewayError: 102 or 107, as `Catalogue.rule`.
+    """
+    request = p.SubscribeRequest(
+        channel=command.channel, recover=command.recover, recoverable=command.recover, offset=command.offset, epoch=command.epoch
+    )
+    return Wish(
+        request,
+        catalogue.rule(command.channel),
+        server_side=True,
+        info=command.info,
+        data=command.data,
+        override=command.override,
+        expire_at=command.expire_at_ms,
+    )
+
+
+def _asked(request: p.ConnectRequest, channel: str) -> p.SubscribeRequest:
+    """What the client knows of a server-side subscription; its channel is the key."""
+    known = request.subs.get(channel, p.SubscribeRequest())
+    return p.SubscribeRequest(
+        channel=channel,
+        recover=known.recover,
+        recoverable=known.recover,
+        epoch=known.epoch,
+        offset=known.offset,
+        delta=known.delta,
+        data=known.data,
+        tf=known.tf,
+    )
+
+
+def _wish(request: p.SubscribeRequest, caller: Caller) -> Wish:
     channel, options, user = request.channel, caller.options, caller.who.user
     if channel in caller.subscriptions:
         raise CausewayError(ErrorName.ALREADY_SUBSCRIBED)
@@ -56,18 +149,14 @@ def _subscribe(pending: Pending, request: p.SubscribeRequest, caller: Caller) ->
     rule = caller.catalogue.rule(channel)
     if request.type:
         raise CausewayError(ErrorName.NOT_AVAILABLE, "not available: subscription types other than 0")
+    if request.tf is not None and not rule.spec.allow_tags_filter:
+        raise bad_request("this namespace has no tags filter (allow_tags_filter)")
     if request.token:
-        raise CausewayError(ErrorName.NOT_AVAILABLE, "not available: subscription tokens")
+        return Wish(request, rule, "token", insecure=options.insecure, refresher="client")
     decision = access.may_subscribe(rule.spec, channel, user, insecure=options.insecure)
     if decision is access.Decision.DENY:
         raise CausewayError(ErrorName.PERMISSION_DENIED)
-    if request.tf is not UNSET:
-        raise bad_request("this namespace has no tags filter")
-    spec = rule.spec
-    entitled = spec.has_history and access.may_read_history(spec, user, subscribed=True, insecure=options.insecure)
-    recoverable = spec.has_history and (spec.force_recovery or (request.recoverable and entitled))
-    positioned = recoverable or (spec.has_history and (spec.force_positioning or (request.positioned and entitled)))
-    return SubscribeAsk(pending, caller.who, request, rule, decision is access.Decision.ASK, positioned, recoverable)
+    return Wish(request, rule, "hook" if decision is access.Decision.ASK else "given", insecure=options.insecure)
 
 
 def _publish(pending: Pending, request: p.PublishRequest, caller: Caller) -> PublishAsk:
@@ -75,10 +164,13 @@ def _publish(pending: Pending, request: p.PublishRequest, caller: Caller) -> Pub
     if request.type:
         raise CausewayError(ErrorName.NOT_AVAILABLE, "not available: publications of a type other than 0")
     data = p.payload_bytes(request.data)
-    if data is None:
+    if not data:
         raise bad_request("data is missing")
-    who = caller.who
-    chan_info = caller.subscriptions.get(request.channel)
+    limit = rule.spec.publish_rate_limit
+    if limit and not caller.budget.spend(rule.spec.name, limit, pending.at):
+        raise overloaded(f"this connection may publish {limit} times a second here")
+    who, subscription = caller.who, caller.subscriptions.get(request.channel)
+    chan_info = subscription.info.chan_info if subscription else None
     info = p.ClientInfo(user=who.user, client=who.client, conn_info=p.payload(who.info), chan_info=p.payload(chan_info))
     return PublishAsk(pending, who, request.channel, rule, data, info)
 
@@ -90,6 +182,21 @@ def _history(pending: Pending, request: p.HistoryRequest, caller: Caller) -> His
     if request.reverse and request.since is not None and request.since.offset == 0:
         raise bad_request("since.offset is 0 in a reverse request")
     return HistoryAsk(pending, caller.who, request, rule)
+
+
+def _presence(pending: Pending, channel: str, caller: Caller, *, stats: bool) -> PresenceAsk:
+    if not caller.catalogue.rule(channel).spec.presence:
+        raise CausewayError(ErrorName.NOT_AVAILABLE)
+    _permitted(channel, access.may_read_presence, caller)
+    return PresenceAsk(pending, caller.who, channel, stats)
+
+
+def _sub_refresh(pending: Pending, channel: str, token: str, caller: Caller) -> SubRefreshAsk:
+    if channel and channel not in caller.subscriptions:
+        raise CausewayError(ErrorName.PERMISSION_DENIED)
+    if not token:
+        raise bad_request("token is empty")
+    return SubRefreshAsk(pending, caller.who, channel, token)
 
 
 def _permitted(channel: str, may: access.Check, caller: Caller) -> Rule:

@@ -1,8 +1,8 @@
-"""The state machine of one client connection (reference/centrifuge-protocol.md, sections 5 and 6): commands in, effects out.
+"""The state machine of one client connection (reference/centrifuge-protocol.md, sections 5 to 9): commands in, effects out.
 
 Blind to codec and transport. It does not wait: what needs another service is an `Ask` among the effects, and its end comes back by
 `complete`. RPCs of one app and commands of one channel keep their order (`Lanes`). Times are monotonic milliseconds (`now`), but for
-tokens, which count in wall-clock milliseconds (`wall`).
+what tokens and apps say, which counts in wall-clock milliseconds (`wall`).
 """
 
 from __future__ import annotations
@@ -10,40 +10,84 @@ from __future__ import annotations
 import enum
 from typing import Final, assert_never
 
-from causeway_common.contracts.codes import UNSUBSCRIBE_REASONS, CloseCode, UnsubscribeCode
+from causeway_common.contracts.codes import UNSUBSCRIBE_REASONS, CloseCode, UnsubscribeCode, reason_of
 from causeway_common.contracts.errors import CausewayError, ErrorName, overloaded
+from causeway_common.contracts.messages import RefreshUser, SubscribeUser
 from causeway_common.contracts.names import split_method
 from causeway_gateway.domain import protocol as p
-from causeway_gateway.domain.admission import SessionOptions, admit, renew
+from causeway_gateway.domain.admission import SessionOptions
 from causeway_gateway.domain.asks import (
+    Answered,
     Ask,
-    Called,
+    ConnectAsk,
+    Ends,
     Failed,
-    HistoryRead,
+    Grant,
+    Lapsed,
     Outcome,
     Pending,
-    Published,
+    RefreshAsk,
+    Standing,
+    Stays,
+    SubRefreshAsk,
+    SubRefreshed,
     SubscribeAsk,
     Subscribed,
     Who,
 )
-from causeway_gateway.domain.effects import Close, Effect, Join, Leave, Refuse, Send
+from causeway_gateway.domain.budget import Budget
+from causeway_gateway.domain.effects import Close, Effect, Join, Leave, Opened, Refuse, Send
 from causeway_gateway.domain.lanes import Lanes
 from causeway_gateway.domain.namespaces import Catalogue
-from causeway_gateway.domain.requests import Caller, question
-from causeway_gateway.domain.tokens import Granted, Tokens
+from causeway_gateway.domain.requests import Caller, question, server_wish, server_wishes
+from causeway_gateway.domain.subscription import NEVER as NEVER  # noqa: PLC0414 - a session's word too
+from causeway_gateway.domain.subscription import Subscription
 
-IN_FLIGHT_MAX: Final = 256
-NEVER: Final = 2**62
+HOOK_RETRY_MS: Final = 1000
+UNI_CLOSES: Final = {
+    109: CloseCode.CONNECTION_EXPIRED,
+    110: CloseCode.CONNECTION_EXPIRED,
+    111: CloseCode.TOO_MANY_REQUESTS,
+    103: CloseCode.PERMISSION_DENIED,
+}
+_UNASKED: Final = p.Command()
 
 
 class State(enum.Enum):
     """Where a connection stands; FAILED is after an error reply to connect."""
 
     NEW = "new"
+    CONNECTING = "connecting"
     CONNECTED = "connected"
     FAILED = "failed"
     CLOSED = "closed"
+
+
+class Kind:
+    """What kind of client this is, by its codec and transport.
+
+    Attributes:
+        binary: payloads may be any bytes.
+        uni: it says nothing after its connect request, and is told errors by closes.
+        pings: the server pings by messages of the protocol.
+        node: the gateway's id, told to emulated clients.
+        session: a secret id of the connection, told to emulated and unidirectional clients.
+        transport: its name, for the app's connect hook.
+    """
+
+    __slots__ = ("binary", "node", "pings", "session", "transport", "uni")
+
+    def __init__(
+        self,
+        *,
+        binary: bool = False,
+        uni: bool = False,
+        pings: bool = True,
+        session: str = "",
+        node: str = "",
+        transport: str = "websocket",
+    ) -> None:
+        self.binary, self.uni, self.pings, self.session, self.node, self.transport = binary, uni, pings, session, node, transport
 
 
 class Session:
@@ -52,18 +96,21 @@ class Session:
     Args:
         client: its id.
         options: the configuration.
-        tokens: verifies connection tokens.
         catalogue: the namespaces and methods there are.
+        kind: what kind of client this is.
         now: monotonic ms.
         jitter: in [0, 1), spreads the first ping.
     """
 
     __slots__ = (
         "_awaiting_pong",
+        "_budget",
         "_catalogue",
         "_count",
         "_draining",
+        "_early",
         "_expire_at",
+        "_grace_until",
         "_in_flight",
         "_jitter",
         "_lanes",
@@ -71,23 +118,27 @@ class Session:
         "_ping_at",
         "_stale_at",
         "_state",
+        "_subs_due",
         "_subscribing",
-        "_tokens",
-        "_who",
+        "grant",
+        "kind",
         "subscriptions",
+        "who",
     )
 
-    def __init__(
-        self, client: str, *, options: SessionOptions, tokens: Tokens, catalogue: Catalogue, now: int, jitter: float
-    ) -> None:
-        self._options, self._tokens, self._catalogue, self._jitter = options, tokens, catalogue, jitter
+    def __init__(self, client: str, *, options: SessionOptions, catalogue: Catalogue, kind: Kind, now: int, jitter: float) -> None:
+        self._options, self._catalogue, self.kind, self._jitter = options, catalogue, kind, jitter
         self._state = State.NEW
-        self._who = Who("", client, None)
+        self.who = Who("", client, None)
+        self.grant: Grant | None = None
         self._lanes: Lanes[Pending] = Lanes()
+        self._budget = Budget()
+        self._early: list[p.Command] = []
         self._count = self._in_flight = self._subscribing = 0
         self._draining = self._awaiting_pong = False
         self._stale_at, self._ping_at, self._expire_at = now + options.stale_delay, NEVER, NEVER
-        self.subscriptions: dict[str, bytes | None] = {}
+        self._subs_due = self._grace_until = NEVER
+        self.subscriptions: dict[str, Subscription] = {}
 
     @property
     def closed(self) -> bool:
@@ -95,37 +146,43 @@ class Session:
         return self._state is State.CLOSED
 
     @property
+    def connected(self) -> bool:
+        """Whether the connection stands."""
+        return self._state is State.CONNECTED
+
+    @property
     def due_at(self) -> int:
         """When `tick` must be called next."""
-        return min(self._stale_at, self._ping_at, self._expire_at)
+        return min(self._stale_at, self._ping_at, self._expire_at, self._subs_due)
 
-    def receive(self, command: p.Command, now: int, wall: int) -> list[Effect]:
+    def receive(self, command: p.Command, now: int) -> list[Effect]:
         """A command of the client."""
         if self.closed or self._draining:
             return []
+        if self.kind.uni and self._state is not State.NEW:
+            return []  # what a unidirectional client says is nothing to us (section 15)
         if command.id == 0 and command.send is None:
             return self._pong(now)
         if command.connect is not None:
-            return self._connect(command.id, command.connect, now, wall)
+            return self._connect(command, command.connect, now)
+        if self._state == State.CONNECTING and len(self._early) < self._options.in_flight_limit:
+            self._early.append(command)
+            return []
         if self._state is not State.CONNECTED:
             return self.violated()
-        if command.rpc is not None and not _names_channel(command):
-            return self._rpc(command, command.rpc.method, now)
-        if command.refresh is not None and command.send is None and not _names_channel(command):
-            return self._refresh(command.id, command.refresh.token, now, wall)
-        return self._channel_command(command, now)
+        return self._command(command, now)
 
     def violated(self) -> list[Effect]:
         """The client broke the protocol."""
         return self.close(CloseCode.BAD_REQUEST)
 
-    def complete(self, ask: Ask, outcome: Outcome) -> list[Effect]:
+    def complete(self, ask: Ask, outcome: Outcome, now: int, wall: int) -> list[Effect]:
         """The end of an `Ask`."""
         if isinstance(ask, SubscribeAsk):
-            self._subscribing -= 1
+            self._subscribing -= len(ask.wishes)
         if self.closed:
             return []
-        effects = self._answer(ask, outcome)
+        effects = self._answer(ask, outcome, now, wall)
         self._in_flight -= 1
         lane = ask.pending.lane
         if lane and (waiting := self._lanes.leave(lane)) is not None:
@@ -138,40 +195,79 @@ class Session:
             return []
         if now >= self._stale_at:
             return self.close(CloseCode.STALE)
+        effects: list[Effect] = []
         if now >= self._expire_at:
-            return self.close(CloseCode.CONNECTION_EXPIRED)
-        if now < self._ping_at:
-            return []
+            if self.grant is None or self.grant.refresher != "hook":
+                return self.close(CloseCode.CONNECTION_EXPIRED)
+            self._expire_at = NEVER
+            effects.append(RefreshAsk(self._unasked(now), self.who, ""))
+        if now >= self._subs_due:
+            effects += self._subscriptions_due(now)
+        if now < self._ping_at:  # never after a close
+            return effects
         if self._awaiting_pong:
-            return self.close(CloseCode.NO_PONG)
-        self._awaiting_pong = self._options.pong_timeout > 0
-        self._ping_at += self._options.pong_timeout or self._options.ping_interval
-        return [Send(p.PING)]
+            return effects + self.close(CloseCode.NO_PONG)
+        self._awaiting_pong = self._pong_timeout > 0
+        self._ping_at += self._pong_timeout or self._options.ping_interval
+        return [*effects, Send(p.PING)]
 
     def unsubscribed(self, channel: str, code: UnsubscribeCode) -> list[Effect]:
-        """The server ended a subscription (the hub has removed it)."""
-        if self.closed or channel not in self.subscriptions:
+        """The server ends a subscription."""
+        subscription = self.subscriptions.get(channel)
+        if self.closed or subscription is None:
             return []
+        if subscription.server_side and code is UnsubscribeCode.INSUFFICIENT:
+            return self.close(CloseCode.INSUFFICIENT_STATE)
         del self.subscriptions[channel]
         push = p.Push(channel=channel, unsubscribe=p.Unsubscribe(code=code, reason=UNSUBSCRIBE_REASONS[code]))
-        return [Send(p.Reply(push=push))]
+        return [Leave(channel, subscription), Send(p.Reply(push=push))]
+
+    def subscribe(self, command: SubscribeUser, now: int) -> list[Effect]:
+        """The server begins a subscription.
+
+        Raises:
+            CausewayError: 102 or 107, this is no channel.
+        """
+        wish = server_wish(command, self._catalogue)
+        if not self.connected or command.channel in self.subscriptions:
+            return []
+        self._subscribing += 1
+        return [SubscribeAsk(self._unasked(now), self.who, (wish,), self.kind.binary)]
+
+    def renewed(self, command: RefreshUser, now: int, wall: int) -> list[Effect]:
+        """The server says when the connection expires."""
+        if not self.connected:
+            return []
+        if command.expired:
+            return self.close(CloseCode.CONNECTION_EXPIRED)
+        if command.info is not None:
+            self.who = Who(self.who.user, self.who.client, command.info, self.who.meta)
+        ttl = self._expires(command.expire_at_ms or None, now, wall)
+        return [Send(p.Reply(push=p.Push(refresh=p.RefreshResult(expires=ttl > 0, ttl=ttl))))]
 
     def drain(self) -> list[Effect]:
         """The gateway is leaving: take nothing more, close (3001) once what was taken is answered."""
         self._draining = True
         return self._drained()
 
-    def close(self, code: CloseCode) -> list[Effect]:
+    def close(self, code: int, reason: str = "") -> list[Effect]:
         """Close, whatever is under way."""
-        return [] if self.closed else [*self.gone(), Close(code)]
+        return [] if self.closed else [*self.gone(), Close(code, reason or reason_of(code))]
 
     def gone(self) -> list[Effect]:
         """The client has left."""
-        leaves: list[Effect] = [Leave(channel) for channel in self.subscriptions]
+        leaves: list[Effect] = [Leave(channel, subscription) for channel, subscription in self.subscriptions.items()]
         self._state = State.CLOSED
-        self.subscriptions.clear()
-        self._stale_at = self._ping_at = self._expire_at = NEVER
+        self.subscriptions = {}
+        self._early.clear()
+        self._stale_at = self._ping_at = self._expire_at = self._subs_due = NEVER
         return leaves
+
+    # --- connect and refresh
+
+    @property
+    def _pong_timeout(self) -> int:
+        return 0 if self.kind.uni else self._options.pong_timeout
 
     def _pong(self, now: int) -> list[Effect]:
         if not self._awaiting_pong:
@@ -180,71 +276,125 @@ class Session:
         self._ping_at = max(self._ping_at - self._options.pong_timeout + self._options.ping_interval, now)
         return []
 
-    def _connect(self, command: int, request: p.ConnectRequest, now: int, wall: int) -> list[Effect]:
+    def _connect(self, command: p.Command, request: p.ConnectRequest, now: int) -> list[Effect]:
         if self._state is not State.NEW:
             return self.violated()
-        options = self._options
-        granted = admit(request.token, options, self._tokens, wall)
-        if isinstance(granted, CloseCode):
-            return self.close(granted)
-        if isinstance(granted, CausewayError):
-            self._state = State.FAILED
-            return [Refuse(command, granted)]
+        self._state = State.CONNECTING
+        self._in_flight += 1
+        return [ConnectAsk(Pending(command, "", 0, now), self.who, request, self.kind.transport)]
+
+    def _admitted(self, pending: Pending, request: p.ConnectRequest, grant: Grant, now: int, wall: int) -> list[Effect]:
+        self.grant = grant
+        self.who = Who(grant.user, self.who.client, grant.info, grant.meta)
+        try:
+            wishes = server_wishes(request, grant, self._caller())
+        except CausewayError as error:
+            return self._turned_away(pending, error)
+        if len(wishes) > self._options.channel_limit:
+            return self.close(CloseCode.CHANNEL_LIMIT)
+        if not wishes:
+            return self._stand(pending, (), now, wall)
+        self._in_flight += 1
+        self._subscribing += len(wishes)
+        return [SubscribeAsk(pending, self.who, wishes, self.kind.binary)]
+
+    def _turned_away(self, pending: Pending, error: CausewayError) -> list[Effect]:
+        if self.kind.uni:
+            return self.close(UNI_CLOSES.get(error.code, CloseCode.INTERNAL_ERROR))
+        self._state = State.FAILED
+        self._early.clear()
+        return [Refuse(pending.command.id, error)]
+
+    def _stand(self, pending: Pending, standings: tuple[Standing, ...], now: int, wall: int) -> list[Effect]:
+        grant, options, kind = self.grant, self._options, self.kind
+        if grant is None:
+            raise AssertionError("nobody stands without a grant")
         self._state, self._stale_at = State.CONNECTED, NEVER
-        if options.ping_interval:
+        if options.ping_interval and kind.pings:
             self._ping_at = now + int(options.ping_interval * (1 + self._jitter) / 2)
-        ttl = self._identify(granted, now, wall)
+        ttl = self._expires(grant.expire_at, now, wall)
+        if grant.refresher != "client":
+            ttl = 0
         result = p.ConnectResult(
-            client=self._who.client,
+            client=self.who.client,
             version=options.version,
             expires=ttl > 0,
             ttl=ttl,
-            ping=-(-options.ping_interval // 1000),
-            pong=bool(options.ping_interval and options.pong_timeout),
+            data=p.payload(grant.data),
+            subs={standing.channel: standing.result for standing in standings},
+            ping=-(-options.ping_interval // 1000) if kind.pings else 0,
+            pong=bool(options.ping_interval and kind.pings and self._pong_timeout),
+            session=kind.session,
+            node=kind.node,
         )
-        return [Send(p.Reply(id=command, connect=result))]
+        effects: list[Effect] = [Opened(self.who, grant), Send(p.Reply(id=pending.command.id, connect=result))]
+        for standing in standings:
+            effects += self._joined(standing, now, wall)
+        early, self._early = self._early, []
+        for command in early:
+            effects += self.receive(command, now)
+        return effects
 
-    def _refresh(self, command: int, token: str, now: int, wall: int) -> list[Effect]:
-        granted = renew(token, self._who.user, self._tokens, wall)
-        if isinstance(granted, CloseCode):
-            return self.close(granted)
-        if isinstance(granted, CausewayError):
-            return [Refuse(command, granted)]
-        ttl = self._identify(granted, now, wall)
-        return [Send(p.Reply(id=command, refresh=p.RefreshResult(expires=ttl > 0, ttl=ttl)))]
-
-    def _identify(self, granted: Granted, now: int, wall: int) -> int:
-        """Take over identity and expiry; returns the seconds left, 0 for a connection that does not expire."""
-        self._who = Who(granted.user, self._who.client, granted.info)
-        if granted.expire_at is None:
+    def _expires(self, expire_at: int | None, now: int, wall: int) -> int:
+        """Take over the expiry; returns the seconds left, 0 for a connection that does not expire."""
+        if expire_at is None:
             self._expire_at = NEVER
             return 0
-        left = granted.expire_at - wall
-        self._expire_at = now + left + self._options.expired_delay
-        return -(-left // 1000)
+        left = expire_at - wall
+        asks = self.grant is not None and self.grant.refresher == "hook"
+        self._grace_until = now + left + self._options.expired_delay
+        self._expire_at = now + left if asks else self._grace_until
+        return max(-(-left // 1000), 1)
 
-    def _channel_command(self, command: p.Command, now: int) -> list[Effect]:
-        match command:
-            case p.Command(subscribe=p.SubscribeRequest(channel=channel, delta=delta)):
-                return self._queue(command, f"#{channel}", now) if channel and delta in ("", "fossil") else self.violated()
-            case (
-                p.Command(unsubscribe=p.ChannelRequest(channel=channel))
-                | p.Command(publish=p.PublishRequest(channel=channel))
-                | p.Command(history=p.HistoryRequest(channel=channel))
-            ):
-                return self._queue(command, f"#{channel}", now) if channel else self.violated()
-            case (
-                p.Command(presence=p.ChannelRequest(channel=channel)) | p.Command(presence_stats=p.ChannelRequest(channel=channel))
-            ):
-                return [Refuse(command.id, CausewayError(ErrorName.NOT_AVAILABLE))] if channel else self.violated()
-            case p.Command(sub_refresh=p.ChannelRequest(channel=channel), send=None):
-                if not channel or channel in self.subscriptions:  # no subscription here is one that its client refreshes
-                    return self.violated()
-                return [Refuse(command.id, CausewayError(ErrorName.PERMISSION_DENIED))]
-            case p.Command(send=p.SendRequest()):
-                return self.close(CloseCode.NOT_AVAILABLE)
-            case _:
-                return self.violated()
+    def _refresh(self, command: p.Command, token: str, now: int) -> list[Effect]:
+        if not token or self.grant is None or self.grant.refresher != "client":
+            return self.violated()
+        self._in_flight += 1
+        return [RefreshAsk(Pending(command, "", 0, now), self.who, token)]
+
+    def _refreshed(self, ask: RefreshAsk, grant: Grant, now: int, wall: int) -> list[Effect]:
+        if self.grant is not None and set(grant.subs) != set(self.grant.subs):
+            return self.close(CloseCode.INSUFFICIENT_STATE)  # other server-side subscriptions: a new connection has them
+        self.grant = grant
+        self.who = Who(grant.user, self.who.client, grant.info, grant.meta)
+        ttl = self._expires(grant.expire_at, now, wall)
+        return [Send(p.Reply(id=ask.pending.command.id, refresh=p.RefreshResult(expires=ttl > 0, ttl=ttl)))]
+
+    # --- commands
+
+    def _command(self, command: p.Command, now: int) -> list[Effect]:
+        """The first request that is set counts (section 3)."""
+        for request in (
+            command.subscribe,
+            command.unsubscribe,
+            command.publish,
+            command.presence,
+            command.presence_stats,
+            command.history,
+        ):
+            if request is not None:
+                return self._channel_command(command, request.channel, now)
+        if command.rpc is not None:
+            return self._rpc(command, command.rpc.method, now)
+        if command.send is not None:
+            return self.close(CloseCode.NOT_AVAILABLE)
+        if command.refresh is not None:
+            return self._refresh(command, command.refresh.token, now)
+        if command.sub_refresh is not None:
+            return self._sub_refresh(command, command.sub_refresh, now)
+        return self.violated()
+
+    def _channel_command(self, command: p.Command, channel: str, now: int) -> list[Effect]:
+        subscribe = command.subscribe
+        if not channel or (subscribe is not None and subscribe.delta not in ("", p.DELTA_FOSSIL)):
+            return self.violated()
+        return self._queue(command, f"#{channel}", now)
+
+    def _sub_refresh(self, command: p.Command, request: p.SubRefreshRequest, now: int) -> list[Effect]:
+        subscription = self.subscriptions.get(request.channel)
+        if not (request.channel or request.token) or (subscription is not None and subscription.refresher != "client"):
+            return self.violated()
+        return self._queue(command, f"#{request.channel}", now)
 
     def _rpc(self, command: p.Command, method: str, now: int) -> list[Effect]:
         try:
@@ -255,8 +405,9 @@ class Session:
         return self._queue(command, "" if concurrent else f"@{app}", now)
 
     def _queue(self, command: p.Command, lane: str, now: int) -> list[Effect]:
-        if self._in_flight >= IN_FLIGHT_MAX:
-            return [Refuse(command.id, overloaded(f"{IN_FLIGHT_MAX} commands of this connection are under way"))]
+        most = self._options.in_flight_limit
+        if self._in_flight >= most:
+            return [Refuse(command.id, overloaded(f"{most} commands of this connection are under way"))]
         self._in_flight += 1
         self._count += 1
         pending = Pending(command, lane, self._count, now)
@@ -274,9 +425,7 @@ class Session:
                 effects += self._unsubscribe(current.command.id, current.command.unsubscribe.channel)
             else:
                 try:
-                    ask = question(
-                        current, Caller(self._who, self.subscriptions, self._subscribing, self._options, self._catalogue)
-                    )
+                    ask = question(current, self._caller())
                 except CausewayError as error:
                     effects.append(Refuse(current.command.id, error))
                 else:
@@ -286,36 +435,134 @@ class Session:
             waiting = self._lanes.leave(current.lane) if current.lane else None
         return effects
 
+    def _caller(self) -> Caller:
+        return Caller(
+            self.who, self.subscriptions, self._subscribing, self._options, self._catalogue, self._budget, self.kind.binary
+        )
+
+    def _unasked(self, now: int) -> Pending:
+        """What the server itself begins, beside the lanes."""
+        self._in_flight += 1
+        self._count += 1
+        return Pending(_UNASKED, "", self._count, now)
+
     def _unsubscribe(self, command: int, channel: str) -> list[Effect]:
         done = Send(p.Reply(id=command, unsubscribe=p.Empty()))
-        if channel not in self.subscriptions:
-            return [done]
-        del self.subscriptions[channel]
-        return [Leave(channel), done]
+        subscription = self.subscriptions.pop(channel, None)
+        return [done] if subscription is None else [Leave(channel, subscription), done]
 
     def _drained(self) -> list[Effect]:
         return self.close(CloseCode.SHUTDOWN) if self._draining and self._in_flight == 0 else []
 
-    def _answer(self, ask: Ask, outcome: Outcome) -> list[Effect]:
-        command = ask.pending.command.id
+    # --- ends of questions
+
+    def _answer(self, ask: Ask, outcome: Outcome, now: int, wall: int) -> list[Effect]:
+        pending = ask.pending
         match outcome:
+            case Answered(reply):
+                return [Send(reply)]
             case Failed(error):
-                return [Refuse(command, error)]
-            case Subscribed(channel, result, next_offset, info):
-                self.subscriptions[channel] = info
-                return [Send(p.Reply(id=command, subscribe=result)), Join(channel, next_offset)]
-            case Published():
-                return [Send(p.Reply(id=command, publish=p.Empty()))]
-            case HistoryRead(page):
-                return [Send(p.Reply(id=command, history=page))]
-            case Called(data):
-                return [Send(p.Reply(id=command, rpc=p.RpcResult(data=p.Raw(data))))]
+                return self._failed(ask, error, now)
+            case Ends(code, reason):
+                return self.close(code, reason)
+            case Subscribed(standings):
+                if pending.command.connect is not None:
+                    return self._stand(pending, standings, now, wall)
+                return [effect for standing in standings for effect in self._begun(pending.command, standing, now, wall)]
+            case SubRefreshed(channel, expire_at):
+                return self._sub_refreshed(pending.command, channel, expire_at, now, wall)
+            case Lapsed(channel):
+                return self._lapsed(channel)
+            case Grant() | Stays():
+                return self._granted(ask, outcome, now, wall)
             case _:
                 assert_never(outcome)
 
+    def _granted(self, ask: Ask, outcome: Grant | Stays, now: int, wall: int) -> list[Effect]:
+        match ask, outcome:
+            case ConnectAsk(), Grant():
+                return self._admitted(ask.pending, ask.request, outcome, now, wall)
+            case RefreshAsk(), Grant():
+                return self._refreshed(ask, outcome, now, wall)
+            case RefreshAsk(), Stays(expire_at, info):
+                if info is not None:
+                    self.who = Who(self.who.user, self.who.client, info, self.who.meta)
+                self._expires(expire_at, now, wall)
+                return []
+            case _:
+                raise AssertionError("only connect and refresh are granted")
 
-def _names_channel(command: p.Command) -> bool:
-    """Whether a request that comes before rpc and refresh in the protocol's order is set; the first set one counts."""
-    return (
-        command.subscribe or command.unsubscribe or command.publish or command.presence or command.presence_stats
-    ) is not None or (command.history is not None)
+    def _failed(self, ask: Ask, error: CausewayError, now: int) -> list[Effect]:
+        match ask:
+            case ConnectAsk(pending) | SubscribeAsk(pending) if pending.command.connect is not None:
+                return self._turned_away(pending, error)
+            case RefreshAsk(_, _, ""):
+                if now >= self._grace_until or not error.temporary:
+                    return self.close(CloseCode.CONNECTION_EXPIRED)
+                self._expire_at = now + HOOK_RETRY_MS
+                return []
+            case SubRefreshAsk(_, _, channel, ""):
+                return self._lapsed(channel)
+            case _:
+                return [Refuse(ask.pending.command.id, error)] if ask.pending.command.id else []
+
+    def _begun(self, command: p.Command, standing: Standing, now: int, wall: int) -> list[Effect]:
+        channel, result = standing.channel, standing.result
+        if channel in self.subscriptions:  # meanwhile the server, or the client itself, began it
+            return [Refuse(command.id, CausewayError(ErrorName.ALREADY_SUBSCRIBED))] if command.id else []
+        if command.id:
+            return [Send(p.Reply(id=command.id, subscribe=result)), *self._joined(standing, now, wall)]
+        begun = p.SubscribePush(
+            recoverable=result.recoverable, epoch=result.epoch, offset=result.offset, positioned=result.positioned, data=result.data
+        )
+        effects: list[Effect] = [Send(p.Reply(push=p.Push(channel=channel, subscribe=begun)))]
+        effects += [Send(p.Reply(push=p.Push(channel=channel, pub=publication))) for publication in result.publications]
+        return effects + self._joined(standing, now, wall)
+
+    def _joined(self, standing: Standing, now: int, wall: int) -> list[Effect]:
+        subscription = standing.subscription
+        if subscription.expire_at != NEVER:  # as its giver said it, by the wall clock
+            self._sub_expires(subscription, subscription.expire_at, now, wall)
+        self.subscriptions[standing.channel] = subscription
+        return [Join(standing.channel, subscription)]
+
+    # --- expiry of subscriptions
+
+    def _sub_expires(self, subscription: Subscription, expire_at: int | None, now: int, wall: int) -> int:
+        if expire_at is None:
+            subscription.expire_at = NEVER
+            return 0
+        left = expire_at - wall
+        subscription.expire_at = now + left + (0 if subscription.refresher == "hook" else self._options.expired_sub_delay)
+        self._subs_due = min(self._subs_due, subscription.expire_at)
+        return max(-(-left // 1000), 1)
+
+    def _sub_refreshed(self, command: p.Command, channel: str, expire_at: int | None, now: int, wall: int) -> list[Effect]:
+        subscription = self.subscriptions.get(channel)
+        if subscription is None:
+            return [Refuse(command.id, CausewayError(ErrorName.PERMISSION_DENIED))] if command.id else []
+        ttl = self._sub_expires(subscription, expire_at, now, wall)
+        if not command.id:
+            return []
+        return [Send(p.Reply(id=command.id, sub_refresh=p.SubRefreshResult(expires=ttl > 0, ttl=ttl)))]
+
+    def _lapsed(self, channel: str) -> list[Effect]:
+        subscription = self.subscriptions.get(channel)
+        if subscription is None:
+            return []
+        if subscription.server_side:
+            return self.close(CloseCode.SUBSCRIPTION_EXPIRED)
+        return self.unsubscribed(channel, UnsubscribeCode.EXPIRED)
+
+    def _subscriptions_due(self, now: int) -> list[Effect]:
+        effects: list[Effect] = []
+        for channel, subscription in list(self.subscriptions.items()):
+            if subscription.expire_at > now:
+                continue
+            if subscription.refresher != "hook":
+                effects += self._lapsed(channel)
+                continue
+            subscription.expire_at = NEVER
+            effects.append(SubRefreshAsk(self._unasked(now), self.who, channel, ""))
+        self._subs_due = min((each.expire_at for each in self.subscriptions.values()), default=NEVER)
+        return effects

@@ -2,38 +2,60 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Final, assert_never
 
 from causeway_common.bus import Deadline
 from causeway_common.contracts.codes import CloseCode, UnsubscribeCode
 from causeway_common.contracts.errors import CausewayError, ErrorName
+from causeway_common.contracts.messages import Control, DisconnectUser, RefreshUser, SubscribeUser, UnsubscribeUser
 from causeway_common.contracts.verbs import CLIENT_COMMAND_SECONDS
-from causeway_common.telemetry import Kind, get_logger, names, span
+from causeway_common.telemetry import Kind as SpanKind
+from causeway_common.telemetry import get_logger, names, span
 from causeway_gateway.domain.admission import SessionOptions
-from causeway_gateway.domain.asks import Ask, Failed, HistoryAsk, Outcome, PublishAsk, RpcAsk, SubscribeAsk
-from causeway_gateway.domain.effects import Close, Effect, Join, Leave, Refuse, Send
+from causeway_gateway.domain.asks import (
+    Ask,
+    ConnectAsk,
+    Failed,
+    HistoryAsk,
+    Outcome,
+    PresenceAsk,
+    PublishAsk,
+    RefreshAsk,
+    RpcAsk,
+    SubRefreshAsk,
+    SubscribeAsk,
+)
+from causeway_gateway.domain.effects import Close, Effect, Join, Leave, Opened, Refuse, Send
+from causeway_gateway.domain.frames.codecs import Codec
 from causeway_gateway.domain.namespaces import Catalogue
-from causeway_gateway.domain.protocol import Command, Error, ProtocolError, Reply
-from causeway_gateway.domain.session import NEVER, Session
-from causeway_gateway.domain.tokens import Tokens
+from causeway_gateway.domain.protocol import DisconnectPush, Error, ProtocolError, Push, Reply
+from causeway_gateway.domain.session import NEVER, Kind, Session
 from causeway_gateway.domain.wheel import Entry
 from causeway_gateway.handlers import metrics
 from causeway_gateway.handlers.commands import Commands
 from causeway_gateway.handlers.feeds import Feeds
+from causeway_gateway.handlers.membership import Membership
+from causeway_gateway.handlers.registry import Registry
 from causeway_gateway.ports import Link, Tasks, Timers
 
 log = get_logger("gateway.clients")
 
+APP_CLOSE_MIN: Final = 4000
+LATEST_MAX: Final = 1024
+"""Keys of `conflate` that one slow reader may have waiting; beyond, the oldest is dropped."""
 
-@dataclass(frozen=True, slots=True)
-class Codec:
-    """A format of the protocol over a transport: messages to commands, replies to whole frames."""
-
-    decode: Callable[[bytes], list[Command]]
-    encode: Callable[[Reply], bytes]
+KINDS: Final[dict[type[Ask], str]] = {
+    ConnectAsk: "connect",
+    RefreshAsk: "refresh",
+    SubscribeAsk: "subscribe",
+    SubRefreshAsk: "sub_refresh",
+    PublishAsk: "publish",
+    HistoryAsk: "history",
+    PresenceAsk: "presence",
+    RpcAsk: "rpc",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +63,11 @@ class Surroundings:
     """What every connection shares. `new_client` makes client ids, `random` gives a number in [0, 1)."""
 
     options: SessionOptions
-    tokens: Tokens
     catalogue: Catalogue
     feeds: Feeds
     commands: Commands
+    membership: Membership
+    registry: Registry
     timers: Timers
     tasks: Tasks
     new_client: Callable[[], str]
@@ -54,16 +77,17 @@ class Surroundings:
 class Client:
     """One connection: the shell around its session."""
 
-    __slots__ = ("_around", "_codec", "_due", "_link", "_registry", "_timer", "send", "session")
+    __slots__ = ("__weakref__", "_around", "_due", "_latest", "_link", "_timer", "codec", "send", "session")
 
-    def __init__(self, registry: Clients, around: Surroundings, link: Link, codec: Codec) -> None:
-        self._registry, self._around, self._link, self._codec = registry, around, link, codec
+    def __init__(self, around: Surroundings, link: Link, codec: Codec, kind: Kind) -> None:
+        self._around, self._link, self.codec = around, link, codec
         self.send = link.send
+        self._latest: dict[tuple[str, str], bytes] | None = None
         self.session = Session(
             around.new_client(),
             options=around.options,
-            tokens=around.tokens,
             catalogue=around.catalogue,
+            kind=kind,
             now=around.timers.now(),
             jitter=around.random(),
         )
@@ -71,18 +95,20 @@ class Client:
         self._timer: Entry | None = None
         self._schedule()
 
+    # --- what the transport says
+
     def received(self, frame: bytes) -> None:
         """A message of the client."""
         metrics.frames_in.add()
         try:
-            commands = self._codec.decode(frame)
+            commands = self.codec.decode(frame)
         except ProtocolError as error:
             log.debug("a client broke the protocol", reason=str(error)[:200])
             self._run(self.session.violated())
             return
-        timers = self._around.timers
+        now = self._around.timers.now()
         for command in commands:
-            self._run(self.session.receive(command, timers.now(), timers.wall()))
+            self._run(self.session.receive(command, now))
         self._schedule()
 
     def gone(self) -> None:
@@ -94,56 +120,130 @@ class Client:
         """The client reads too slowly."""
         self._run(self.session.close(CloseCode.SLOW))
 
+    def drained(self) -> None:
+        """The client has read what waited: it gets the newest of what it was too slow for."""
+        if self._latest:
+            latest, self._latest = self._latest, None
+            for frame in latest.values():
+                self.send(frame)
+
+    # --- what the fan-out says
+
+    @property
+    def backlog(self) -> int:
+        """Bytes that wait for the client."""
+        return self._link.backlog
+
+    def send_latest(self, key: tuple[str, str], frame: bytes) -> None:
+        """Queue a frame for when the client reads again, in the place of an older one of this key."""
+        latest = self._latest
+        if latest is None:
+            latest = self._latest = {}
+        latest.pop(key, None)
+        latest[key] = frame
+        if len(latest) > LATEST_MAX:
+            del latest[next(iter(latest))]
+            metrics.skipped.add(1, "dropped")
+
     def unsubscribed(self, channel: str, code: UnsubscribeCode) -> None:
-        """The server ended a subscription."""
+        """The server ends a subscription."""
         self._run(self.session.unsubscribed(channel, code))
+
+    # --- what the server says
 
     def drain(self) -> None:
         """The gateway is leaving."""
         self._run(self.session.drain())
 
-    def close(self, code: CloseCode) -> None:
+    def close(self, code: int, reason: str = "") -> None:
         """Close now."""
-        self._run(self.session.close(code))
+        self._run(self.session.close(code, reason))
+
+    def obey(self, command: Control) -> None:
+        """A command of the server API.
+
+        Raises:
+            CausewayError: 102 or 107, the channel is none.
+        """
+        timers = self._around.timers
+        match command:
+            case SubscribeUser():
+                self._run(self.session.subscribe(command, timers.now()))
+            case UnsubscribeUser(channel=channel):
+                self._run(self.session.unsubscribed(channel, UnsubscribeCode.SERVER))
+            case DisconnectUser(code=code, reason=reason):
+                self._run(self.session.close(code, reason))
+            case RefreshUser():
+                self._run(self.session.renewed(command, timers.now(), timers.wall()))
+            case _:
+                assert_never(command)
+        self._schedule()
+
+    # --- what the session wants
 
     def _run(self, effects: list[Effect]) -> None:
         for effect in effects:
             match effect:
                 case Send(reply):
-                    self.send(self._codec.encode(reply))
+                    self.send(self.codec.encode(reply))
                 case Refuse(command, error):
                     metrics.errors.add(1, error.name.value)
                     refusal = Error(code=error.code, message=error.message, temporary=error.temporary)
-                    self.send(self._codec.encode(Reply(id=command, error=refusal)))
-                case Join(channel, next_offset):
-                    self._around.feeds.join(channel, self, next_offset)
-                case Leave(channel):
+                    self.send(self.codec.encode(Reply(id=command, error=refusal)))
+                case Opened(who, _):
+                    if not self._around.registry.opened(self, who.user):
+                        self._run(self.session.close(CloseCode.CONNECTION_LIMIT))
+                        return
+                case Join(channel, subscription):
+                    self._around.feeds.join(channel, self, subscription)
+                    self._around.membership.joined(channel, subscription)
+                case Leave(channel, subscription):
                     self._around.feeds.leave(channel, self)
-                case Close(code):
-                    metrics.closes.add(1, str(int(code)))
-                    self._link.shut(code)
-                    self._forget()
-                case SubscribeAsk() | PublishAsk() | HistoryAsk() | RpcAsk():
-                    self._around.tasks.spawn(self._perform(effect))
+                    self._around.membership.left(channel, subscription)
+                case Close(code, reason):
+                    self._close(code, reason)
                 case _:
-                    assert_never(effect)
+                    self._ask(effect)
+
+    def _close(self, code: int, reason: str) -> None:
+        metrics.closes.add(1, str(int(code)) if code < APP_CLOSE_MIN else "application")
+        if self.codec.tells_disconnect and code != CloseCode.SLOW:
+            self.send(self.codec.push(Push(disconnect=DisconnectPush(code=code, reason=reason))))
+        self._link.shut(code, reason)
+        self._forget()
+
+    def _ask(self, ask: Ask) -> None:
+        try:
+            outcome = self._around.commands.perform_now(ask)
+        except CausewayError as error:
+            outcome = Failed(error)
+        if outcome is None:
+            self._around.tasks.spawn(self._perform(ask))
+            return
+        metrics.commands.add(1, KINDS[type(ask)])
+        self._complete(ask, outcome)
 
     async def _perform(self, ask: Ask) -> None:
         """Ask, and give the session the answer. After the answer there is no await before the session has it (see `Commands`)."""
-        kind = _kind(ask)
+        kind = KINDS[type(ask)]
         metrics.commands.add(1, kind)
         deadline = Deadline(ask.pending.at / 1000 + CLIENT_COMMAND_SECONDS)
         outcome: Outcome
         try:
             attributes = {names.CLIENT_COMMAND: kind, names.USER_ID: ask.who.user}
-            with span(names.SPAN_COMMAND.format(command=kind), kind=Kind.SERVER, attributes=attributes):
+            with span(names.SPAN_COMMAND.format(command=kind), kind=SpanKind.SERVER, attributes=attributes):
                 outcome = await self._around.commands.perform(ask, deadline)
         except CausewayError as error:
             outcome = Failed(error)
         except Exception:
             log.exception("a command failed", command=kind)
             outcome = Failed(CausewayError(ErrorName.INTERNAL))
-        self._run(self.session.complete(ask, outcome))
+        self._complete(ask, outcome)
+
+    def _complete(self, ask: Ask, outcome: Outcome) -> None:
+        timers = self._around.timers
+        self._run(self.session.complete(ask, outcome, timers.now(), timers.wall()))
+        self._schedule()
 
     def _schedule(self) -> None:
         due = self.session.due_at
@@ -163,64 +263,5 @@ class Client:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._registry.remove(self)
-
-
-def _kind(ask: Ask) -> str:
-    match ask:
-        case SubscribeAsk():
-            return "subscribe"
-        case PublishAsk():
-            return "publish"
-        case HistoryAsk():
-            return "history"
-        case RpcAsk():
-            return "rpc"
-        case _:
-            assert_never(ask)
-
-
-class Clients:
-    """All connections of this gateway."""
-
-    def __init__(self, around: Surroundings) -> None:
-        self._around = around
-        self._all: dict[Client, None] = {}
-        self._draining = False
-        self._empty = asyncio.Event()
-
-    def __len__(self) -> int:
-        """How many connections there are."""
-        return len(self._all)
-
-    def open(self, link: Link, codec: Codec) -> Client:
-        """A new connection."""
-        client = Client(self, self._around, link, codec)
-        self._all[client] = None
-        metrics.opened.add()
-        if self._draining:
-            client.drain()
-        return client
-
-    def remove(self, client: Client) -> None:
-        """A connection is over."""
-        self._all.pop(client, None)
-        if self._draining and not self._all:
-            self._empty.set()
-
-    def drain(self, spread_ms: int) -> None:
-        """Ask every client to leave (3001), evenly over `spread_ms`; each once its commands under way are answered."""
-        self._draining = True
-        now = self._around.timers.now()
-        for index, client in enumerate(list(self._all)):
-            self._around.timers.at(now + index * spread_ms // len(self._all), client.drain)
-
-    async def all_gone(self) -> None:
-        """Wait until the last client has left; after `drain`."""
-        if self._all:
-            await self._empty.wait()
-
-    def close_all(self, code: CloseCode) -> None:
-        """Close whoever is still there."""
-        for client in list(self._all):
-            client.close(code)
+        self._latest = None
+        self._around.registry.closed(self, self.session.who.user)

@@ -1,42 +1,83 @@
-"""What a client's question does: subscribe (with recovery), publish, history, rpc."""
+"""What a client's question does: connect, refresh, subscribe, publish, history, presence, rpc."""
 
 from __future__ import annotations
 
-from typing import Final, assert_never
+from typing import assert_never
 
 from causeway_common.bus import Deadline
 from causeway_common.contracts.codec import json_value
-from causeway_common.contracts.errors import CausewayError, ErrorName, unavailable
+from causeway_common.contracts.codes import CloseCode
 from causeway_common.contracts.ids import command_id
-from causeway_common.contracts.messages import RpcRequest, SubscribeHookReply, SubscribeHookRequest
+from causeway_common.contracts.messages import ConnectHookRequest, PublishHookRequest, RefreshHookRequest, RpcRequest
+from causeway_gateway.domain import protocol as p
+from causeway_gateway.domain.admission import SessionOptions, admit, admit_by_hook, admit_without_token, renew
 from causeway_gateway.domain.asks import (
+    Answered,
     Ask,
-    Called,
+    ConnectAsk,
+    Ends,
     HistoryAsk,
-    HistoryRead,
     Outcome,
+    PresenceAsk,
     PublishAsk,
-    Published,
+    RefreshAsk,
     RpcAsk,
+    Stays,
+    SubRefreshAsk,
     SubscribeAsk,
-    Subscribed,
 )
-from causeway_gateway.domain.feed import Feed
-from causeway_gateway.domain.protocol import FLAG_REJECT_UNRECOVERED, Publication, SubscribeResult, bus_info, payload, payload_bytes
-from causeway_gateway.handlers import metrics
-from causeway_gateway.handlers.feeds import Channel, Feeds
+from causeway_gateway.domain.namespaces import Catalogue
+from causeway_gateway.handlers.identity import Identity
 from causeway_gateway.handlers.publishing import Publisher
 from causeway_gateway.handlers.reading import Reader
-from causeway_gateway.ports import Apps
-
-RECOVERY_ROUNDS: Final = 3
+from causeway_gateway.handlers.subscribing import Subscribing
+from causeway_gateway.ports import Apps, Presence, Timers
 
 
 class Commands:
-    """Answers the questions of sessions."""
+    """Answers the questions of sessions.
 
-    def __init__(self, feeds: Feeds, reader: Reader, publisher: Publisher, apps: Apps) -> None:
-        self._feeds, self._reader, self._publisher, self._apps = feeds, reader, publisher, apps
+    Args:
+        options: the configuration of connections.
+        catalogue: which apps have which hooks.
+        identity: verifies tokens.
+        subscribing: begins and renews subscriptions.
+        reader: reads logs.
+        publisher: publishes.
+        apps: the apps.
+        presence: who is subscribed, on all gateways.
+        timers: the clocks.
+    """
+
+    def __init__(
+        self,
+        *,
+        options: SessionOptions,
+        catalogue: Catalogue,
+        identity: Identity,
+        subscribing: Subscribing,
+        reader: Reader,
+        publisher: Publisher,
+        apps: Apps,
+        presence: Presence,
+        timers: Timers,
+    ) -> None:
+        self._options, self._catalogue, self._identity, self._subscribing = options, catalogue, identity, subscribing
+        self._reader, self._publisher, self._apps, self._presence, self._timers = reader, publisher, apps, presence, timers
+
+    def perform_now(self, ask: Ask) -> Outcome | None:
+        """The end of a question that can be answered without waiting; None for the others.
+
+        Raises:
+            CausewayError: what the client is answered.
+        """
+        match ask:
+            case ConnectAsk(request=request):
+                return self._connect_now(ask, request)
+            case SubscribeAsk():
+                return self._subscribing.begin_now(ask)
+            case _:
+                return None
 
     async def perform(self, ask: Ask, deadline: Deadline) -> Outcome:
         """The end of a question.
@@ -47,87 +88,93 @@ class Commands:
             CausewayError: what the client is answered.
         """
         match ask:
+            case ConnectAsk():
+                return await self._connect(ask, deadline)
+            case RefreshAsk():
+                return await self._refresh(ask, deadline)
             case SubscribeAsk():
-                return await self._subscribe(ask, deadline)
-            case PublishAsk(pending, who, channel, rule, data, info):
-                message_id = command_id(who.client, pending.number)
-                await self._publisher.publish(channel, rule, data, message_id=message_id, deadline=deadline, info=bus_info(info))
-                return Published()
-            case HistoryAsk(_, _, request, _):
-                return HistoryRead(await self._reader.history(request.channel, request, deadline))
-            case RpcAsk(_, who, app, method, data):
+                return await self._subscribing.begin(ask, deadline)
+            case SubRefreshAsk():
+                return await self._subscribing.renew(ask, deadline)
+            case PublishAsk():
+                return await self._publish(ask, deadline)
+            case HistoryAsk(pending, _, request, _):
+                page = await self._reader.history(request.channel, request, deadline)
+                return Answered(p.Reply(id=pending.command.id, history=page))
+            case PresenceAsk():
+                return await self._ask_presence(ask, deadline)
+            case RpcAsk(pending, who, app, method, data):
                 call = RpcRequest(user=who.user, client=who.client, data=json_value(data), info=who.info)
-                return Called(json_value(await self._apps.call(app, method, call, deadline), "the app's answer"))
+                answer = json_value(await self._apps.call(app, method, call, deadline), "the app's answer")
+                return Answered(p.Reply(id=pending.command.id, rpc=p.RpcResult(data=p.Raw(answer))))
             case _:
                 assert_never(ask)
 
-    async def _subscribe(self, ask: SubscribeAsk, deadline: Deadline) -> Subscribed:
-        allowed = await self._ask_app(ask, deadline) if ask.hook else SubscribeHookReply()
-        channel = await self._feeds.enter(ask.request.channel, deadline, logged=ask.rule.spec.has_history)
-        try:
-            result, next_offset = await self._positioned(ask, channel, allowed.data, deadline)
-        finally:
-            self._feeds.release(channel)
-        return Subscribed(channel.name, result, next_offset, allowed.info)
+    # --- connect and refresh
 
-    async def _ask_app(self, ask: SubscribeAsk, deadline: Deadline) -> SubscribeHookReply:
-        request = SubscribeHookRequest(
-            user=ask.who.user,
+    def _connect_now(self, ask: ConnectAsk, request: p.ConnectRequest) -> Outcome | None:
+        if request.token:
+            verdict = self._identity.connection_now(request.token, ask.who.client)
+            return None if verdict is None else admit(verdict, self._options, self._timers.wall())
+        return None if self._options.connect_app else admit_without_token(self._options)
+
+    async def _connect(self, ask: ConnectAsk, deadline: Deadline) -> Outcome:
+        request, app = ask.request, self._options.connect_app
+        if request.token:
+            verdict = await self._identity.connection(request.token, ask.who.client, deadline)
+            return admit(verdict, self._options, self._timers.wall())
+        if not (app and self._catalogue.has_hook(app, "connect")):
+            return admit_without_token(self._options)
+        data = p.payload_bytes(request.data)
+        question = ConnectHookRequest(
             client=ask.who.client,
-            channel=ask.request.channel,
-            data=payload_bytes(ask.request.data),
-            info=ask.who.info,
+            transport=ask.transport,
+            name=request.name,
+            version=request.version,
+            data=None if data is None else json_value(data),
+            headers=request.headers,
         )
-        reply = await self._apps.may_subscribe(ask.rule.app, request, deadline)
+        reply = await self._apps.may_connect(app, question, deadline)
         for what, value in (("the hook's data", reply.data), ("the hook's info", reply.info)):
             if value is not None:
                 json_value(value, what)
-        return reply
+        return admit_by_hook(reply, self._timers.wall())
 
-    async def _positioned(
-        self, ask: SubscribeAsk, channel: Channel, data: bytes | None, deadline: Deadline
-    ) -> tuple[SubscribeResult, int]:
-        feed, request = channel.feed, ask.request
-        if feed is None or not ask.positioned:
-            return SubscribeResult(data=payload(data)), feed.position + 1 if feed else 0
-        missed: list[Publication] | None = None
-        recovering = request.recover and ask.recoverable
-        if recovering:
-            missed = await self._recover(ask, channel, feed, deadline)
-            metrics.recoveries.add(1, "recovered" if missed is not None else "not_recovered")
-            if missed is None and request.flag & FLAG_REJECT_UNRECOVERED:
-                raise CausewayError(ErrorName.UNRECOVERABLE_POSITION)
-        # From here to the session there is no await: what the feed delivers next is next for this subscriber too.
-        reached = max(feed.position, missed[-1].offset if missed else 0, request.offset if missed is not None else 0)
-        result = SubscribeResult(
-            recoverable=ask.recoverable,
-            positioned=True,
-            epoch=feed.epoch,
-            offset=feed.position if missed is None else request.offset,
-            publications=missed or [],
-            recovered=missed is not None,
-            was_recovering=recovering,
-            data=payload(data),
+    async def _refresh(self, ask: RefreshAsk, deadline: Deadline) -> Outcome:
+        who, app = ask.who, self._options.connect_app
+        if ask.token:
+            return renew(await self._identity.connection(ask.token, who.client, deadline), who.user, self._timers.wall())
+        if not self._catalogue.has_hook(app, "refresh"):
+            return Ends(CloseCode.CONNECTION_EXPIRED)
+        reply = await self._apps.may_stay(app, RefreshHookRequest(user=who.user, client=who.client, meta=who.meta), deadline)
+        if reply.expired or 0 < reply.expire_at_ms <= self._timers.wall():
+            return Ends(CloseCode.CONNECTION_EXPIRED)
+        return Stays(reply.expire_at_ms or None, None if reply.info is None else json_value(reply.info, "the hook's info"))
+
+    # --- publish and presence
+
+    async def _publish(self, ask: PublishAsk, deadline: Deadline) -> Outcome:
+        pending, who, rule, data = ask.pending, ask.who, ask.rule, ask.data
+        if rule.spec.publish_hook and not self._options.insecure:
+            request = PublishHookRequest(
+                user=who.user,
+                client=who.client,
+                channel=ask.channel,
+                data=data if rule.spec.binary else json_value(data),
+                info=who.info,
+            )
+            reply = await self._apps.may_publish(rule.app, request, deadline)
+            data = data if reply.data is None else reply.data
+        await self._publisher.publish(
+            ask.channel, rule, data, message_id=command_id(who.client, pending.number), deadline=deadline, info=p.bus_info(ask.info)
         )
-        return result, reached + 1
+        return Answered(p.Reply(id=pending.command.id, publish=p.Empty()))
 
-    async def _recover(self, ask: SubscribeAsk, channel: Channel, feed: Feed, deadline: Deadline) -> list[Publication] | None:
-        """Everything after the client's position, or None where anything could be missing. Returns without waiting after its check."""
-        since, epoch = ask.request.offset, ask.request.epoch
-        missed: list[Publication] = []
-        for _ in range(RECOVERY_ROUNDS):
-            last = since + len(missed)
-            if epoch in ("", feed.epoch) and last <= feed.position and (rest := feed.since(last)) is not None:
-                missed += rest
-                return missed if self._reader.within(missed) else None
-            # Behind the ring, ahead of this gateway, or of another epoch: storage knows.
-            tail = await self._reader.tail(channel.name, last, epoch, deadline)
-            self._feeds.compare(channel, tail.head)
-            if tail.head.epoch != feed.epoch:
-                raise unavailable("the channel's log is just being replaced")
-            if epoch not in ("", feed.epoch) or not tail.whole:
-                return None
-            missed += tail.publications
-            if since + len(missed) >= feed.position:
-                return missed if self._reader.within(missed) else None
-        return None
+    async def _ask_presence(self, ask: PresenceAsk, deadline: Deadline) -> Outcome:
+        number = ask.pending.command.id
+        if ask.stats:
+            clients, users = await self._presence.presence_stats(ask.channel, deadline)
+            return Answered(p.Reply(id=number, presence_stats=p.PresenceStatsResult(num_clients=clients, num_users=users)))
+        found = await self._presence.presence(ask.channel, deadline)
+        shown = {client: p.client_info(info) for client, info in found.items()}
+        return Answered(p.Reply(id=number, presence=p.PresenceResult(presence=shown)))

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from causeway_common.contracts.codes import CloseCode
 from causeway_common.telemetry import get_logger
-from causeway_gateway.handlers.clients import Clients
+from causeway_gateway.handlers.registry import Registry
 
 log = get_logger("gateway")
 POLL_SECONDS: Final = 0.02
@@ -36,13 +36,13 @@ class Doors:
 
     Args:
         listener: the public listener.
-        clients: the connections.
+        registry: the connections.
         ready: whether the apps are known. A client that is answered "unknown channel" does not ask again, so nobody comes in before.
         drain_ms: over this time clients are closed.
     """
 
-    def __init__(self, listener: Listener, clients: Clients, ready: Callable[[], bool], drain_ms: int) -> None:
-        self._listener, self._clients, self._ready, self._drain_ms = listener, clients, ready, drain_ms
+    def __init__(self, listener: Listener, registry: Registry, ready: Callable[[], bool], drain_ms: int) -> None:
+        self._listener, self._registry, self._ready, self._drain_ms = listener, registry, ready, drain_ms
 
     @property
     def stop_seconds(self) -> float:
@@ -58,11 +58,11 @@ class Doors:
     async def close(self) -> None:
         """Take no more connections, close clients (3001) one by one, each after its commands under way, then finish."""
         await self._listener.stop_accepting()
-        self._clients.drain(self._drain_ms)
+        self._registry.drain(self._drain_ms)
         try:
             async with asyncio.timeout(self._drain_ms / 1000 + IN_FLIGHT_SECONDS):
-                await self._clients.all_gone()
+                await self._registry.all_gone()
         except TimeoutError:
-            log.warning("clients are closed with commands under way", clients=len(self._clients))
-        self._clients.close_all(CloseCode.SHUTDOWN)
+            log.warning("clients are closed with commands under way", clients=len(self._registry))
+        self._registry.close_all(CloseCode.SHUTDOWN)
         await self._listener.stop()

@@ -7,21 +7,23 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import Final, Protocol, assert_never
+from typing import Final, assert_never
 
 from causeway_common.bus import Deadline
 from causeway_common.contracts.codes import UnsubscribeCode
 from causeway_common.contracts.errors import CausewayError, ErrorName, unavailable
-from causeway_common.contracts.messages import FeedPublication, Head
+from causeway_common.contracts.messages import ClientInfo, FeedPublication, Head, NamespaceSpec
 from causeway_common.telemetry import get_logger
 from causeway_gateway.domain.feed import Deliver, Feed, Hold, Insufficient, Output, Read
-from causeway_gateway.domain.hub import Room
-from causeway_gateway.domain.protocol import Publication, Push, publication_of
+from causeway_gateway.domain.protocol import Publication, publication_of
+from causeway_gateway.domain.subscription import Subscription
 from causeway_gateway.domain.wheel import Entry
 from causeway_gateway.handlers import metrics
-from causeway_gateway.ports import FeedBus, Storage, Subscription, Tasks, Timers
+from causeway_gateway.handlers.fanout import Fanout, Subscriber
+from causeway_gateway.ports import FeedBus, Storage, Tasks, Timers
+from causeway_gateway.ports import Subscription as Listener
 
 log = get_logger("gateway.feeds")
 
@@ -37,37 +39,34 @@ RECONNECT_SPREAD_MS: Final = 3_000
 ASKED_SPREAD_MS: Final = 1_000
 
 
-class Subscriber(Protocol):
-    """A client in a room."""
-
-    def send(self, frame: bytes) -> None:
-        """Queue one frame."""
-        ...
-
-    def unsubscribed(self, channel: str, code: UnsubscribeCode) -> None:
-        """The server ended this subscription."""
-        ...
-
-
 class Channel:
     """One channel on this gateway. `feed` is None where the channel has no history."""
 
-    __slots__ = ("closed", "comparison", "feed", "holds", "listener", "name", "ready", "room")
+    __slots__ = ("closed", "comparison", "fanout", "feed", "holds", "listener", "members", "name", "ready", "tells")
 
-    def __init__(self, name: str, *, logged: bool) -> None:
+    def __init__(self, name: str, spec: NamespaceSpec) -> None:
         self.name = name
-        self.room: Room[Subscriber] = Room()
-        self.feed = Feed() if logged else None
-        self.listener: Subscription | None = None
+        self.fanout = Fanout(name, delta_publish=spec.delta_publish, conflate_tag=spec.conflate_tag)
+        self.feed = Feed() if spec.has_history else None
+        self.listener: Listener | None = None
+        self.members: Listener | None = None
         self.ready: asyncio.Future[None] | None = None
         self.comparison: Entry | None = None
         self.holds = 0
+        self.tells = False  # somebody wants to hear joins and leaves
         self.closed = False
 
     @property
     def idle(self) -> bool:
         """Whether nobody watches or is about to."""
-        return not self.holds and not self.room.members
+        return not self.holds and self.fanout.room.empty
+
+    def usable(self, spec: NamespaceSpec) -> bool:
+        """Whether a subscriber may join right now."""
+        ready = self.ready
+        if ready is None or not ready.done() or ready.exception() is not None:
+            return False
+        return self.members is not None or not spec.join_leave
 
 
 class Feeds:
@@ -78,11 +77,10 @@ class Feeds:
         storage: heads and missing publications.
         timers: coarse timers.
         tasks: where reads run.
-        encode: a push as one frame of the subscribers' transport.
     """
 
-    def __init__(self, bus: FeedBus, storage: Storage, timers: Timers, tasks: Tasks, encode: Callable[[Push], bytes]) -> None:
-        self._bus, self._storage, self._timers, self._tasks, self._encode = bus, storage, timers, tasks, encode
+    def __init__(self, bus: FeedBus, storage: Storage, timers: Timers, tasks: Tasks) -> None:
+        self._bus, self._storage, self._timers, self._tasks = bus, storage, timers, tasks
         self._channels: dict[str, Channel] = {}
         self._joining: deque[Channel] = deque()
         self._join_runs = self._compare_runs = False
@@ -97,9 +95,26 @@ class Feeds:
     @property
     def subscriptions(self) -> int:
         """How many subscriptions there are."""
-        return sum(len(channel.room.members) for channel in self._channels.values())
+        return sum(len(channel.fanout.room) for channel in self._channels.values())
 
-    async def enter(self, name: str, deadline: Deadline, *, logged: bool) -> Channel:
+    def occupancy(self) -> Mapping[str, int]:
+        """Each channel with subscribers, and how many."""
+        return {name: count for name, channel in self._channels.items() if (count := len(channel.fanout.room))}
+
+    def present(self, name: str) -> list[ClientInfo]:
+        """The subscribers of a channel that count in its presence."""
+        channel = self._channels.get(name)
+        return [] if channel is None else [sub.info for _, sub in channel.fanout.room if sub.presence]
+
+    def enter_now(self, name: str, spec: NamespaceSpec) -> Channel | None:
+        """As `enter`, where nothing needs to be waited for; None otherwise."""
+        channel = self._channels.get(name)
+        if channel is None or not channel.usable(spec):
+            return None
+        channel.holds += 1
+        return channel
+
+    async def enter(self, name: str, spec: NamespaceSpec, deadline: Deadline) -> Channel:
         """A channel that is listened to, its head known where it is logged. Kept until `release`.
 
         Raises:
@@ -107,10 +122,14 @@ class Feeds:
         """
         channel = self._channels.get(name)
         if channel is None:
-            channel = self._channels[name] = Channel(name, logged=logged)
+            channel = self._channels[name] = Channel(name, spec)
         channel.holds += 1
         try:
+            channel.tells |= spec.join_leave
             await self._readied(channel, deadline)
+            if channel.tells and channel.members is None:  # it was joined without them
+                channel.ready = None
+                await self._readied(channel, deadline)
         except BaseException:
             self.release(channel)
             raise
@@ -121,13 +140,13 @@ class Feeds:
         channel.holds -= 1
         self._may_close(channel)
 
-    def join(self, name: str, subscriber: Subscriber, next_offset: int) -> None:
+    def join(self, name: str, subscriber: Subscriber, subscription: Subscription) -> None:
         """Add a subscriber to a channel that is held."""
-        self._channels[name].room.add(subscriber, next_offset)
+        self._channels[name].fanout.room.add(subscriber, subscription)
 
     def leave(self, name: str, subscriber: Subscriber) -> None:
         """Remove a subscriber."""
-        if (channel := self._channels.get(name)) is not None and channel.room.remove(subscriber):
+        if (channel := self._channels.get(name)) is not None and channel.fanout.room.remove(subscriber):
             self._may_close(channel)
 
     def compare_soon(self, spread_ms: int) -> None:
@@ -178,6 +197,8 @@ class Feeds:
             if channel.listener is None:
                 received = partial(self._received, channel)
                 channel.listener = await self._bus.listen(channel.name, received, logged=channel.feed is not None)
+            if channel.tells and channel.members is None:
+                channel.members = await self._bus.listen_members(channel.name, channel.fanout.tell)
         await self._bus.flush()
         logged = [channel for channel in batch if channel.feed is not None]
         _settle([channel for channel in batch if channel.feed is None], None)
@@ -201,8 +222,9 @@ class Feeds:
         del self._channels[channel.name]
         if channel.comparison is not None:
             channel.comparison.cancel()
-        if channel.listener is not None:
-            self._tasks.spawn(channel.listener.close())
+        for listener in (channel.listener, channel.members):
+            if listener is not None:
+                self._tasks.spawn(listener.close())
 
     # --- what the feed brings
 
@@ -227,26 +249,19 @@ class Feeds:
                     self._tasks.spawn(self._repair(channel, since))
                 case Insufficient():
                     log.warning("a channel's log is another one or has holes here, its subscribers are told", channel=channel.name)
-                    self._tell(channel, list(channel.room.members))
+                    channel.fanout.forget()
+                    self._tell(channel, [subscriber for subscriber, _ in channel.fanout.room])
                 case _:
                     assert_never(output)
 
     def _deliver(self, channel: Channel, publication: Publication) -> None:
-        ready, missed = channel.room.due(publication.offset)
-        if ready:
-            frame = self._encode(Push(channel=channel.name, pub=publication))
-            for subscriber in ready:
-                subscriber.send(frame)
-            metrics.delivered.add(len(ready))
-        if missed:
+        if missed := channel.fanout.deliver(publication):
             self._tell(channel, missed)
 
     def _tell(self, channel: Channel, subscribers: list[Subscriber]) -> None:
         for subscriber in subscribers:
-            channel.room.remove(subscriber)
             subscriber.unsubscribed(channel.name, UnsubscribeCode.INSUFFICIENT)
         metrics.insufficient.add(len(subscribers))
-        self._may_close(channel)
 
     def _held(self, channel: Channel) -> None:
         if channel.feed is not None and not channel.closed:

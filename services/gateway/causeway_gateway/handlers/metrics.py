@@ -11,11 +11,18 @@ frames_in: Final = counters.counter("frames.in", "messages received from clients
 commands: Final = counters.counter("commands", "commands that asked another service, by kind", label="command")
 errors: Final = counters.counter("errors", "error replies to clients, by the error's name", label="error.type")
 closes: Final = counters.counter("closes", "connections closed by the server, by code", label="code")
-opened: Final = counters.counter("connections.opened", "connections opened")
+opened: Final = counters.counter("connections.opened", "connections opened, by transport", label="transport")
 delivered: Final = counters.counter("publications.delivered", "publications handed to a subscriber")
+skipped: Final = counters.counter(
+    "publications.skipped",
+    "publications not handed to a subscriber: filtered by tags, dropped or conflated for a slow reader",
+    label="reason",
+)
 feed_messages: Final = counters.counter("feed.messages", "feed messages received")
 gaps: Final = counters.counter("feed.gaps", "times that a channel's feed was behind and waited for what is missing")
 repairs: Final = counters.counter("feed.repairs", "reads of missing publications, by outcome")
 insufficient: Final = counters.counter("feed.insufficient", "subscribers told to subscribe again (2500)")
 recoveries: Final = counters.counter("recoveries", "subscriptions that recovered, by outcome")
+members_lost: Final = counters.counter("members.lost", "joins and leaves that could not be told")
+revoked: Final = counters.counter("tokens.revoked", "tokens refused because they were revoked")
 api_requests: Final = counters.counter("api.requests", "server API requests, by outcome")

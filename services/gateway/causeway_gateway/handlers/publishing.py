@@ -26,15 +26,31 @@ class Publisher:
         deadline: Deadline,
         info: ClientInfo | None = None,
         tags: dict[str, str] | None = None,
+        delta: bool = False,
+        version: int = 0,
+        version_epoch: str = "",
     ) -> StreamPosition | None:
-        """Publish one JSON value; returns its position, None in a channel without history.
+        """Publish one JSON value (any bytes in a binary namespace); returns its position, None in a channel without history.
+
+        Args:
+            channel: where to.
+            rule: the channel's.
+            data: what.
+            message_id: makes a repeat harmless where the channel has history.
+            deadline: of all of it.
+            info: the publisher, for a client's publication.
+            tags: for filters.
+            delta: it may go to subscribers as a patch.
+            version: above 0, it is left out where the channel has seen this version or a later one (and has history).
+            version_epoch: versions of another epoch are no later ones.
 
         Raises:
             CausewayError: 107, `data` is not one JSON value or too large; 100, 111: not taken, or the outcome is unknown.
         """
-        data = json_value(data)
+        data = data if rule.spec.binary else json_value(data)
         if not rule.spec.has_history:
-            await self._unlogged.publish(channel, data, info, tags)
+            await self._unlogged.publish(channel, data, info, tags, delta=delta)
             return None
-        reply = await self._storage.append(channel, rule, AppendItem(id=message_id, data=data, info=info, tags=tags), deadline)
+        item = AppendItem(id=message_id, data=data, info=info, tags=tags, delta=delta, version=version, version_epoch=version_epoch)
+        reply = await self._storage.append(channel, rule, item, deadline)
         return StreamPosition(offset=reply.offsets[0], epoch=reply.epoch)

@@ -1,4 +1,4 @@
-"""The chat app's methods. Messages live in the room's channel log and nowhere else; the room counts them."""
+"""The chat app's methods and hooks. Messages live in the room's channel log and nowhere else; the room counts them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,23 @@ from apps.chat.models import (
     RoomRef,
     Send,
     Sent,
+    Typing,
+    TypingPublished,
 )
 from apps.chat.rules import admit, require_member, require_user
-from causeway_logic import App, Channel, Context, Draft, History, PublicationPage, Reject
+from causeway_logic import App, Channel, Context, Draft, History, PublicationPage, Reject, SubscribeReply
 
 app = App("chat", version="0.1.0")
-rooms = app.namespace("chat", history=History(size=10_000, ttl="30d"), force_recovery=True)
+rooms = app.namespace(
+    "chat",
+    history=History(size=10_000, ttl="30d"),
+    force_recovery=True,
+    presence=True,
+    join_leave=True,
+    allow_presence_for_subscriber=True,
+    allow_history_for_subscriber=True,
+)
+typing = app.namespace("chat_typing", publish_rate_limit=5, slow_reader="drop")  # who misses one has missed nothing
 
 
 @app.rpc
@@ -75,11 +86,32 @@ async def history(ctx: Context, req: ReadHistory) -> Messages:
 
 
 @rooms.on_subscribe
-async def may_watch(ctx: Context, channel: Channel) -> None:
-    """Only members watch a room."""
+async def may_watch(ctx: Context, channel: Channel) -> SubscribeReply:
+    """Only members watch a room; the answer tells its name and how many they are."""
+    room = await _room_of(ctx, channel)
+    return SubscribeReply(data={"name": room.name, "members": len(room.members)})
+
+
+@typing.on_subscribe
+async def may_watch_typing(ctx: Context, channel: Channel) -> None:
+    """Only members see who is typing."""
+    await _room_of(ctx, channel)
+
+
+@typing.on_publish
+async def is_typing(ctx: Context, channel: Channel, data: Typing) -> TypingPublished:
+    """A member types, or has stopped; the others are told who, whatever the client said about that."""
+    await _room_of(ctx, channel)
+    return TypingPublished(type="typing", user=ctx.user, typing=data.typing)
+
+
+async def _room_of(ctx: Context, channel: Channel) -> Room:
+    """The room of a channel. Raises Reject 404 where there is none, 403 for anybody but its members."""
     if not 0 < len(channel.id) <= ROOM_ID_MAX_CHARS:
         raise Reject(404, "no such room")
-    require_member(await ctx.entity(Room, channel.id).get(), ctx.user)
+    room = await ctx.entity(Room, channel.id).get()
+    require_member(room, ctx.user)
+    return room
 
 
 def rfc3339(moment: datetime) -> str:

@@ -82,3 +82,16 @@ class Messages(BaseModel):
     """Answer of `chat.history`, oldest first."""
 
     messages: list[Message]
+
+
+class Typing(BaseModel):
+    """What a client publishes to `chat_typing:<room>`."""
+
+    typing: bool
+
+
+class TypingPublished(Typing):
+    """What the members of the room get."""
+
+    type: Literal["typing"]
+    user: str

@@ -2,83 +2,21 @@
 
 from __future__ import annotations
 
-import inspect
 import re
-import typing
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Final, TypedDict, TypeVar, Unpack, overload
+from typing import Any, Final, TypeVar, Unpack, overload
 
 from pydantic import TypeAdapter
 
-from causeway_common.contracts.messages import Manifest, MethodSpec, NamespaceSpec
+from causeway_common.contracts.messages import Manifest, MethodSpec
 from causeway_common.contracts.names import IDENTIFIER_RULE, is_app_name, is_identifier
-from causeway_common.runtime.durations import parse_duration
+from causeway_logic.domain.namespace import History, Namespace, NamespaceOptions
+from causeway_logic.domain.signatures import Hook, Input, hook, parameters, type_hints
 from causeway_logic.domain.values import read_input, write_output
 
 F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
 _VERSION: Final = re.compile(r"\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?")
-
-
-class History:
-    """That the channels of a namespace are logged: the newest `size` publications, each for `ttl` (`7d`, `12h`).
-
-    Raises:
-        ValueError: a size or time below one, or no duration.
-    """
-
-    __slots__ = ("size", "ttl_ms")
-
-    def __init__(self, *, size: int, ttl: str) -> None:
-        self.size, self.ttl_ms = size, parse_duration(ttl)
-        if size < 1 or self.ttl_ms < 1:
-            raise ValueError("a history needs a size and a time to live above zero")
-
-
-class NamespaceOptions(TypedDict, total=False):
-    """What a namespace allows without asking; nothing by default. The names and meanings are the configured namespaces'."""
-
-    force_recovery: bool
-    force_positioning: bool
-    allow_subscribe_for_client: bool
-    allow_subscribe_for_anonymous: bool
-    allow_publish_for_client: bool
-    allow_publish_for_anonymous: bool
-    allow_publish_for_subscriber: bool
-    allow_history_for_client: bool
-    allow_history_for_anonymous: bool
-    allow_history_for_subscriber: bool
-
-
-class Namespace:
-    """A namespace of an app. Made by `App.namespace`."""
-
-    def __init__(self, name: str, history: History | None, options: NamespaceOptions) -> None:
-        self.name, self.history = name, history
-        self._options = options
-        self.subscribe_hook: Callable[..., Awaitable[Any]] | None = None
-
-    def on_subscribe(self, hook: F) -> F:
-        """Ask `async def hook(ctx: Context, channel: Channel) -> None` before each subscription; it alone decides.
-
-        It raises `Reject` to deny.
-
-        Raises:
-            TypeError: it is not `async def`, or does not take these two.
-            ValueError: the namespace has a hook already.
-        """
-        if len(_parameters(hook, "a subscribe hook")) != 2:
-            raise TypeError("a subscribe hook takes the context and the channel")
-        if self.subscribe_hook is not None:
-            raise ValueError(f"the namespace {self.name} has a subscribe hook already")
-        self.subscribe_hook = hook
-        return hook
-
-    def spec(self) -> NamespaceSpec:
-        """The namespace as the manifest announces it."""
-        size, ttl = (self.history.size, self.history.ttl_ms) if self.history else (0, 0)
-        hooked = self.subscribe_hook is not None
-        return NamespaceSpec(name=self.name, history_size=size, history_ttl_ms=ttl, subscribe_hook=hooked, **self._options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +57,8 @@ class App:
         self.name, self.version = name, version
         self.methods: dict[str, Method] = {}
         self.namespaces: dict[str, Namespace] = {}
+        self.connect_hook: Hook | None = None
+        self.refresh_hook: Hook | None = None
 
     @overload
     def rpc(self, handler: F, /) -> F: ...
@@ -147,16 +87,42 @@ class App:
 
         return declare if handler is None else declare(handler)
 
+    def on_connect(self, function: F) -> F:
+        """Ask `async def hook(ctx: Context, request: ConnectRequest) -> ConnectReply` about each client that comes without a token.
+
+        Asked where the gateway's `client.connect_app` names this app. It raises `Reject` to deny.
+
+        Raises:
+            TypeError: it is not `async def`, or does not take these two.
+            ValueError: the app has a connect hook already.
+        """
+        made = hook(function, "a connect hook", ("the context", "the request"), Input.NONE)
+        self.connect_hook = self._once("connect", self.connect_hook, made)
+        return function
+
+    def on_refresh(self, function: F) -> F:
+        """Ask `async def hook(ctx: Context) -> RefreshReply` when a connection that the connect hook let in is about to expire.
+
+        It says until when the connection goes on (`ctx.meta` is what the connect hook noted), or raises `Reject` to end it.
+
+        Raises:
+            TypeError: it is not `async def`, or does not take the context alone.
+            ValueError: the app has a refresh hook already.
+        """
+        made = hook(function, "a refresh hook", ("the context",), Input.NONE)
+        self.refresh_hook = self._once("refresh", self.refresh_hook, made)
+        return function
+
     def namespace(self, name: str, *, history: History | None = None, **options: Unpack[NamespaceOptions]) -> Namespace:
         """Declare the channels `name:…` as this app's own.
 
         Args:
             name: a name as an app's.
             history: how they are logged; None: not at all.
-            options: what is allowed without a hook.
+            options: as `NamespaceOptions` says.
 
         Raises:
-            ValueError: the name is taken or is no name.
+            ValueError: the name is taken or is no name; options that are unknown, of the wrong kind, or contradict each other, all told.
         """
         if not is_identifier(name) or name in self.namespaces:
             raise ValueError(f"a namespace's name is {IDENTIFIER_RULE}, declared once; got {name!r}")
@@ -167,20 +133,28 @@ class App:
         """What the runner announces."""
         methods = [MethodSpec(name=method.name, concurrent=method.concurrent) for method in self.methods.values()]
         namespaces = [namespace.spec() for namespace in self.namespaces.values()]
-        return Manifest(app=self.name, version=self.version, methods=methods, namespaces=namespaces)
+        return Manifest(
+            app=self.name,
+            version=self.version,
+            methods=methods,
+            namespaces=namespaces,
+            connect_hook=self.connect_hook is not None,
+            refresh_hook=self.refresh_hook is not None,
+        )
+
+    def _once(self, what: str, before: Hook | None, made: Hook) -> Hook:
+        if before is not None:
+            raise ValueError(f"the app {self.name} has a {what} hook already")
+        return made
 
 
 def _method(function: Callable[..., Awaitable[Any]], concurrent: bool) -> Method:
     name: str = getattr(function, "__name__", "")
     if not is_identifier(name):
         raise ValueError(f"a method's name is {IDENTIFIER_RULE}, got {name!r}")
-    parameters = _parameters(function, name)
-    try:
-        hints = typing.get_type_hints(function, include_extras=True)
-    except NameError as error:
-        raise TypeError(f"an annotation of {name} is not known where it stands: {error}") from error
     taken: TypeAdapter[Any] | None = None
-    match parameters:
+    names, hints = parameters(function, name), type_hints(function, name)
+    match names:
         case [_]:
             pass
         case [_, request] if request in hints:
@@ -189,9 +163,3 @@ def _method(function: Callable[..., Awaitable[Any]], concurrent: bool) -> Method
             raise TypeError(f"{name} takes the context, then at most one annotated input")
     returned: Any = hints.get("return", type(None))
     return Method(name, function, taken, TypeAdapter(returned), concurrent)
-
-
-def _parameters(function: Callable[..., Any], what: str) -> list[str]:
-    if not inspect.iscoroutinefunction(function):
-        raise TypeError(f"{what} must be `async def`")
-    return list(inspect.signature(function).parameters)

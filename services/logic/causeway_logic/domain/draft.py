@@ -10,7 +10,7 @@ from causeway_common.contracts.names import CHANNEL_MAX_BYTES, is_identifier, na
 from causeway_logic.domain.values import json_bytes, json_map
 
 if TYPE_CHECKING:
-    from causeway_logic.domain.declare import History
+    from causeway_logic.domain.namespace import History
 
 M = TypeVar("M")
 

@@ -66,6 +66,22 @@ def moment(milliseconds: int) -> datetime:
     return _EPOCH + timedelta(milliseconds=milliseconds)
 
 
+def milliseconds(when: datetime) -> int:
+    """The milliseconds since the Unix epoch of a time of day, rounded up: an expiry is never early, and never 0.
+
+    Raises:
+        TypeError: it has no time zone.
+    """
+    if when.tzinfo is None:
+        raise TypeError(f"a time needs a time zone (ctx.now() has one), got {when!r}")
+    return max(1, -((_EPOCH - when) // timedelta(milliseconds=1)))
+
+
+def optional_json(data: bytes | None) -> Any:
+    """The value of one JSON text, None for none. Raises ValueError where it is no JSON."""
+    return None if data is None else from_json(data)
+
+
 def read_input(adapter: TypeAdapter[Any], data: bytes) -> Any:
     """The typed value of a client's JSON, strictly: a number is no string.
 

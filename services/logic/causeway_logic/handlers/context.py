@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from structlog.stdlib import BoundLogger
 
 from causeway_common.bus import Deadline
 from causeway_common.contracts.messages import HistoryRequest
 from causeway_logic.domain.shape import Shape
-from causeway_logic.domain.values import PublicationPage, moment
+from causeway_logic.domain.values import PublicationPage, moment, optional_json
 from causeway_logic.handlers.entity import Entity, Scope
 
 M = TypeVar("M")
@@ -26,14 +26,26 @@ class Context:
         log: the app's logger; its lines carry the trace id.
     """
 
-    __slots__ = ("_scope", "client", "deadline", "log", "user")
+    __slots__ = ("_info", "_meta", "_scope", "client", "deadline", "log", "user")
 
-    def __init__(self, scope: Scope, client: str, log: BoundLogger) -> None:
-        self._scope = scope
+    def __init__(
+        self, scope: Scope, client: str, log: BoundLogger, *, info: bytes | None = None, meta: bytes | None = None
+    ) -> None:
+        self._scope, self._info, self._meta = scope, info, meta
         self.user: str = scope.user
         self.client: str = client
         self.deadline: Deadline = scope.deadline
         self.log: BoundLogger = log
+
+    @property
+    def info(self) -> Any:
+        """What the client's token or the connect hook says beside the user, decoded; None for nothing."""
+        return optional_json(self._info)
+
+    @property
+    def meta(self) -> Any:
+        """What the connection's hook or token noted for later hooks (refresh, sub_refresh), decoded; None for nothing."""
+        return optional_json(self._meta)
 
     def now(self) -> datetime:
         """The time of day, aware, in UTC. The only clock: tests move it."""

@@ -12,9 +12,9 @@ from causeway_common.contracts.codec import encode_item
 from causeway_common.contracts.errors import unavailable
 from causeway_common.contracts.messages import CommitReply, CommitRequest, Document, JsonMap
 from causeway_common.telemetry import Counters
-from causeway_logic.domain.declare import History
 from causeway_logic.domain.draft import Draft
 from causeway_logic.domain.identity import Identity
+from causeway_logic.domain.namespace import History
 from causeway_logic.domain.reject import Reject
 from causeway_logic.domain.shape import Shape, merged
 from causeway_logic.handlers.locks import EntityLocks

@@ -7,9 +7,10 @@ from typing import Final
 
 import msgspec
 
-from causeway_gateway.domain.protocol import Command, ProtocolError, Push, Reply
+from causeway_gateway.domain.protocol import Command, ConnectPush, ConnectRequest, ProtocolError, Push, Reply
 
 _decoder: Final = msgspec.json.Decoder(Command)
+_connect_decoder: Final = msgspec.json.Decoder(ConnectRequest | None)
 _encoder: Final = msgspec.json.Encoder()
 
 _ESCAPES: Final = re.compile(
@@ -66,6 +67,25 @@ def encode(reply: Reply) -> bytes:
     return _encoder.encode(reply)
 
 
-def encode_push(push: Push) -> bytes:
-    """A push, as `encode`."""
-    return _encoder.encode(Reply(push=push))
+def decode_connect(body: bytes) -> list[Command]:
+    """The connect command of a unidirectional client, whose whole message is the request; nothing and `null` are an empty one.
+
+    Raises:
+        ProtocolError: no connect request.
+    """
+    try:
+        request = _connect_decoder.decode(body) if body.strip() else None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ProtocolError(f"not a connect request: {error}") from error
+    return [Command(id=1, connect=request or ConnectRequest())]
+
+
+def encode_uni(reply: Reply) -> bytes:
+    """What a unidirectional client is sent: bare pushes, the answer to its connect request as one of them, pings as `{}`."""
+    push = reply.push
+    if (result := reply.connect) is not None:
+        push = Push(connect=ConnectPush(**{name: getattr(result, name) for name in _CONNECT_FIELDS}))
+    return _encoder.encode(push if push is not None else Push())
+
+
+_CONNECT_FIELDS: Final = ConnectPush.__struct_fields__

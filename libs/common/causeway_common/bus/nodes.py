@@ -1,0 +1,96 @@
+"""Who lives: every process puts itself into the KV bucket `cw_nodes`, again every few seconds, and takes itself out when it leaves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from causeway_common.bus.buckets import LiveBucket
+from causeway_common.bus.connection import Bus
+from causeway_common.bus.deadline import Deadline
+from causeway_common.bus.jetstream import put
+from causeway_common.contracts.codec import decode, encode
+from causeway_common.contracts.errors import CausewayError
+from causeway_common.contracts.messages import NodeBeat
+from causeway_common.contracts.subjects import KV_NODES, NODES_STREAM
+from causeway_common.telemetry import get_logger
+
+log = get_logger("nodes")
+BEAT_SECONDS: Final = 5.0
+RETRY_SECONDS: Final = 0.25
+SILENT_MS: Final = 15_000
+
+
+class Nodes:
+    """Announces this process and knows the others.
+
+    Args:
+        bus: the connection.
+        service: of this process.
+        node: its id.
+        version: its version.
+        clock: monotonic milliseconds, by which silence is measured: from when a beat was heard here, clocks differ.
+        wall: milliseconds since the Unix epoch, told along.
+    """
+
+    def __init__(
+        self, bus: Bus, *, service: str, node: str, version: str, clock: Callable[[], int], wall: Callable[[], int]
+    ) -> None:
+        self._bus, self._service, self._node, self._version = bus, service, node, version
+        self._clock, self._wall = clock, wall
+        self._started = wall()
+        self._heard: dict[str, tuple[NodeBeat, int]] = {}
+        self._bucket = LiveBucket(bus, NODES_STREAM, KV_NODES, self._changed)
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Announce this process, durably in the bucket, and begin to follow it; waits until both is done."""
+        await self._bucket.start()
+        while not await self._beat():  # noqa: ASYNC110 - trying again, there is no event to wait for
+            await asyncio.sleep(RETRY_SECONDS)
+        await self._bucket.loaded()
+        self._task = asyncio.get_running_loop().create_task(self._beat_on())
+
+    async def stop(self) -> None:
+        """Take this process out."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._bucket.stop()
+        try:
+            await put(self._bus, KV_NODES.at(node=self._node), b"", Deadline.after(1))
+        except CausewayError as error:
+            log.debug("this process could not take itself out, it will be seen to be silent", reason=error.message)
+
+    def living(self, service: str) -> list[str]:
+        """The ids of a service's processes that were heard of within the last 15 seconds."""
+        silent = self._clock() - SILENT_MS
+        return [node for node, (beat, at) in self._heard.items() if beat.service == service and at > silent]
+
+    def _changed(self, subject: str, body: bytes) -> None:
+        if not body:
+            self._heard.pop(KV_NODES.fields(subject)["node"], None)
+            return
+        try:
+            beat = decode(body, NodeBeat)
+        except CausewayError as error:
+            log.warning("a node's entry cannot be read", subject=subject, reason=error.message)
+            return
+        known = self._heard.get(beat.node)
+        if known is None or known[0].at_ms != beat.at_ms:
+            self._heard[beat.node] = (beat, self._clock())
+
+    async def _beat(self) -> bool:
+        beat = NodeBeat(node=self._node, service=self._service, version=self._version, started_ms=self._started, at_ms=self._wall())
+        try:
+            await put(self._bus, KV_NODES.at(node=self._node), encode(beat), Deadline.after(2))
+        except CausewayError as error:
+            log.debug("this process cannot be announced yet", reason=error.message)
+            return False
+        return True
+
+    async def _beat_on(self) -> None:
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            await self._beat()

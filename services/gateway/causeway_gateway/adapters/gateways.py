@@ -1,0 +1,165 @@
+"""The other gateways over the bus, this one in process; revocations and idempotency keys in their buckets."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final, Protocol
+
+from causeway_common.bus import Bus, Call, Deadline
+from causeway_common.bus.buckets import LiveBucket
+from causeway_common.bus.connection import NoRespondersError
+from causeway_common.bus.jetstream import create, put
+from causeway_common.bus.nodes import Nodes
+from causeway_common.contracts import messages as m
+from causeway_common.contracts import verbs as v
+from causeway_common.contracts.codec import decode, encode
+from causeway_common.contracts.errors import CausewayError
+from causeway_common.contracts.ids import derived_id
+from causeway_common.contracts.subjects import KV_KEYS, KV_REVOCATIONS, REVOCATIONS_STREAM
+from causeway_common.contracts.verbs import Rep, Req, Verb
+from causeway_common.telemetry import get_logger
+from causeway_gateway.ports import GoneError
+
+log = get_logger("gateway.gateways")
+SERVICE: Final = "gateway"
+SERVED_MAX: Final = 1_024
+
+
+class Answers(Protocol):
+    """What this gateway answers to the others (`handlers.cluster.Local`)."""
+
+    async def control(self, request: m.ControlRequest, deadline: Deadline, /) -> m.ControlReply:
+        """Carry out a command."""
+        ...
+
+    async def presence(self, request: m.PresenceRequest, deadline: Deadline, /) -> m.PresenceReply:
+        """Who is subscribed."""
+        ...
+
+    async def presence_stats(self, request: m.PresenceStatsRequest, deadline: Deadline, /) -> m.PresenceStatsReply:
+        """How many are subscribed."""
+        ...
+
+    async def channels(self, request: m.ChannelsRequest, deadline: Deadline, /) -> m.ChannelsReply:
+        """A page of the channels."""
+        ...
+
+    async def info(self, request: m.NodeInfoRequest, deadline: Deadline, /) -> m.NodeInfo:
+        """How it is."""
+        ...
+
+    async def emulate(self, request: m.EmulateRequest, deadline: Deadline, /) -> m.EmulateReply:
+        """A frame for a connection."""
+        ...
+
+
+class BusGateways:
+    """`ports.Gateways` over the bus."""
+
+    def __init__(self, bus: Bus, nodes: Nodes, node: str, own: Answers) -> None:
+        self._bus, self._nodes, self._node, self._own = bus, nodes, node, own
+
+    async def start(self) -> None:
+        """Answer the other gateways."""
+        await self._serve(v.CONTROL, self._own.control)
+        await self._serve(v.PRESENCE, self._own.presence)
+        await self._serve(v.PRESENCE_STATS, self._own.presence_stats)
+        await self._serve(v.CHANNELS, self._own.channels)
+        await self._serve(v.NODE_INFO, self._own.info)
+        await self._serve(v.EMULATE, self._own.emulate)
+        await self._bus.flush()
+
+    async def stop(self) -> None:
+        """Answer no more."""
+        await self._bus.stop_serving()
+
+    def living(self) -> list[str]:
+        """Every gateway that lives, this one first."""
+        return [self._node, *(node for node in self._nodes.living(SERVICE) if node != self._node)]
+
+    async def control(self, node: str, request: m.ControlRequest, deadline: Deadline) -> m.ControlReply:
+        """Carry out a command there."""
+        return await self._ask(v.CONTROL, self._own.control, node, request, deadline)
+
+    async def presence(self, node: str, request: m.PresenceRequest, deadline: Deadline) -> m.PresenceReply:
+        """Who is subscribed there."""
+        return await self._ask(v.PRESENCE, self._own.presence, node, request, deadline)
+
+    async def presence_stats(self, node: str, request: m.PresenceStatsRequest, deadline: Deadline) -> m.PresenceStatsReply:
+        """How many are subscribed there."""
+        return await self._ask(v.PRESENCE_STATS, self._own.presence_stats, node, request, deadline)
+
+    async def channels(self, node: str, request: m.ChannelsRequest, deadline: Deadline) -> m.ChannelsReply:
+        """A page of the channels there."""
+        return await self._ask(v.CHANNELS, self._own.channels, node, request, deadline)
+
+    async def info(self, node: str, request: m.NodeInfoRequest, deadline: Deadline) -> m.NodeInfo:
+        """How it is."""
+        return await self._ask(v.NODE_INFO, self._own.info, node, request, deadline)
+
+    async def emulate(self, node: str, request: m.EmulateRequest, deadline: Deadline) -> m.EmulateReply:
+        """A frame for a connection there."""
+        return await self._ask(v.EMULATE, self._own.emulate, node, request, deadline)
+
+    async def _ask(
+        self, verb: Verb[Req, Rep], own: Callable[[Req, Deadline], Awaitable[Rep]], node: str, request: Req, deadline: Deadline
+    ) -> Rep:
+        if node == self._node:
+            return await own(request, deadline)
+        try:
+            return await self._bus.request(verb, request, deadline, node=node)
+        except NoRespondersError as error:
+            raise GoneError(error.name, error.message) from error
+
+    async def _serve(self, verb: Verb[Req, Rep], own: Callable[[Req, Deadline], Awaitable[Rep]]) -> None:
+        async def answer(request: Req, call: Call) -> Rep:
+            return await own(request, call.deadline)
+
+        await self._bus.serve(verb, answer, queue="", limit=SERVED_MAX, node=self._node)
+
+
+class BusRevocations:
+    """`ports.Revoker` over the bucket `cw_revocations`, and its live copy.
+
+    Args:
+        bus: the connection.
+        heard: called with each revocation, also with those that were there before; must be quick and not raise.
+    """
+
+    def __init__(self, bus: Bus, heard: Callable[[m.Revocation], None]) -> None:
+        self._bus, self._heard = bus, heard
+        self._bucket = LiveBucket(bus, REVOCATIONS_STREAM, KV_REVOCATIONS, self._changed)
+
+    async def start(self) -> None:
+        """Follow the bucket; returns once it was read: nobody comes in with a revoked token before."""
+        await self._bucket.start()
+        await self._bucket.loaded()
+
+    async def stop(self) -> None:
+        """Follow no more."""
+        await self._bucket.stop()
+
+    async def revoke(self, revocation: m.Revocation, deadline: Deadline) -> None:
+        """Keep it, durably."""
+        kind = "user" if revocation.user is not None else "client" if revocation.client else "jti"
+        name = derived_id(revocation.user or revocation.client or revocation.jti)
+        await put(self._bus, KV_REVOCATIONS.at(kind=kind, id=name), encode(revocation), deadline)
+
+    def _changed(self, subject: str, body: bytes) -> None:
+        if not body:
+            return
+        try:
+            self._heard(decode(body, m.Revocation))
+        except CausewayError as error:
+            log.error("a revocation cannot be read and is not applied", subject=subject, reason=error.message)  # noqa: TRY400 - one line
+
+
+class BusKeys:
+    """`ports.Keys` over the bucket `cw_keys`, whose entries live for five minutes."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def claim(self, channel: str, key: str, deadline: Deadline) -> bool:
+        """Whether the key is new; JetStream decides."""
+        return await create(self._bus, KV_KEYS.at(channel=derived_id(channel), key=derived_id(key)), b"1", deadline)

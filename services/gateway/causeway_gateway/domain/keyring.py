@@ -1,0 +1,45 @@
+"""The keys of the server API: who has which, and what each may."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from causeway_common.contracts.names import namespace_of
+
+
+@dataclass(frozen=True, slots=True)
+class ApiCaller:
+    """Who asks: the key's name, and the methods and namespaces it may use (None: all)."""
+
+    name: str
+    methods: frozenset[str] | None = None
+    namespaces: frozenset[str] | None = None
+
+    def may_call(self, method: str) -> bool:
+        """Whether this method is allowed."""
+        return self.methods is None or method in self.methods
+
+    def may_use(self, channel: str) -> bool:
+        """Whether channels of this namespace are allowed."""
+        return self.namespaces is None or namespace_of(channel) in self.namespaces
+
+
+class KeyRing:
+    """All keys."""
+
+    def __init__(self, keys: Iterable[tuple[str, ApiCaller]]) -> None:
+        self._keys = [(key.encode(), caller) for key, caller in keys if key]
+
+    def __len__(self) -> int:
+        """How many keys there are."""
+        return len(self._keys)
+
+    def authorize(self, key: str) -> ApiCaller | None:
+        """Who has this key; None: nobody. Every key is compared, in constant time, so that the time tells nothing."""
+        given, found = key.encode("utf-8", "surrogatepass"), None
+        for known, caller in self._keys:
+            if hmac.compare_digest(given, known):
+                found = caller
+        return found

@@ -1,0 +1,71 @@
+"""Whose token is this? Verified here, with the keys fetched where they are missing, and checked against what was revoked."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+from causeway_common.bus import Deadline
+from causeway_gateway.domain.revocations import Revocations
+from causeway_gateway.domain.tokens import Expired, Granted, GrantedSubscription, Invalid, KeyMissing, Tokens
+from causeway_gateway.handlers import metrics
+
+NeedKey = Callable[[str, Deadline], Awaitable[object]]
+V = TypeVar("V", Granted | Expired | Invalid, GrantedSubscription | Expired | Invalid)
+REVOKED: Final = Invalid("it was revoked")
+
+
+class Identity:
+    """Verifies tokens.
+
+    Args:
+        connection: verifies connection tokens.
+        subscription: verifies subscription tokens.
+        revocations: what is good no more.
+        need_key: has the key of this id fetched, if that is possible; it returns when it was tried.
+        wall: milliseconds since the Unix epoch.
+    """
+
+    def __init__(
+        self, connection: Tokens, subscription: Tokens, revocations: Revocations, need_key: NeedKey, wall: Callable[[], int]
+    ) -> None:
+        self._connection, self._subscription, self._revocations = connection, subscription, revocations
+        self._need_key, self._wall = need_key, wall
+
+    def connection_now(self, token: str, client: str) -> Granted | Expired | Invalid | None:
+        """The verdict on a connection token; None where a key must be fetched before."""
+        verdict = self._connection.verify(token, self._wall())
+        return None if isinstance(verdict, KeyMissing) else self._unrevoked(verdict, client)
+
+    async def connection(self, token: str, client: str, deadline: Deadline) -> Granted | Expired | Invalid:
+        """The verdict on a connection token.
+
+        Raises:
+            CausewayError: 100 unavailable: the keys cannot be fetched.
+        """
+        verdict = self._connection.verify(token, self._wall())
+        if isinstance(verdict, KeyMissing):
+            await self._need_key(verdict.kid, deadline)
+            verdict = self._connection.verify(token, self._wall())
+        return Invalid("no key has its id") if isinstance(verdict, KeyMissing) else self._unrevoked(verdict, client)
+
+    def subscription_now(self, token: str, client: str) -> GrantedSubscription | Expired | Invalid | None:
+        """As `connection_now`, of a subscription token."""
+        verdict = self._subscription.verify_subscription(token, self._wall())
+        return None if isinstance(verdict, KeyMissing) else self._unrevoked(verdict, client)
+
+    async def subscription(self, token: str, client: str, deadline: Deadline) -> GrantedSubscription | Expired | Invalid:
+        """As `connection`, of a subscription token."""
+        verdict = self._subscription.verify_subscription(token, self._wall())
+        if isinstance(verdict, KeyMissing):
+            await self._need_key(verdict.kid, deadline)
+            verdict = self._subscription.verify_subscription(token, self._wall())
+        return Invalid("no key has its id") if isinstance(verdict, KeyMissing) else self._unrevoked(verdict, client)
+
+    def _unrevoked(self, verdict: V, client: str) -> V | Invalid:
+        if isinstance(verdict, Granted | GrantedSubscription) and self._revocations.revoked(
+            verdict.user, client, verdict.jti, verdict.issued_at, self._wall()
+        ):
+            metrics.revoked.add()
+            return REVOKED
+        return verdict

@@ -1,0 +1,211 @@
+"""A namespace as an app declares it: its history, its options, its hooks. Faults are told where it is declared, all at once."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, Literal, TypedDict, TypeVar
+
+import msgspec
+
+from causeway_common.contracts.messages import NamespaceSpec
+from causeway_common.runtime.durations import parse_duration
+from causeway_logic.domain.signatures import Hook, Input, hook
+
+F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
+DELTA_TYPES: Final = ("fossil",)
+RECOVERY_MODES: Final = ("stream", "cache")
+SLOW_READERS: Final = ("close", "drop", "conflate")
+
+
+class History:
+    """That the channels of a namespace are logged: the newest `size` publications, each for `ttl` (`7d`, `12h`).
+
+    `meta_ttl`: how long a quiet channel's position is remembered, at least `ttl`; storage's own time when left out.
+
+    Raises:
+        ValueError: a size or time below one, no duration, or a `meta_ttl` below `ttl`.
+    """
+
+    __slots__ = ("meta_ttl_ms", "size", "ttl_ms")
+
+    def __init__(self, *, size: int, ttl: str, meta_ttl: str = "") -> None:
+        self.size, self.ttl_ms = size, parse_duration(ttl)
+        self.meta_ttl_ms = parse_duration(meta_ttl) if meta_ttl else 0
+        if size < 1 or self.ttl_ms < 1:
+            raise ValueError("a history needs a size and a time to live above zero")
+        if meta_ttl and self.meta_ttl_ms < self.ttl_ms:
+            raise ValueError("a history's meta_ttl is at least its ttl")
+
+
+class NamespaceOptions(TypedDict, total=False):
+    """A namespace's options; all off by default. The names and meanings are the configured namespaces'.
+
+    `allow_…` is what clients may do without a hook being asked. `force_recovery_mode`: `stream` gives a returning client what it missed,
+    `cache` the newest publication. `slow_reader`: `close`, `drop`, or `conflate` to the newest (per value of the tag `conflate_tag`).
+    `publish_rate_limit`: publications of one connection in a second. `binary`: any bytes instead of JSON.
+    """
+
+    force_recovery: bool
+    force_recovery_mode: Literal["stream", "cache"]
+    force_positioning: bool
+    presence: bool
+    join_leave: bool
+    force_push_join_leave: bool
+    allow_subscribe_for_client: bool
+    allow_subscribe_for_anonymous: bool
+    allow_publish_for_client: bool
+    allow_publish_for_anonymous: bool
+    allow_publish_for_subscriber: bool
+    allow_history_for_client: bool
+    allow_history_for_anonymous: bool
+    allow_history_for_subscriber: bool
+    allow_presence_for_client: bool
+    allow_presence_for_anonymous: bool
+    allow_presence_for_subscriber: bool
+    allow_user_limited_channels: bool
+    allow_tags_filter: bool
+    allowed_delta_types: list[str]
+    delta_publish: bool
+    channel_regex: str
+    binary: bool
+    publish_rate_limit: int
+    slow_reader: Literal["close", "drop", "conflate"]
+    conflate_tag: str
+    lifecycle_events: bool
+    occupancy_events: bool
+
+
+class Namespace:
+    """A namespace of an app. Made by `App.namespace`.
+
+    Raises:
+        ValueError: an option that is not known, has a value of the wrong kind, or contradicts another.
+    """
+
+    def __init__(self, name: str, history: History | None, options: Mapping[str, Any]) -> None:
+        self.name, self.history = name, history
+        self._spec = _spec(name, history, options)
+        self.subscribe_hook: Hook | None = None
+        self.sub_refresh_hook: Hook | None = None
+        self.publish_hook: Hook | None = None
+
+    @property
+    def binary(self) -> bool:
+        """Whether its publications are any bytes instead of JSON."""
+        return self._spec.binary
+
+    def on_subscribe(self, function: F) -> F:
+        """Ask `async def hook(ctx: Context, channel: Channel) -> SubscribeReply | None` before each subscription; it alone decides.
+
+        It returns nothing for a plain yes and raises `Reject` to deny. An annotated third parameter gets what the client sent along.
+
+        Raises:
+            TypeError: it is not `async def`, or does not take these.
+            ValueError: the namespace has a subscribe hook already.
+        """
+        made = hook(function, "a subscribe hook", ("the context", "the channel"), Input.OPTIONAL)
+        self.subscribe_hook = self._once("subscribe", self.subscribe_hook, made)
+        return function
+
+    def on_sub_refresh(self, function: F) -> F:
+        """Ask `async def hook(ctx: Context, channel: Channel) -> RefreshReply` when a subscription that a hook gave is about to expire.
+
+        It says until when it goes on, or raises `Reject` to end it.
+
+        Raises:
+            TypeError: it is not `async def`, or does not take these two.
+            ValueError: the namespace has a sub_refresh hook already.
+        """
+        made = hook(function, "a sub_refresh hook", ("the context", "the channel"), Input.NONE)
+        self.sub_refresh_hook = self._once("sub_refresh", self.sub_refresh_hook, made)
+        return function
+
+    def on_publish(self, function: F) -> F:
+        """Ask `async def hook(ctx: Context, channel: Channel, data: Model)` before each publication of a client; it alone decides.
+
+        `data` may be annotated with any type that pydantic can validate; what does not fit is 107 with the field's path. What the hook
+        returns is published instead, None leaves the data as it was; it raises `Reject` to deny. In a `binary` namespace both are bytes.
+
+        Raises:
+            TypeError: it is not `async def`, or does not take these three.
+            ValueError: the namespace has a publish hook already.
+        """
+        made = hook(function, "a publish hook", ("the context", "the channel"), Input.REQUIRED)
+        self.publish_hook = self._once("publish", self.publish_hook, made)
+        return function
+
+    def spec(self) -> NamespaceSpec:
+        """The namespace as the manifest announces it."""
+        return msgspec.structs.replace(
+            self._spec,
+            subscribe_hook=self.subscribe_hook is not None,
+            sub_refresh_hook=self.sub_refresh_hook is not None,
+            publish_hook=self.publish_hook is not None,
+        )
+
+    def _once(self, what: str, before: Hook | None, made: Hook) -> Hook:
+        if before is not None:
+            raise ValueError(f"the namespace {self.name} has a {what} hook already")
+        return made
+
+
+def _spec(name: str, history: History | None, options: Mapping[str, Any]) -> NamespaceSpec:
+    faults = [_unknown(option) for option in options if option not in NamespaceOptions.__annotations__]
+    kept: dict[str, Any] = {"name": name}
+    if history is not None:
+        kept |= {"history_size": history.size, "history_ttl_ms": history.ttl_ms, "history_meta_ttl_ms": history.meta_ttl_ms}
+    for option, value in options.items():
+        if option in NamespaceOptions.__annotations__:
+            try:
+                msgspec.convert({"name": name, option: value}, NamespaceSpec)
+            except msgspec.ValidationError as error:
+                faults.append(f"{option}: {error}".partition(" - at")[0])
+            else:
+                kept[option] = value
+    spec = NamespaceSpec(**kept)
+    faults += contradictions(spec)
+    if faults:
+        raise ValueError(f"the namespace {name} cannot be declared like this: {'; '.join(faults)}")
+    return spec
+
+
+def _unknown(option: str) -> str:
+    near = difflib.get_close_matches(option, NamespaceOptions.__annotations__, n=1)
+    return f"there is no option {option}" + (f", did you mean {near[0]}?" if near else "")
+
+
+def contradictions(spec: NamespaceSpec) -> list[str]:
+    """What is wrong with the options of a namespace, one sentence each; empty where they fit together."""
+    on = {name for name in NamespaceOptions.__annotations__ if getattr(spec, name)}
+    history = {"force_recovery", "force_positioning", *(name for name in on if name.startswith("allow_history_"))}
+    presence = {name for name in on if name.startswith("allow_presence_")}
+    told = [f"{name} needs a history" for name in sorted(on & history) if not spec.has_history]
+    told += [f"{name} needs presence or join_leave" for name in sorted(presence) if not (spec.presence or spec.join_leave)]
+    rules = (
+        (
+            spec.force_recovery_mode not in RECOVERY_MODES,
+            f"force_recovery_mode is one of {', '.join(RECOVERY_MODES)}, got {spec.force_recovery_mode!r}",
+        ),
+        (spec.force_recovery_mode == "cache" and not spec.has_history, "force_recovery_mode cache needs a history"),
+        (spec.force_push_join_leave and not spec.join_leave, "force_push_join_leave needs join_leave"),
+        (
+            not set(spec.allowed_delta_types) <= set(DELTA_TYPES),
+            f"allowed_delta_types may hold {', '.join(DELTA_TYPES)}, got {spec.allowed_delta_types!r}",
+        ),
+        (spec.delta_publish and not spec.allowed_delta_types, 'delta_publish needs allowed_delta_types=["fossil"]'),
+        (spec.slow_reader not in SLOW_READERS, f"slow_reader is one of {', '.join(SLOW_READERS)}, got {spec.slow_reader!r}"),
+        (
+            spec.slow_reader != "close" and (spec.force_recovery or spec.force_positioning),
+            "slow_reader must be close where subscriptions are recoverable or positioned",
+        ),
+        (spec.conflate_tag != "" and spec.slow_reader != "conflate", "conflate_tag needs slow_reader conflate"),
+        (spec.publish_rate_limit < 0, "publish_rate_limit is 0 (none) or above"),
+    )
+    told += [sentence for wrong, sentence in rules if wrong]
+    try:
+        re.compile(spec.channel_regex)
+    except re.error as error:
+        told.append(f"channel_regex is no regular expression: {error}")
+    return told

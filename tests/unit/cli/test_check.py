@@ -1,0 +1,137 @@
+"""`causeway check`: every fault of file and environment at once, or what a valid configuration amounts to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from causeway_cli.__main__ import main
+from causeway_cli.configuration import PARTS
+from causeway_cli.dev.defaults import DEFAULT_CONFIG
+
+KEY = "k" * 32
+GOOD = f"""
+[client.token]
+hmac_secret_key = "{KEY}"
+[client]
+allowed_origins = ["https://example.com"]
+[http_api]
+key = "{KEY}"
+[[channel.namespaces]]
+name = "news"
+history_size = 100
+history_ttl = "24h"
+force_recovery = true
+[[channel.namespaces]]
+name = "open"
+allow_subscribe_for_client = true
+[[integrations.webhook.endpoints]]
+app = "chat"
+event = "chat.message.created"
+url = "https://example.com/hook"
+secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+"""
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    for variable in [name for name in os.environ if name.startswith("CAUSEWAY_")]:
+        monkeypatch.delenv(variable)
+
+
+def check(folder: Path, text: str, env: dict[str, str | None] | None = None) -> Result:
+    path = folder / "causeway.toml"
+    path.write_text(text)
+    return CliRunner().invoke(main, ["check", "--config", str(path)], env=env)
+
+
+def test_a_valid_configuration_is_said_to_be_so_with_what_it_amounts_to(tmp_path: Path) -> None:
+    result = check(tmp_path, GOOD)
+    lines = result.stdout.splitlines()
+
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert lines[0] == "the configuration is valid"
+    assert "  namespace news: history 100 for 24h, force_recovery" in [line.replace("1d", "24h") for line in lines]
+    assert "  namespace open: no history, allow_subscribe_for_client" in lines
+    assert "  client.token.hmac_secret_key: present" in lines
+    assert "  server API: on, 1 key" in lines
+    assert "  webhook endpoints: 1" in lines
+    assert next(line for line in lines if line.startswith("  transports: ")).startswith("  transports: websocket")
+
+
+def test_no_secret_is_printed(tmp_path: Path) -> None:
+    for text in (GOOD, GOOD + "[storage]\npat = 1\n"):
+        output = check(tmp_path, text).output
+        assert KEY not in output
+        assert "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" not in output
+
+
+def test_every_fault_of_every_service_is_told_and_nothing_else(tmp_path: Path) -> None:
+    text = 'colour = 1\n[storage]\npat = 2\n[logic]\nhook_concurrency = 0\n[integrations]\nconcurrency = "x"\n'
+    result = check(tmp_path, text, {"CAUSEWAY_GATEWAY_CLIENT__PING_INTERVAL": "soon", "CAUSEWAY_FAULT": "nowhere:1"})
+    lines = result.stderr.splitlines()
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert lines[0] == "the configuration is not valid, 6 faults:"
+    told = ("colour", "storage.pat", "logic.hook_concurrency", "integrations.concurrency", "client.ping_interval", "CAUSEWAY_FAULT")
+    assert sorted(line.split(" (")[0] for line in lines[1:]) == sorted(f"  - {key}" for key in told)
+
+
+def test_without_a_file_the_environment_alone_is_checked() -> None:
+    good = CliRunner().invoke(main, ["check"], env={"CAUSEWAY_GATEWAY_CLIENT__TOKEN__HMAC_SECRET_KEY": KEY})
+    wrong = CliRunner().invoke(main, ["check"], env={"CAUSEWAY_STORAGE_PAT": "x"})
+
+    assert good.exit_code == 0
+    assert "client.token.hmac_secret_key: present" in good.stdout
+    assert wrong.exit_code == 2
+    assert "CAUSEWAY_STORAGE_PAT" in wrong.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "env", "told"),
+    [
+        ("[client]\ninsecure = true\n", {}, "client.insecure is on"),
+        ('[client.token]\nhmac_secret_key = "short"\n', {}, "client.token.hmac_secret_key is short (5 bytes)"),
+        ('[client]\nallowed_origins = ["*"]\n', {}, 'client.allowed_origins holds "*"'),
+        ('[http_api]\nkey = "short"\n', {}, "http_api.key is short (5 bytes)"),
+        ("", {}, "nobody can connect"),
+        (
+            '[[channel.namespaces]]\nname = "open"\nallow_publish_for_client = true\nallow_publish_for_anonymous = true\n',
+            {},
+            "channel.namespaces.0.allow_publish_for_anonymous is on",
+        ),
+        ("", {"CAUSEWAY_GATWAY_HTTP_SERVER__PORT": "1"}, "nothing reads it: CAUSEWAY_GATEWAY_…?"),
+        ("", {"CAUSEWAY_GATEWAY_TEST_ECHO": "1"}, "CAUSEWAY_GATEWAY_TEST_ECHO is set: it is for tests"),
+    ],
+)
+def test_what_is_dangerous_is_a_warning_and_no_fault(tmp_path: Path, text: str, env: dict[str, str | None], told: str) -> None:
+    result = check(tmp_path, text, env)
+
+    assert result.exit_code == 0
+    assert any(line.startswith("warning: ") and told in line for line in result.stderr.splitlines()), result.stderr
+
+
+def test_the_commands_own_variables_are_known(tmp_path: Path) -> None:
+    env: dict[str, str | None] = {
+        "CAUSEWAY_DATA_DIR": "x",
+        "CAUSEWAY_URL": "x",
+        "CAUSEWAY_API_KEY": "x",
+        "CAUSEWAY_TOKEN_SECRET": "x",
+    }
+
+    assert check(tmp_path, GOOD, env).stderr == ""
+
+
+def test_what_dev_runs_with_by_default_is_valid_and_can_be_shown(tmp_path: Path) -> None:
+    result = check(tmp_path, DEFAULT_CONFIG, {"CAUSEWAY_GATEWAY_CLIENT__TOKEN__HMAC_SECRET_KEY": KEY})
+
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "namespace demo: history 1000" in result.stdout
+
+
+def test_all_four_services_are_checked() -> None:
+    assert [part.service for part in PARTS] == ["gateway", "storage", "logic", "integrations"]

@@ -1,0 +1,160 @@
+"""Rooms and fan-out: groups by codec, patches, filters, slow readers, joins and leaves."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from causeway_common.contracts.codes import UnsubscribeCode
+from causeway_common.contracts.messages import ClientInfo, FeedMembership
+from causeway_gateway.domain import delta
+from causeway_gateway.domain.filters import compile as compile_filter
+from causeway_gateway.domain.frames import causeway_client_pb2 as pb
+from causeway_gateway.domain.frames.codecs import JSON_HTTP_STREAM, PROTOBUF_HTTP_STREAM, Codec
+from causeway_gateway.domain.protocol import FilterNode, Publication, Raw
+from causeway_gateway.domain.subscription import Subscription
+from causeway_gateway.handlers.fanout import SLOW_BYTES, Fanout
+
+INFO = ClientInfo(user="ann", client="c1")
+
+
+class Client:
+    def __init__(self, codec: Codec = JSON_HTTP_STREAM) -> None:
+        self.codec = codec
+        self.backlog = 0
+        self.frames: list[bytes] = []
+        self.latest: dict[tuple[str, str], bytes] = {}
+        self.base: bytes | None = None
+
+    def send(self, frame: bytes) -> None:
+        self.frames.append(frame)
+
+    def send_latest(self, key: tuple[str, str], frame: bytes) -> None:
+        self.latest[key] = frame
+
+    def unsubscribed(self, channel: str, code: UnsubscribeCode) -> None:
+        raise AssertionError(code)
+
+    @property
+    def pubs(self) -> list[dict[str, Any]]:
+        return [json.loads(frame)["push"]["pub"] for frame in self.frames]
+
+    def read(self, frame: bytes) -> bytes:
+        """The data of a publication as an SDK with delta understands it."""
+        if self.codec.binary:
+            pub = pb.Reply.FromString(frame[2 if frame[0] & 0x80 else 1 :]).push.pub
+            data, patch = pub.data, pub.delta
+        else:
+            found = json.loads(frame)["push"]["pub"]
+            data, patch = found["data"].encode(), found.get("delta", False)
+        if patch:
+            assert self.base is not None
+            data = delta.apply(self.base, data)
+        self.base = data
+        return data
+
+
+def watch(fanout: Fanout, client: Client, **options: Any) -> Subscription:
+    subscription = Subscription(INFO, **options)
+    subscription.next_offset = 1
+    fanout.room.add(client, subscription)
+    return subscription
+
+
+def publication(offset: int, data: bytes, tags: dict[str, str] | None = None, *, patch: bool = True) -> Publication:
+    return Publication(data=Raw(data), offset=offset, tags=tags, delta=patch)
+
+
+def document(number: int) -> bytes:
+    return json.dumps({"title": "a document long enough to be patched", "body": "x" * 100, "number": number}).encode()
+
+
+def test_one_frame_serves_all_of_a_codec() -> None:
+    fanout, clients = Fanout("a"), [Client(), Client(), Client(PROTOBUF_HTTP_STREAM)]
+    for client in clients:
+        watch(fanout, client)
+    assert fanout.deliver(publication(1, b"1")) == []
+
+    assert clients[0].frames[0] is clients[1].frames[0]
+    assert clients[2].frames[0] != clients[0].frames[0]
+    assert "delta" not in clients[0].pubs[0]
+
+
+def test_who_missed_one_is_told_and_who_has_it_already_is_not() -> None:
+    fanout, here, behind, ahead = Fanout("a"), Client(), Client(), Client()
+    watch(fanout, here).next_offset = 5
+    watch(fanout, behind).next_offset = 3
+    watch(fanout, ahead).next_offset = 7
+
+    assert fanout.deliver(publication(5, b"1")) == [behind]
+    assert [len(client.frames) for client in (here, behind, ahead)] == [1, 0, 0]
+
+
+def test_a_room_knows_when_its_last_has_left() -> None:
+    fanout, plain, special = Fanout("a"), Client(), Client()
+    watch(fanout, plain)
+    watch(fanout, special, delta=True)
+
+    assert len(fanout.room) == 2
+    assert [fanout.room.remove(client) for client in (plain, plain, special, special)] == [False, False, True, False]
+
+
+def test_a_patch_goes_only_to_who_got_what_it_builds_on() -> None:
+    fanout, early, late = Fanout("a"), Client(), Client()
+    watch(fanout, early, delta=True)
+    fanout.deliver(publication(1, document(1)))
+    watch(fanout, late, delta=True).next_offset = 2
+    fanout.deliver(publication(2, document(2)))
+    fanout.deliver(publication(3, document(3), patch=False))
+
+    assert [pub.get("delta", False) for pub in early.pubs] == [False, True, False]
+    assert [pub.get("delta", False) for pub in late.pubs] == [False, False]
+    assert [early.read(frame) for frame in early.frames] == [document(1), document(2), document(3)]
+
+
+@given(st.lists(st.tuples(st.binary(max_size=60), st.booleans(), st.sampled_from(["a", "b"])), max_size=12), st.booleans())
+def test_patches_give_every_publication_whole_whatever_is_filtered_or_not_patched(
+    stream: list[tuple[bytes, bool, str]], binary: bool
+) -> None:
+    fanout = Fanout("a")
+    whole, filtered = (Client(PROTOBUF_HTTP_STREAM if binary else JSON_HTTP_STREAM) for _ in range(2))
+    only_a = compile_filter(FilterNode(key="k", cmp="eq", val="a"))
+    watch(fanout, whole, delta=True)
+    watch(fanout, filtered, delta=True, accepts=only_a)
+    sent = []
+    for offset, (raw, patch, tag) in enumerate(stream, 1):
+        data = raw * 3 + b"a common tail that is long enough" if binary else json.dumps(raw.hex() * 3 + "a common tail").encode()
+        sent.append((data, tag))
+        assert fanout.deliver(publication(offset, data, {"k": tag}, patch=patch)) == []
+
+    assert [whole.read(frame) for frame in whole.frames] == [data for data, _ in sent]
+    assert [filtered.read(frame) for frame in filtered.frames] == [data for data, tag in sent if tag == "a"]
+
+
+def test_a_slow_reader_misses_or_gets_the_newest_per_key_as_the_namespace_says() -> None:
+    fanout, dropping, conflating = Fanout("a", conflate_tag="k"), Client(), Client()
+    watch(fanout, dropping, slow="drop")
+    watch(fanout, conflating, slow="conflate")
+    dropping.backlog = conflating.backlog = SLOW_BYTES + 1
+    for number, key in enumerate("aab"):
+        fanout.deliver(Publication(data=Raw(str(number).encode()), tags={"k": key}))
+
+    assert dropping.frames == conflating.frames == []
+    latest = {key: json.loads(frame)["push"]["pub"]["data"] for key, frame in conflating.latest.items()}
+    assert latest == {("a", "a"): 1, ("a", "b"): 2}
+
+
+def test_joins_and_leaves_are_told_to_who_watches_them() -> None:
+    fanout, watching, other = Fanout("a"), Client(), Client()
+    watch(fanout, watching, watches=True)
+    watch(fanout, other)
+    fanout.tell(FeedMembership(channel="a", joined=True, info=INFO))
+    fanout.tell(FeedMembership(channel="a", joined=False, info=INFO))
+
+    assert other.frames == []
+    pushes = [json.loads(frame)["push"] for frame in watching.frames]
+    info = {"user": "ann", "client": "c1"}
+    assert pushes == [{"channel": "a", "join": {"info": info}}, {"channel": "a", "leave": {"info": info}}]
