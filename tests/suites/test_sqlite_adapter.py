@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -254,6 +255,23 @@ async def test_the_lock_is_given_back_and_missing_directories_are_made(tmp_path:
         database = opened(tmp_path / "not" / "yet" / "s.sqlite3")
         await database.start()
         await database.stop()
+
+
+async def test_a_file_of_an_older_schema_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite3"
+    database = opened(path)
+    await database.start()
+    await database.stop()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript("DROP TABLE versions; UPDATE meta SET value = 1 WHERE key = 'schema'")
+    for _ in range(2):
+        database = opened(path)
+        await database.start()
+        await database.stop()
+
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone() == (2,)
+        assert connection.execute("SELECT * FROM versions").fetchall() == []
 
 
 @pytest.mark.parametrize(

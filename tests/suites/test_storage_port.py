@@ -168,6 +168,49 @@ async def test_what_is_too_old_goes_and_epoch_and_head_survive_an_emptied_log(st
     assert await offsets(store, "demo:b") == [1]
 
 
+def versioned(id: str, version: int, epoch: str = "", *, delta: bool = False) -> AppendRequest:
+    item = AppendItem(id=id, data=b"1", version=version, version_epoch=epoch, delta=delta)
+    return AppendRequest(channel="demo:a", size=100, ttl_ms=HOUR, items=[item])
+
+
+async def test_a_version_seen_before_is_left_out_unless_its_epoch_is_another(store: Store) -> None:
+    async def offset_of(id: str, version: int, epoch: str = "") -> tuple[int, bool]:
+        appended = await store.logs.append(versioned(id, version, epoch), 1)
+        return appended.offsets[0], any(appended.skipped)
+
+    assert await offset_of("c:1", 5, "x") == (1, False)
+    assert await offset_of("c:2", 5, "x") == (1, True)
+    assert await offset_of("c:3", 4) == (1, True)
+    assert await offset_of("c:4", 6, "x") == (2, False)
+    assert await offset_of("c:5", 1, "y") == (3, False)
+    assert await offset_of("c:6", 1, "y") == (3, True)
+    assert await offset_of("c:1", 5, "x") == (1, False), "a repeat gets its first answer"
+    await store.logs.append(append("demo:a", "c:7"), 1)
+    assert await offset_of("c:8", 1, "y") == (4, True), "publications without a version change nothing"
+    assert await offsets(store, "demo:a") == [1, 2, 3, 4]
+
+
+async def test_the_feed_learns_which_publications_may_be_patches(store: Store) -> None:
+    await store.logs.append(versioned("c:1", 0, delta=True), 1)
+    await store.logs.append(versioned("c:2", 0), 1)
+
+    assert [each.deltas for each in store.fed] == [{1}, frozenset()]
+
+
+async def test_a_removed_log_is_empty_and_goes_on_where_it_was(store: Store) -> None:
+    appended = await store.logs.append(append("demo:a", "c:1", "c:2"), 1)
+    await store.logs.append(append("demo:b", "c:1"), 1)
+
+    for _ in range(2):
+        assert await store.logs.remove("demo:a") == Head(epoch=appended.epoch, head=2, floor=2)
+    assert await store.logs.remove("demo:c") == Head()
+    assert await offsets(store, "demo:a") == []
+    assert await offsets(store, "demo:b") == [1]
+    again = await store.logs.append(append("demo:a", "c:1", "c:3"), 2)
+    assert (again.epoch, again.offsets, again.repeats) == (appended.epoch, (1, 3), (True, False))
+    assert await offsets(store, "demo:a") == [3]
+
+
 async def test_a_shorter_ttl_holds_for_what_is_there_already(store: Store) -> None:
     await store.logs.append(append("demo:a", "c:1", ttl=HOUR), 0)
     await store.logs.append(append("demo:a", "c:2", ttl=100), 50)

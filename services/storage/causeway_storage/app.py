@@ -83,6 +83,7 @@ def build(settings: StorageSettings, process: Process) -> None:
         await bus.serve(verbs.APPEND, log_handlers.append, queue=QUEUE, limit=limit)
         await bus.serve(verbs.HEADS, log_handlers.heads, queue=QUEUE, limit=limit)
         await bus.serve(verbs.HISTORY, log_handlers.history, queue=QUEUE, limit=limit)
+        await bus.serve(verbs.REMOVE, log_handlers.remove, queue=QUEUE, limit=limit)
         await bus.serve(verbs.GET, entity_handlers.get, queue=QUEUE, limit=limit)
         await bus.serve(verbs.COMMIT, entity_handlers.commit, queue=QUEUE, limit=limit)
         await bus.serve(verbs.ENQUEUE, record_handlers.enqueue, queue=QUEUE, limit=limit)

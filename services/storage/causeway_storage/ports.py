@@ -35,13 +35,18 @@ Clock = Callable[[], int]
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """A durable append: `offsets` and `repeats` per item as in AppendReply, `publications` the new ones, ascending."""
+    """A durable append: `offsets`, `repeats` and `skipped` per item as in AppendReply, `publications` the new ones, ascending.
+
+    `deltas` are the offsets of those that may go as patches.
+    """
 
     channel: str
     epoch: str
     offsets: tuple[int, ...]
     repeats: tuple[bool, ...]
     publications: tuple[StoredPublication, ...]
+    skipped: tuple[bool, ...] = ()
+    deltas: frozenset[int] = frozenset()
 
 
 class Logs(Protocol):
@@ -61,6 +66,10 @@ class Logs(Protocol):
 
     async def history(self, request: HistoryRequest) -> HistoryReply:
         """A page of consecutive offsets and the head, both of one moment. Nothing at or below the floor."""
+        ...
+
+    async def remove(self, channel: str) -> Head:
+        """Remove every publication of a log; the head stays, the floor is at it. A channel never written is `Head()`."""
         ...
 
     async def remove_expired(self, now_ms: int, limit: int) -> int:

@@ -37,6 +37,7 @@ class BusFeed:
                 time_ms=each.time_ms,
                 info=each.info,
                 tags=each.tags,
+                delta=each.offset in appended.deltas,
             )
             self._send(subject, encode(message))
         fault_point("storage.feed.after")

@@ -61,6 +61,11 @@ def check_append(request: AppendRequest, *, prefixes: tuple[str, ...]) -> Append
     return msgspec.structs.replace(request, items=[_append_item(item, prefixes) for item in request.items])
 
 
+def check_channel(channel: str) -> None:
+    """Raises CausewayError 107."""
+    _channel(channel)
+
+
 def check_heads(request: HeadsRequest) -> None:
     """Raises CausewayError 107."""
     if len(request.channels) > HEADS_MAX:

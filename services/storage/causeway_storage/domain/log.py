@@ -37,6 +37,21 @@ class KnownId:
 
 
 @dataclass(frozen=True, slots=True)
+class SeenVersion:
+    """The version that a channel has seen last, and the epoch of versions that it belongs to."""
+
+    version: int = 0
+    epoch: str = ""
+
+    def passed(self, version: int, epoch: str) -> bool:
+        """Whether a publication of this version is an older one, or the same."""
+        return 0 < version <= self.version and (not epoch or epoch == self.epoch)
+
+
+NEVER_SEEN: Final = SeenVersion()
+
+
+@dataclass(frozen=True, slots=True)
 class AppendPlan:
     """What an append comes to.
 
@@ -46,6 +61,9 @@ class AppendPlan:
         repeats: per item, whether its id was known already.
         publications: the new ones, ascending, those that the floor passes at once included.
         new_ids: the new ids and their offsets.
+        skipped: per item, whether its version was seen before.
+        seen: the version seen last.
+        deltas: the offsets whose publishers allow patches.
     """
 
     head: LogHead
@@ -53,6 +71,9 @@ class AppendPlan:
     repeats: tuple[bool, ...]
     publications: tuple[StoredPublication, ...]
     new_ids: Mapping[str, int]
+    skipped: tuple[bool, ...]
+    seen: SeenVersion
+    deltas: frozenset[int]
 
 
 def epoch_of(letters: str, generation: int) -> str:
@@ -81,7 +102,13 @@ def ids_forgotten_before(now_ms: int, swept_ms: int) -> int:
 
 
 def plan_append(
-    head: LogHead | None, known: Mapping[str, KnownId], request: AppendRequest, *, now_ms: int, letters: str
+    head: LogHead | None,
+    known: Mapping[str, KnownId],
+    request: AppendRequest,
+    *,
+    now_ms: int,
+    letters: str,
+    seen: SeenVersion = NEVER_SEEN,
 ) -> AppendPlan:
     """Decide an append.
 
@@ -91,6 +118,7 @@ def plan_append(
         request: a checked one.
         now_ms: becomes the publications' time.
         letters: for the epoch, where this is the first append.
+        seen: the version that the channel has seen last.
     """
     at = head or LogHead(letters, 0, 0)
     found = {each: seen.offset for each, seen in known.items() if in_force(each, seen.time_ms, now_ms)}
@@ -98,17 +126,36 @@ def plan_append(
     publications: list[StoredPublication] = []
     offsets: list[int] = []
     repeats: list[bool] = []
+    skipped: list[bool] = []
+    deltas: set[int] = set()
     for item in request.items:
         first = found.get(item.id)
         repeats.append(first is not None)
+        skipped.append(first is None and seen.passed(item.version, item.version_epoch))
+        if skipped[-1]:
+            offsets.append(at.head + len(publications))
+            continue
         if first is None:
+            if item.version:
+                seen = SeenVersion(item.version, item.version_epoch)
             first = at.head + len(publications) + 1
             found[item.id] = new_ids[item.id] = first
             publications.append(StoredPublication(offset=first, data=item.data, time_ms=now_ms, info=item.info, tags=item.tags))
+            if item.delta:
+                deltas.add(first)
         offsets.append(first)
     last = at.head + len(publications)
     floor = max(at.floor, last - request.size) if publications else at.floor
-    return AppendPlan(LogHead(at.letters, last, floor), tuple(offsets), tuple(repeats), tuple(publications), new_ids)
+    return AppendPlan(
+        LogHead(at.letters, last, floor),
+        tuple(offsets),
+        tuple(repeats),
+        tuple(publications),
+        new_ids,
+        tuple(skipped),
+        seen,
+        frozenset(deltas),
+    )
 
 
 @dataclass(frozen=True, slots=True)

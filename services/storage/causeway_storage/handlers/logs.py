@@ -12,6 +12,8 @@ from causeway_common.contracts.messages import (
     HeadsRequest,
     HistoryReply,
     HistoryRequest,
+    RemoveReply,
+    RemoveRequest,
 )
 from causeway_common.telemetry import Counters
 from causeway_storage.domain import checks
@@ -36,7 +38,18 @@ class LogHandlers:
         appended = await self._logs.append(checks.check_append(request, prefixes=CLIENT_IDS), self._clock())
         _items.add(len(appended.publications), "new")
         _items.add(sum(appended.repeats), "repeat")
-        return AppendReply(epoch=appended.epoch, offsets=list(appended.offsets), repeats=list(appended.repeats))
+        return AppendReply(
+            epoch=appended.epoch,
+            offsets=list(appended.offsets),
+            repeats=list(appended.repeats),
+            skipped=list(appended.skipped) if any(appended.skipped) else [],
+        )
+
+    async def remove(self, request: RemoveRequest, call: Call) -> RemoveReply:
+        """Remove what a log holds."""
+        self._access.service(call, GATEWAY)
+        checks.check_channel(request.channel)
+        return RemoveReply(head=await self._logs.remove(request.channel))
 
     async def heads(self, request: HeadsRequest, call: Call) -> HeadsReply:
         """Where these logs stand."""

@@ -25,16 +25,16 @@ from unit.gateway.transports.harness import place
 )
 async def test_the_key_is_the_headers_or_the_authorizations_or_the_querys(headers: dict[str, str], query: str, status: int) -> None:
     async with place() as here, aiohttp.ClientSession() as session:
-        async with session.post(f"{here.http}/api/publish{query}", data=b"{}", headers=headers) as response:
-            assert response.status == status
-            assert await response.read() == (b'{"by":"ops","body":{}}' if status == 200 else b"")
+        response = await session.post(f"{here.http}/api/publish{query}", data=b"{}", headers=headers)
+        assert response.status == status
+        assert await response.read() == (b'{"by":"ops","body":{}}' if status == 200 else b"")
 
 
 async def test_errors_are_told_by_the_transport_where_that_is_asked_for() -> None:
     headers = {"X-API-Key": "secret", "X-Centrifugo-Error-Mode": "transport"}
     async with place() as here, aiohttp.ClientSession() as session:
-        async with session.post(f"{here.http}/api/publish", data=b"{}", headers=headers) as response:
-            assert response.status == 404
+        response = await session.post(f"{here.http}/api/publish", data=b"{}", headers=headers)
+        assert response.status == 404
 
 
 @pytest.mark.parametrize(
@@ -48,10 +48,9 @@ async def test_errors_are_told_by_the_transport_where_that_is_asked_for() -> Non
 )
 async def test_what_is_no_request_is_told_so(method: str, path: str, body: bytes | None, status: int) -> None:
     async with place() as here, aiohttp.ClientSession() as session:
-        async with session.request(
-            method, f"{here.http}/api/{path}", data=body and io.BytesIO(body), headers={"X-API-Key": "secret"}
-        ) as response:
-            assert response.status == status
+        data = body and io.BytesIO(body)
+        response = await session.request(method, f"{here.http}/api/{path}", data=data, headers={"X-API-Key": "secret"})
+        assert response.status == status
 
 
 async def test_the_document_needs_no_key() -> None:

@@ -34,7 +34,7 @@ async def test_messages_go_to_the_peer_and_frames_to_the_client_joined_in_one_wr
 async def test_a_first_message_that_comes_with_the_handshake_is_heard() -> None:
     async with place() as here:
         client = await here.raw()
-        head = f"GET /connection/websocket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"
+        head = "GET /connection/websocket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"
         head += "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
         client.write(head.encode() + masked(rfc6455.TEXT, b"early"))
         answer = await client.head()
@@ -180,16 +180,14 @@ async def test_pings_are_answered_also_between_fragments() -> None:
 
 
 async def test_messages_of_16_mib_are_echoed_whole() -> None:
-    async with place() as here, aiohttp.ClientSession() as session:
-        async with session.ws_connect(f"{here.http}/echo", max_msg_size=0) as ws:
-            blob = bytes(range(256)) * 65_536
-            await ws.send_bytes(blob)
-            assert (await ws.receive(timeout=20)).data == blob
-            text = "ä" * (8 * 1024 * 1024)
-            await ws.send_str(text)
-            assert (await ws.receive(timeout=20)).data == text
-            await ws.send_bytes(blob + b"x")
-            assert (await ws.receive(timeout=20)).data == 1009
+    blob, text = bytes(range(256)) * 65_536, "ä" * (8 * 1024 * 1024)
+    async with place() as here, aiohttp.ClientSession() as session, session.ws_connect(f"{here.http}/echo", max_msg_size=0) as ws:
+        await ws.send_bytes(blob)
+        assert (await ws.receive(timeout=20)).data == blob
+        await ws.send_str(text)
+        assert (await ws.receive(timeout=20)).data == text
+        await ws.send_bytes(blob + b"x")
+        assert (await ws.receive(timeout=20)).data == 1009
 
 
 async def test_a_slow_reader_overflows_is_told_by_the_code_and_nobody_waits_for_it() -> None:
@@ -306,13 +304,13 @@ async def test_compression_is_agreed_upon_where_it_is_on_and_offered(offer: str,
 
 
 async def test_a_published_client_speaks_compressed() -> None:
-    async with place(compression=True) as here, aiohttp.ClientSession() as session:
-        async with session.ws_connect(f"{here.http}/echo", compress=15) as ws:
-            assert ws.compress
+    for on in (True, False):
+        async with place(compression=on) as here, aiohttp.ClientSession() as session:
+            ws = await session.ws_connect(f"{here.http}/echo", compress=15)
+            assert bool(ws.compress) is on
             await ws.send_str("hello " * 1000)
             assert (await ws.receive(timeout=5)).data == "hello " * 1000
-    async with place() as here, aiohttp.ClientSession() as session, session.ws_connect(f"{here.http}/echo", compress=15) as ws:
-        assert not ws.compress
+            await ws.close()
 
 
 async def test_a_client_that_vanishes_without_a_word_is_gone_at_once() -> None:

@@ -12,11 +12,15 @@ from typing import Final
 
 from causeway_common.runtime import StartError
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
+
+_VERSIONS: Final = "CREATE TABLE versions (number INTEGER PRIMARY KEY, version INTEGER NOT NULL, epoch TEXT NOT NULL);"
+_UPGRADES: Final = {1: "BEGIN;" + _VERSIONS + "UPDATE meta SET value = 2 WHERE key = 'schema';COMMIT;"}  # noqa: S608 - constants
+"""From each older schema to the next one, in one transaction."""
 
 _TABLES: Final = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-INSERT INTO meta VALUES ('schema', 1), ('generation', 1);
+INSERT INTO meta VALUES ('schema', 2), ('generation', 1);
 
 CREATE TABLE heads (
     number INTEGER PRIMARY KEY, channel TEXT NOT NULL UNIQUE, letters TEXT NOT NULL, head INTEGER NOT NULL, floor INTEGER NOT NULL,
@@ -161,10 +165,12 @@ def _checkpoint(connection: sqlite3.Connection) -> None:
 def _ensure_schema(connection: sqlite3.Connection, path: Path) -> None:
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if not tables:
-        connection.executescript(f"BEGIN;{_TABLES}COMMIT;")
+        connection.executescript(f"BEGIN;{_TABLES}{_VERSIONS}COMMIT;")
         return
     found = connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone() if "meta" in tables else None
     if found is None:
         raise StartError(f"{path} is no database of Causeway")
     if found[0] > SCHEMA:
         raise StartError(f"{path} was written by a newer Causeway (schema {found[0]}, this one knows {SCHEMA})")
+    for schema in range(found[0], SCHEMA):
+        connection.executescript(_UPGRADES[schema])

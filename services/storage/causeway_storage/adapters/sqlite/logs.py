@@ -14,9 +14,11 @@ from causeway_common.telemetry import get_logger
 from causeway_storage.adapters.sqlite.database import SqliteDatabase
 from causeway_storage.adapters.sqlite.files import generation_of
 from causeway_storage.domain.log import (
+    NEVER_SEEN,
     AppendPlan,
     KnownId,
     LogHead,
+    SeenVersion,
     cut_page,
     epoch_of,
     head_message,
@@ -70,6 +72,10 @@ class SqliteLogs:
             log.error("a log is damaged, its page is not served", reason=str(error))  # noqa: TRY400 - the reason is all there is
             raise CausewayError(ErrorName.INTERNAL) from error
 
+    async def remove(self, channel: str) -> Head:
+        """As the port says."""
+        return await self._database.write(COLLECTION, "remove", lambda connection: _remove(connection, channel))
+
     async def remove_expired(self, now_ms: int, limit: int) -> int:
         """As the port says."""
         return await self._database.write(COLLECTION, "expire", lambda connection: _expire(connection, now_ms, limit))
@@ -105,12 +111,34 @@ def _log_head(row: _HeadRow | None) -> LogHead | None:
 def _append(connection: sqlite3.Connection, request: AppendRequest, now_ms: int, letters: str) -> Appended:
     row = _head_row(connection, request.channel)
     known = {} if row is None else _known(connection, row[0], [item.id for item in request.items])
-    plan = plan_append(_log_head(row), known, request, now_ms=now_ms, letters=letters)
+    versioned = any(item.version for item in request.items)
+    seen = _seen(connection, row[0]) if versioned and row is not None else NEVER_SEEN
+    plan = plan_append(_log_head(row), known, request, now_ms=now_ms, letters=letters, seen=seen)
     if plan.publications:
         fault_point("storage.append.before_write")
-        _write(connection, _written_head(connection, row, request, plan, now_ms), plan, now_ms)
+        number = _written_head(connection, row, request, plan, now_ms)
+        _write(connection, number, plan, now_ms)
+        if versioned:
+            connection.execute("INSERT OR REPLACE INTO versions VALUES (?, ?, ?)", (number, plan.seen.version, plan.seen.epoch))
     epoch = epoch_of(plan.head.letters, generation_of(connection))
-    return Appended(request.channel, epoch, plan.offsets, plan.repeats, plan.publications)
+    return Appended(
+        request.channel, epoch, plan.offsets, plan.repeats, plan.publications, plan.skipped if versioned else (), plan.deltas
+    )
+
+
+def _seen(connection: sqlite3.Connection, number: int) -> SeenVersion:
+    row = connection.execute("SELECT version, epoch FROM versions WHERE number = ?", (number,)).fetchone()
+    return NEVER_SEEN if row is None else SeenVersion(*row)
+
+
+def _remove(connection: sqlite3.Connection, channel: str) -> Head:
+    row = _head_row(connection, channel)
+    if row is None:
+        return Head()
+    number, letters, head = row[:3]
+    connection.execute("UPDATE heads SET floor = head, expires_ms = NULL WHERE number = ?", (number,))
+    connection.execute("DELETE FROM publications WHERE number = ?", (number,))
+    return head_message(LogHead(letters, head, head), generation_of(connection))
 
 
 def _known(connection: sqlite3.Connection, number: int, ids: list[str]) -> dict[str, KnownId]:
