@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import random
 import socket
@@ -279,7 +278,6 @@ def _bound(address: str, port: int, *, reuse_port: bool) -> socket.socket:
 
 
 def _warn(settings: GatewaySettings) -> None:
-    logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)  # it warns of every client that offers other subprotocols
     key = settings.client.token.hmac_secret_key.get_secret_value()
     if 0 < len(key.encode()) < KEY_MIN_BYTES:
         log.warning("client.token.hmac_secret_key is short, anybody may try it out", bytes=len(key.encode()), enough=KEY_MIN_BYTES)

@@ -91,7 +91,11 @@ class WebSocketSettings(Settings):
 
     disabled: bool = Field(default=False, description="do not serve it")
     compression: bool = Field(default=False, description="accept permessage-deflate where a client offers it")
-    message_size_limit: int = Field(65_536, ge=1024, description="bytes of one message of a client, beyond: WebSocket close 1009")
+    message_size_limit: int = Field(
+        65_536,
+        ge=1024,
+        description="bytes of one message of a client, or of a body of a stream or /emulation; beyond: close 1009 or HTTP 413",
+    )
 
 
 class ChannelOptions(Settings):

@@ -21,7 +21,6 @@ from causeway_gateway.adapters.settings import TransportSettings
 from causeway_gateway.adapters.websocket import WebSocketEndpoint
 
 HEAD_MAX: Final = 16_384
-LINE_MAX: Final = 8190
 WAITING_MAX: Final = 4096
 SWEEP_SECONDS: Final = 0.5
 
@@ -141,7 +140,7 @@ class Doorway(asyncio.Protocol):
     def _upgraded(self) -> bool:
         """Whether it is an upgrade; an odd one is aiohttp's to answer."""
         doorways = self._doorways
-        parser = HttpRequestParser(None, asyncio.get_running_loop(), HEAD_MAX, max_line_size=LINE_MAX, max_field_size=LINE_MAX)
+        parser = HttpRequestParser(None, asyncio.get_running_loop(), HEAD_MAX, max_line_size=HEAD_MAX)
         try:
             messages, upgraded, tail = parser.feed_data(self._buffer)
         except HttpProcessingError:

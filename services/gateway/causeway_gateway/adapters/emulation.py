@@ -63,6 +63,8 @@ class EmulationEndpoint:
             node, session, data = decode_emulation(body) if protobuf else _decode_json(body)
         except (ProtocolError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return 400
+        if not node or not session:
+            return 400
         try:
             await self._gate.emulate(node, session, data)
         except LookupError:

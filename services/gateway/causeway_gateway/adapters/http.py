@@ -14,7 +14,7 @@ from aiohttp.http import HttpProcessingError
 from causeway_gateway.adapters.acceptor import BACKLOG, Acceptor, bind
 from causeway_gateway.adapters.api import BODY_MAX_BYTES, Api, ApiEndpoint, KeyRing
 from causeway_gateway.adapters.detach import Detached, release
-from causeway_gateway.adapters.doorway import Doorways
+from causeway_gateway.adapters.doorway import HEAD_MAX, Doorways
 from causeway_gateway.adapters.emulation import PATH as EMULATION
 from causeway_gateway.adapters.emulation import EmulationEndpoint
 from causeway_gateway.adapters.forwarded import Proxies
@@ -177,6 +177,7 @@ def _runner(app: web.Application) -> web.AppRunner:
         shutdown_timeout=FINISH_SECONDS,
         keepalive_timeout=KEEPALIVE_SECONDS,
         lingering_time=LINGER_SECONDS,
+        max_line_size=HEAD_MAX,
     )
 
 

@@ -167,7 +167,7 @@ class StreamEndpoint:
         release(request)
         if stream.opening:
             wire.send(stream.opening)
-        wire.peer = self._gate.open(wire, stream.codec, Visit(stream.name, head.address))
+        wire.introduce(self._gate, stream.codec, Visit(stream.name, head.address))
         wire.deliver(connect)
         return Detached()
 

@@ -248,7 +248,7 @@ class WebSocketEndpoint:
         native = not uni and head.query.get("cf_ws_frame_ping_pong") == "true"
         codec = _codec(head, subprotocol, uni=uni)
         visit = Visit("uni_websocket" if uni else "websocket", head.address, native)
-        wire.peer = self._gate.open(wire, DEFLATING[codec.name] if deflate else codec, visit)
+        wire.introduce(self._gate, DEFLATING[codec.name] if deflate else codec, visit)
         if native or uni:
             self._pings.add(wire)
         if isinstance(wire, UniWebSocketWire) and (request := head.query.get("cf_connect")) is not None:

@@ -10,7 +10,8 @@ from typing import Final
 from causeway_common.contracts.codes import CLOSE_REASONS, CloseCode
 from causeway_common.telemetry import get_logger
 from causeway_gateway.adapters.limits import Limits
-from causeway_gateway.ports import Peer
+from causeway_gateway.domain.frames.codecs import Codec
+from causeway_gateway.ports import Gate, Peer, Visit
 
 log = get_logger("gateway.wire")
 
@@ -209,6 +210,14 @@ class Wire(asyncio.Protocol):
     def abort(self) -> None:
         """Cut the connection off."""
         self._transport.abort()
+
+    def introduce(self, gate: Gate, codec: Codec, visit: Visit) -> None:
+        """Bring the client to the gate; who cannot be let in by a fault of ours is cut off."""
+        try:
+            self.peer = gate.open(self, codec, visit)
+        except Exception:
+            log.exception("a client could not be let in")
+            self.abort()
 
     def deliver(self, message: bytes) -> None:
         """Hand a message to the peer; a fault of ours ends this connection alone."""

@@ -53,6 +53,30 @@ async def test_a_stream_brings_its_connect_request_and_is_written_as_it_comes(
         await until(lambda: here.server.connections == 0)
 
 
+async def test_a_long_token_fits_into_the_query() -> None:
+    async with place() as here:
+        client = await here.raw()
+        client.write(b"GET /connection/uni_sse?cf_connect=" + b"x" * 12_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (await client.head()).startswith("HTTP/1.1 200 ")
+        assert (await here.hall.visitor()).heard == [b"x" * 12_000]
+
+
+@pytest.mark.parametrize("path", ["/connection/websocket", "/connection/http_stream"])
+async def test_who_cannot_be_let_in_by_a_fault_of_ours_is_cut_off(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("a fault")
+
+    async with place() as here:
+        monkeypatch.setattr(here.hall, "open", fails)
+        client = await here.raw()
+        if path.endswith("websocket"):
+            await client.upgrade(path)
+        else:
+            client.write(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{{}}".encode())
+        await client.rest()
+        await until(lambda: here.server.connections == 0)
+
+
 async def test_octets_are_protobuf_and_nothing_said_is_json() -> None:
     async with place() as here:
         first, second = await here.raw(), await here.raw()

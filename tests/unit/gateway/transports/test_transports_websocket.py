@@ -228,8 +228,8 @@ async def test_a_flood_of_messages_is_taken_in_turns() -> None:
         first, second = await here.hall.visitor(1), await here.hall.visitor(2)
         after: list[int] = []
         here.hall.visitors[1]._answer = lambda _visitor, _frame: after.append(len(first.heard))
-        other.write(masked(rfc6455.TEXT, b"me too"))
         flood.write(masked(rfc6455.TEXT, b"") * 30_000)
+        other.write(masked(rfc6455.TEXT, b"me too"))
         await until(lambda: len(first.heard) == 30_000)
         await until(lambda: len(second.heard) == 1)
         flood.write(masked(rfc6455.TEXT, b"still read"))
