@@ -58,7 +58,7 @@ class Storage(Protocol):
         ...
 
     async def remove(self, channel: str, deadline: Deadline) -> None:
-        """Remove what a channel's log holds; its position stays."""
+        """Remove what a channel's log holds; its position stays. Gateways forget it when they compare heads, within a second."""
         ...
 
     async def heads(self, channels: Sequence[str], deadline: Deadline) -> list[Head]:

@@ -13,6 +13,7 @@ from causeway_common.contracts.messages import (
     AppendReply,
     AppendRequest,
     ClientInfo,
+    CompareHeads,
     ConnectHookReply,
     ConnectHookRequest,
     FeedMembership,
@@ -31,7 +32,7 @@ from causeway_common.contracts.messages import (
     SubscribeHookReply,
     SubscribeHookRequest,
 )
-from causeway_common.contracts.subjects import feed_subject, members_subject
+from causeway_common.contracts.subjects import GATEWAY_ALL, VERB_COMPARE_HEADS, feed_subject, members_subject
 from causeway_common.contracts.verbs import (
     APPEND,
     CONNECT_HOOK,
@@ -71,6 +72,7 @@ class BusStorage:
     async def remove(self, channel: str, deadline: Deadline) -> None:
         """Remove what a channel's log holds."""
         await self._bus.request(REMOVE, RemoveRequest(channel=channel), deadline, caller=CALLER)
+        await self._bus.publish(GATEWAY_ALL.at(verb=VERB_COMPARE_HEADS), CompareHeads())
 
     async def heads(self, channels: Sequence[str], deadline: Deadline) -> list[Head]:
         """The heads of channels."""

@@ -124,6 +124,7 @@ class Feed:
         if head.epoch == self.epoch or not self.epoch:
             self.epoch = head.epoch
             self._target = max(self._target, head.head)
+            self._trim(head.floor)
         else:
             self._suspect = True
         return self._chase()
@@ -194,6 +195,11 @@ class Feed:
         while len(self._ring) > RING_MAX or self._ring_bytes > RING_MAX_BYTES:
             self._ring_bytes -= memoryview(self._ring.popleft().data).nbytes
         return Deliver(tuple(found))
+
+    def _trim(self, floor: int) -> None:
+        """What is at or below the floor is gone from the log, here too."""
+        while self._ring and self._ring[0].offset <= floor:
+            self._ring_bytes -= memoryview(self._ring.popleft().data).nbytes
 
     def _reset(self, head: Head) -> list[Output]:
         self.epoch, self.position, self._target = head.epoch, head.head, head.head
