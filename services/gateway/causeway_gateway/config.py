@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from typing import Final, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from causeway_common.contracts.messages import NamespaceSpec
 from causeway_common.contracts.names import CHANNEL_MAX_BYTES, IDENTIFIER_RULE, is_identifier
 from causeway_common.runtime import Duration, ServiceSettings, Settings
 from causeway_gateway.domain.keyring import ApiCaller, KeyRing
+from causeway_gateway.domain.tokens import TokenRules, public_key
 
 NAMESPACE_RULE: Final = r"^[-a-zA-Z0-9_.]{2,}$"
 
@@ -29,9 +30,63 @@ class HttpServerSettings(Settings):
 
 
 class TokenSettings(Settings):
-    """Connection tokens."""
+    """Tokens: JWTs that your own backend signs."""
 
-    hmac_secret_key: SecretStr = Field(SecretStr(""), description="the HMAC key; empty: no token is valid")
+    hmac_secret_key: SecretStr = Field(
+        SecretStr(""), description="the HMAC key (HS256, HS384, HS512); empty: no such token is valid"
+    )
+    hmac_previous_secret_key: SecretStr = Field(SecretStr(""), description="the HMAC key before it, valid too")
+    hmac_previous_secret_key_valid_until: int = Field(
+        0, ge=0, description="until then (Unix seconds); 0: as long as it stands here"
+    )
+    rsa_public_key: str = Field("", description="a public key in PEM form (RS256, RS384, RS512)")
+    ecdsa_public_key: str = Field("", description="a public key in PEM form (ES256, ES384, ES512)")
+    eddsa_public_key: str = Field("", description="a public key in PEM form (EdDSA, Ed25519)")
+    audience: str = Field("", description="what `aud` must hold; empty: anything")
+    audience_regex: str = Field("", description="what one of `aud` must match as a whole; empty: anything")
+    issuer: str = Field("", description="what `iss` must be; empty: anything")
+    issuer_regex: str = Field("", description="what `iss` must match as a whole; empty: anything")
+    user_id_claim: str = Field("sub", min_length=1, description="the claim that holds the user's id")
+    clock_skew: Duration = Field(0, ge=0, le=300_000, description="how far the clock of who signs may be off, for `exp` and `nbf`")
+
+    @field_validator("rsa_public_key", "ecdsa_public_key", "eddsa_public_key")
+    @classmethod
+    def _a_key(cls, value: str, info: ValidationInfo) -> str:
+        if value:
+            public_key(value, {"rsa": "RS", "ecd": "ES", "edd": "Ed"}[str(info.field_name)[:3]])
+        return value
+
+    @field_validator("audience_regex", "issuer_regex")
+    @classmethod
+    def _an_expression(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"it is no regular expression: {error}") from error
+        return value
+
+    def rules(self) -> TokenRules:
+        """As the domain takes them."""
+        return TokenRules(
+            hmac_secret_key=self.hmac_secret_key.get_secret_value(),
+            hmac_previous_secret_key=self.hmac_previous_secret_key.get_secret_value(),
+            hmac_previous_secret_key_valid_until=self.hmac_previous_secret_key_valid_until * 1000,
+            rsa_public_key=self.rsa_public_key,
+            ecdsa_public_key=self.ecdsa_public_key,
+            eddsa_public_key=self.eddsa_public_key,
+            audience=self.audience,
+            audience_regex=self.audience_regex,
+            issuer=self.issuer,
+            issuer_regex=self.issuer_regex,
+            user_id_claim=self.user_id_claim,
+            skew_ms=self.clock_skew,
+        )
+
+
+class SubscriptionTokenSettings(TokenSettings):
+    """Subscription tokens, where they have keys of their own."""
+
+    enabled: bool = Field(default=False, description="subscription tokens have keys of their own; otherwise those of client.token")
 
 
 class PersonalChannelSettings(Settings):
@@ -45,6 +100,7 @@ class ClientSettings(Settings):
     """What holds for every client connection."""
 
     token: TokenSettings = TokenSettings()
+    subscription_token: SubscriptionTokenSettings = SubscriptionTokenSettings()
     subscribe_to_user_personal_channel: PersonalChannelSettings = PersonalChannelSettings()
     connect_app: str = Field("", description="the app whose connect and refresh hooks are asked; empty: none")
     insecure: bool = Field(

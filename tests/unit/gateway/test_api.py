@@ -243,7 +243,7 @@ async def test_a_key_may_do_what_it_was_given_and_no_more() -> None:
 
 
 async def test_presence_channels_and_info_tell_who_is_there() -> None:
-    async with watched("room:a") as (gateway, http, _):
+    async with watched("room:a") as (_gateway, http, _):
         presence = (await post(http, "presence", {"channel": "room:a"}))[2]["result"]["presence"]
         empty = (await post(http, "presence", {"channel": "room:b"}))[2]
         stats = (await post(http, "presence_stats", {"channel": "room:a"}))[2]["result"]
@@ -261,7 +261,7 @@ async def test_presence_channels_and_info_tell_who_is_there() -> None:
 
 
 async def test_the_server_subscribes_unsubscribes_and_disconnects_a_user() -> None:
-    async with watched() as (gateway, http, ws):
+    async with watched() as (_gateway, http, ws):
         assert (await post(http, "subscribe", {"user": "ann", "channel": "open:a", "data": {"hi": 1}}))[2] == {"result": {}}
         assert (await ws.receive_json())["push"] == {"channel": "open:a", "subscribe": {"data": {"hi": 1}}}
         await post(http, "publish", {"channel": "open:a", "data": 1})

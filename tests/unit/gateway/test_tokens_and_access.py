@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import itertools
 import json
 from typing import Any
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,8 +25,10 @@ from causeway_gateway.domain.tokens import (
     GrantedSubscription,
     Invalid,
     Override,
+    TokenRules,
     Tokens,
     TokenSubscription,
+    public_key,
 )
 from unit.gateway.fakes import KEY, token
 
@@ -198,3 +203,83 @@ def test_subscribe_rights_are_this_table(
 )
 def test_origins(origin: str | None, allowed: list[str], expected: bool) -> None:
     assert origin_allowed(origin, "here:8000", allowed) is expected
+
+
+def pem(private: Any) -> str:
+    encoded: bytes = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return encoded.decode()
+
+
+RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+EC = ec.generate_private_key(ec.SECP256R1())
+EC384 = ec.generate_private_key(ec.SECP384R1())
+ED = ed25519.Ed25519PrivateKey.generate()
+FAMILIES: list[tuple[str, Any, dict[str, str]]] = [
+    *((f"RS{size}", RSA, {"rsa_public_key": pem(RSA)}) for size in (256, 384, 512)),
+    ("ES256", EC, {"ecdsa_public_key": pem(EC)}),
+    ("ES384", EC384, {"ecdsa_public_key": pem(EC384)}),
+    ("EdDSA", ED, {"eddsa_public_key": pem(ED)}),
+]
+
+
+@pytest.mark.parametrize(("algorithm", "private", "keys"), FAMILIES, ids=[each[0] for each in FAMILIES])
+def test_public_keys_verify_their_own_family_and_no_other(algorithm: str, private: Any, keys: dict[str, Any]) -> None:
+    signed = jwt.encode({"sub": "ann"}, private, algorithm)
+
+    assert Tokens(TokenRules(**keys)).verify(signed, NOW) == Granted("ann", None, None)
+    assert isinstance(Tokens(KEY).verify(signed, NOW), Invalid)
+    assert isinstance(Tokens(TokenRules(**keys)).verify(token("ann"), NOW), Invalid)
+    head, _, signature = signed.split(".")
+    forged = base64.urlsafe_b64encode(b'{"sub":"eve"}').decode().rstrip("=")
+    assert isinstance(Tokens(TokenRules(**keys)).verify(f"{head}.{forged}.{signature}", NOW), Invalid)
+
+
+def test_a_public_key_is_never_an_hmac_secret() -> None:
+    """The classic confusion: HS256 with the text of the public key as its secret."""
+    text = pem(RSA)
+    head, payload = (base64.urlsafe_b64encode(part).rstrip(b"=") for part in (b'{"alg":"HS256"}', b'{"sub":"eve"}'))
+    signed = head + b"." + payload
+    mac = base64.urlsafe_b64encode(hmac.digest(text.encode(), signed, "sha256")).rstrip(b"=")
+
+    assert isinstance(Tokens(TokenRules(rsa_public_key=text)).verify((signed + b"." + mac).decode(), NOW), Invalid)
+
+
+def test_the_previous_secret_holds_until_its_time() -> None:
+    old = token("ann", key="the previous key of the tests, long enough")
+    rules = TokenRules(KEY, "the previous key of the tests, long enough", NOW + 1000)
+
+    assert Tokens(rules).verify(old, NOW) == Granted("ann", None, None)
+    assert isinstance(Tokens(rules).verify(old, NOW + 1000), Invalid)
+    assert Tokens(rules).verify(token("ann"), NOW + 1000) == Granted("ann", None, None)
+
+
+@pytest.mark.parametrize(
+    ("rules", "claims", "good"),
+    [
+        ({"audience": "us"}, {"aud": "us"}, True),
+        ({"audience": "us"}, {"aud": ["them", "us"]}, True),
+        ({"audience": "us"}, {"aud": "them"}, False),
+        ({"audience": "us"}, {}, False),
+        ({"audience_regex": "u."}, {"aud": "us"}, True),
+        ({"audience_regex": "u."}, {"aud": "usa"}, False),
+        ({"issuer": "me"}, {"iss": "me"}, True),
+        ({"issuer": "me"}, {"iss": "you"}, False),
+        ({"issuer_regex": "m.*"}, {"iss": "me"}, True),
+        ({"issuer_regex": "m.*"}, {}, False),
+    ],
+)
+def test_tokens_are_for_us_and_from_whom_we_trust(rules: dict[str, Any], claims: dict[str, Any], good: bool) -> None:
+    assert isinstance(Tokens(TokenRules(KEY, **rules)).verify(token("ann", **claims), NOW), Granted) is good
+
+
+def test_the_users_claim_and_the_clocks_difference_are_configured() -> None:
+    assert Tokens(TokenRules(KEY, user_id_claim="uid")).verify(token("ann", uid="17"), NOW) == Granted("17", None, None)
+    late = token("ann", exp=SECOND - 4)
+    assert Tokens(TokenRules(KEY, skew_ms=5000)).verify(late, NOW) == Granted("ann", None, NOW - 4000)
+    assert Tokens(TokenRules(KEY, skew_ms=3000)).verify(late, NOW) == Expired()
+
+
+@pytest.mark.parametrize("text", ["", "no pem", pem(EC)])
+def test_a_key_that_is_none_is_told(text: str) -> None:
+    with pytest.raises(ValueError, match="it is no"):
+        public_key(text, "RS")

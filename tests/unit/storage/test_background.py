@@ -75,6 +75,9 @@ class PlayedStore:
     async def history(self, request: HistoryRequest) -> HistoryReply:
         raise NotImplementedError
 
+    async def remove(self, channel: str) -> Head:
+        raise AssertionError("nothing of the background removes a log")
+
     async def remove_expired(self, now_ms: int, limit: int) -> int:
         self.full_pages -= 1
         return limit if self.full_pages >= 0 else 0

@@ -20,7 +20,7 @@ from causeway_common.contracts.codec import decode, encode
 from causeway_common.contracts.errors import CausewayError, unavailable
 from causeway_common.contracts.ids import derived_id
 from causeway_common.contracts.messages import Message
-from causeway_common.telemetry import Counters, Kind, get_logger, names, span
+from causeway_common.telemetry import Counters, Kind, current_traceparent, get_logger, names, span
 
 M = TypeVar("M", bound=Message)
 log = get_logger("jetstream")
@@ -117,11 +117,10 @@ async def publish_durable(
         names.MESSAGING_OPERATION_TYPE: "send",
         names.MESSAGING_MESSAGE_ID: message_id,
     }
-    with span("publish " + _template(subject), kind=Kind.PRODUCER, parent=traceparent, attributes=attributes) as started:
+    with span("publish " + _template(subject), kind=Kind.PRODUCER, parent=traceparent, attributes=attributes):
         headers = {"Nats-Msg-Id": message_id}
-        context = started.get_span_context()
-        if context.is_valid:
-            headers[names.TRACEPARENT] = f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
+        if current := current_traceparent():
+            headers[names.TRACEPARENT] = current
         await put(bus, subject, encode(message), deadline, headers)
 
 

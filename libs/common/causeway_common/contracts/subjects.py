@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from causeway_common.contracts.names import ChannelName, is_identifier
@@ -57,7 +58,7 @@ class Subject:
         Raises:
             ValueError: a field is missing, unknown, or its value is no token.
         """
-        return self._fill(fields, None)
+        return _filled(self, *fields.items())  # make bench: 3.4 of the 7 µs of an RPC that subjects cost before they were kept
 
     def wildcard(self, **fields: str) -> str:
         """As `at`, with `*` for every field left out."""
@@ -101,6 +102,11 @@ class Subject:
         if used != len(fields):
             raise ValueError(f"the subject {self.template!r} has no field for some of {sorted(fields)}")
         return ".".join(parts)
+
+
+@lru_cache(maxsize=4096)
+def _filled(subject: Subject, *fields: tuple[str, str]) -> str:
+    return subject._fill(dict(fields), None)  # noqa: SLF001 - the cached half of `Subject.at`
 
 
 APP_RPC: Final = Subject("cw.v1.app.{app}.rpc.{method}")

@@ -7,7 +7,8 @@ import sys
 from typing import Any
 
 import structlog
-from opentelemetry import trace
+
+from causeway_common.telemetry.spans import current_traceparent
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
@@ -17,10 +18,9 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
 
 
 def _trace_ids(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    found = trace.get_current_span().get_span_context()
-    if found.is_valid:
-        event["trace_id"] = trace.format_trace_id(found.trace_id)
-        event["span_id"] = trace.format_span_id(found.span_id)
+    _, trace_id, span_id, *_ = (*current_traceparent().split("-"), "", "", "")
+    if trace_id:
+        event["trace_id"], event["span_id"] = trace_id, span_id
     return event
 
 

@@ -14,9 +14,10 @@ from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetr
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
 
 from causeway_common.telemetry.logs import set_up_logs
+from causeway_common.telemetry.spans import sample
 
 
 class TelemetryOptions(Protocol):
@@ -49,9 +50,8 @@ def set_up_telemetry(service: str, version: str, node: str, options: TelemetryOp
     resource = Resource.create(
         {"service.name": service, "service.namespace": "causeway", "service.version": version, "service.instance.id": node}
     )
-    tracer_provider = TracerProvider(
-        resource=resource, sampler=ParentBased(TraceIdRatioBased(options.sample_ratio)), shutdown_on_exit=False
-    )
+    tracer_provider = TracerProvider(resource=resource, sampler=ParentBased(ALWAYS_ON), shutdown_on_exit=False)
+    sample(options.sample_ratio)
     readers: list[MetricReader] = [PrometheusMetricReader()]
     base = options.otlp_endpoint.rstrip("/")
     if base:

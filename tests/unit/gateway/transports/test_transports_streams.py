@@ -112,7 +112,7 @@ async def test_an_old_client_gets_a_body_without_chunks() -> None:
         visitor = await here.hall.visitor()
         visitor.say(b"hi")
         visitor.link.shut(3001, "shutdown")
-        assert await client.rest() == b"\r\ndata: hi\n\n"
+        assert await client.rest() == b"\ndata: hi\n\n"
 
 
 async def test_a_slow_reader_of_a_stream_is_dropped() -> None:
