@@ -30,7 +30,7 @@ $(VENV)/.ready: constraints.txt pyproject.toml $(OURS:%=%/pyproject.toml)
 run: setup ## start the whole system on this machine (Ctrl-C stops it)
 	exec $(BIN)/causeway dev $(ARGS)
 
-test: check ## everything that must hold: check, then every test, real processes included (about three minutes on 2 cores)
+test: check ## everything that must hold: check, then every test, real processes included (about eight minutes on 2 cores)
 	$(BIN)/python -m pytest $(ARGS)
 
 check: setup ## formatting, lint, types, import rules and the fast tests
@@ -44,7 +44,8 @@ fmt: setup ## format the code and apply the safe lint fixes
 	$(BIN)/ruff check --quiet --fix $(SOURCES) || true
 	$(BIN)/ruff format --quiet $(SOURCES)
 
-soak: setup ## the killing test N times over, seeds 1 to N (make soak N=20)
+soak: setup ## the killing test N times over, seeds 1 to N (make soak N=20), and ten minutes of fuzzing each target
+	$(BIN)/python -m pytest --fuzz-seconds=600 tests/fuzz $(ARGS)
 	$(BIN)/python -m pytest -m soak --soak-runs=$(N) tests/chaos $(ARGS)
 
 bench: setup ## measure what the documents claim

@@ -336,26 +336,28 @@ class Gateway:
             random=lambda: 0.0,
         )
         self.broken: list[int] = []
+        self.caller = ApiCaller("tests")
+        self.api = ServerApi(
+            catalogue=self.catalogue,
+            publisher=self.publisher,
+            reader=reader,
+            storage=self.bus,
+            keys=self.bus,
+            cluster=self.cluster,
+            users=UserMethods(
+                catalogue=self.catalogue,
+                cluster=self.cluster,
+                revoker=self.alone,
+                apps=self.apps,
+                default_app="",
+                wall=self.timers.wall,
+            ),
+            new_id=new_id,
+        )
         self.server = PublicServer(
             bind("127.0.0.1", 0, reuse_port=False),
             Gate(around, NODE, new_id, self.cluster),
-            ServerApi(
-                catalogue=self.catalogue,
-                publisher=self.publisher,
-                reader=reader,
-                storage=self.bus,
-                keys=self.bus,
-                cluster=self.cluster,
-                users=UserMethods(
-                    catalogue=self.catalogue,
-                    cluster=self.cluster,
-                    revoker=self.alone,
-                    apps=self.apps,
-                    default_app="",
-                    wall=self.timers.wall,
-                ),
-                new_id=new_id,
-            ),
+            self.api,
             KeyRing([(API_KEY, ApiCaller("tests")), (LIMITED_KEY, LIMITED)]),
             TransportSettings(queue_max=queue_max, endpoints=Endpoints(http_stream=True, sse=True)),
             version="test",

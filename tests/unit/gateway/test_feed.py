@@ -68,6 +68,20 @@ def test_a_lower_head_is_stale_and_a_higher_one_is_a_gap() -> None:
     assert feed.compare(Head(epoch="e1", head=6)) == [Hold(HOLD_MS)]
 
 
+def test_what_a_read_has_shown_serves_the_next_who_missed_the_same() -> None:
+    feed = started()
+    feed.fill([publication(offset) for offset in (2, 3, 4)])
+    assert feed.since(2) is None, "there is a hole to where the feed stands"
+    feed.fill([publication(offset) for offset in (3, 4, 5)])
+    feed.publication("e1", publication(6))
+
+    assert offsets([Deliver(tuple(feed.since(2) or ()))]) == [3, 4, 5, 6]
+    feed.fill([publication(offset) for offset in (1, 2)])
+    assert offsets([Deliver(tuple(feed.since(0) or ()))]) == [1, 2, 3, 4, 5, 6]
+    feed.compare(Head(epoch="e1", head=6, floor=4))
+    assert feed.since(3) is None, "what was removed from the log is not served from memory"
+
+
 def test_another_epoch_counts_only_after_a_read_confirms_it() -> None:
     """A feed message or head of an older epoch may come late; it must not end anything."""
     stale, new = started(), started()

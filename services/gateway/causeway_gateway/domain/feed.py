@@ -19,7 +19,7 @@ HOLD_MS: Final = 50
 BACKOFF_MAX_MS: Final = 2000
 HELD_MAX: Final = 256
 EARLY_MAX: Final = 64
-RING_MAX: Final = 128
+RING_MAX: Final = 300
 RING_MAX_BYTES: Final = 64 * 1024
 
 
@@ -170,6 +170,19 @@ class Feed:
         if offset > self.position or not self._ring or self._ring[0].offset > offset + 1:
             return None
         return [publication for publication in self._ring if publication.offset > offset]
+
+    def fill(self, publications: Iterable[Publication]) -> None:
+        """Remember what a read has shown (consecutive), so that the next who missed the same costs none."""
+        first = self._ring[0].offset if self._ring else self.position + 1
+        older = [publication for publication in publications if publication.offset < first]
+        if not older or older[-1].offset != first - 1:
+            return
+        for publication in reversed(older):
+            self._ring_bytes += memoryview(publication.data).nbytes
+            if len(self._ring) >= RING_MAX or self._ring_bytes > RING_MAX_BYTES:
+                self._ring_bytes -= memoryview(publication.data).nbytes
+                return
+            self._ring.appendleft(publication)
 
     @property
     def _behind(self) -> bool:

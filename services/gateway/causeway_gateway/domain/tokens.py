@@ -7,7 +7,6 @@ HMAC secret, and nothing is ever unsigned.
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 import json
 import re
@@ -324,7 +323,7 @@ def _value(claims: dict[str, Any], name: str) -> bytes | None:
     if packed := claims.get(f"b64{name}"):
         try:
             return json_value(base64.b64decode(packed, validate=True), f"b64{name}")
-        except binascii.Error as error:
+        except ValueError as error:
             raise ValueError(f"b64{name} is no base64") from error
     return _dumped(claims.get(name))
 

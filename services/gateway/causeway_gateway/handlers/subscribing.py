@@ -278,6 +278,7 @@ class Subscribing:
             seat.lost = not seat.missed
         else:
             seat.missed += tail.publications
+            feed.fill(tail.publications)
 
     def _standing(self, seat: Seat, ask: SubscribeAsk) -> Standing:
         """The reply. From here to the session there is no await."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -312,7 +311,7 @@ def _data_of(request: b.Publishing) -> bytes:
     if request.b64data:
         try:
             return base64.b64decode(request.b64data, validate=True)
-        except binascii.Error as error:
+        except ValueError as error:
             raise bad_request("b64data is no base64") from error
     if request.data is msgspec.UNSET:
         raise bad_request("data is missing")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Callable
 from typing import Final
 
@@ -156,6 +155,6 @@ def _value(value: b.Json, packed: str | None, what: str) -> bytes | None:
     if packed:
         try:
             return json_value(base64.b64decode(packed, validate=True), f"b64{what}")
-        except binascii.Error as error:
+        except ValueError as error:
             raise bad_request(f"b64{what} is no base64") from error
     return None if value is UNSET or bytes(value) == b"null" else json_value(bytes(value), what)
