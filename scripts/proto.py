@@ -10,7 +10,7 @@ FRAMES = Path(__file__).parents[1] / "services/gateway/causeway_gateway/domain/f
 
 def main() -> None:
     """Generate the module and its types beside the .proto."""
-    from grpc_tools import protoc  # type: ignore[import-untyped]  # noqa: PLC0415 - installed only where this is run
+    from grpc_tools import protoc  # noqa: PLC0415 - installed only where this is run
 
     sys.exit(
         protoc.main(

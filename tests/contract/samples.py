@@ -100,4 +100,6 @@ SAMPLES: dict[str, m.Message] = {
     "node_beat": m.NodeBeat(node="n", service="gateway", version="1", started_ms=1, at_ms=2),
     "revocation": m.Revocation(user="u1", issued_before_ms=1, expire_at_ms=2),
     "revocation_jti": m.Revocation(jti="j"),
+    "jwks_request": m.JwksRequest(url="https://id.example/jwks"),
+    "jwks_reply": m.JwksReply(document=b'{"keys":[]}', max_age_ms=60000),
 }

@@ -18,7 +18,7 @@ from causeway_common.runtime import ConfigWatch, HistoryNames, Process, Service,
 from causeway_common.telemetry import get_logger
 from causeway_gateway import __version__
 from causeway_gateway.adapters.acceptor import bind
-from causeway_gateway.adapters.bus import BusApps, BusFeeds, BusStorage
+from causeway_gateway.adapters.bus import BusApps, BusFeeds, BusKeySource, BusStorage
 from causeway_gateway.adapters.clock import TaskGroup, WheelTimers
 from causeway_gateway.adapters.gateways import SERVICE, BusGateways, BusKeys, BusRevocations
 from causeway_gateway.adapters.http import PublicServer
@@ -39,6 +39,7 @@ from causeway_gateway.handlers.doors import Doors
 from causeway_gateway.handlers.feeds import ASKED_SPREAD_MS, RECONNECT_SPREAD_MS, Feeds
 from causeway_gateway.handlers.gate import Gate
 from causeway_gateway.handlers.identity import Identity
+from causeway_gateway.handlers.keys import Keys
 from causeway_gateway.handlers.membership import Membership
 from causeway_gateway.handlers.publishing import Publisher
 from causeway_gateway.handlers.reading import Reader
@@ -99,9 +100,19 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
 
     kept = BusRevocations(bus, revoked)
     options = session_options(settings)
-    tokens = Tokens(client.token.rules())
-    channel_tokens = Tokens(client.subscription_token.rules()) if client.subscription_token.enabled else tokens
-    identity = Identity(tokens, channel_tokens, revocations, _no_key, timers.wall)
+    source = BusKeySource(bus)
+    connection_keys = Keys(source, client.token.jwks_public_endpoint, timers, tasks)
+    channel_keys = Keys(source, client.subscription_token.jwks_public_endpoint, timers, tasks)
+    tokens = Tokens(client.token.rules(), connection_keys.known)
+    own = client.subscription_token.enabled
+    identity = Identity(
+        connection=tokens,
+        subscription=Tokens(client.subscription_token.rules(), channel_keys.known) if own else tokens,
+        revocations=revocations,
+        need_key=connection_keys.need,
+        need_channel_key=channel_keys.need if own else connection_keys.need,
+        wall=timers.wall,
+    )
     commands = Commands(
         options=options,
         catalogue=catalogue,
@@ -181,6 +192,8 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
     lifecycle.add("apps", directory.start, directory.stop)
     lifecycle.add("tasks", tasks.start, tasks.stop)
     lifecycle.add("timers", timers.start, timers.stop)
+    lifecycle.add("keys", connection_keys.start, connection_keys.stop)
+    lifecycle.add("keys of channels", channel_keys.start, channel_keys.stop)
     lifecycle.add("control", follow_control, gateways.stop)
     lifecycle.add("revocations", kept.start, kept.stop)
     lifecycle.add("nodes", nodes.start, nodes.stop)
@@ -263,10 +276,6 @@ def transport_settings(settings: GatewaySettings) -> TransportSettings:
 
 def _new_uuid() -> str:
     return str(uuid.UUID(hex=new_id(), version=4))
-
-
-async def _no_key(_kid: str, _deadline: object) -> None:
-    """No key is fetched from anywhere."""
 
 
 def _bound(address: str, port: int, *, reuse_port: bool) -> socket.socket:

@@ -42,6 +42,9 @@ class TokenSettings(Settings):
     rsa_public_key: str = Field("", description="a public key in PEM form (RS256, RS384, RS512)")
     ecdsa_public_key: str = Field("", description="a public key in PEM form (ES256, ES384, ES512)")
     eddsa_public_key: str = Field("", description="a public key in PEM form (EdDSA, Ed25519)")
+    jwks_public_endpoint: str = Field(
+        "", description="a key set (JWKS, https) that integrations fetch; a token's `kid` chooses its key"
+    )
     audience: str = Field("", description="what `aud` must hold; empty: anything")
     audience_regex: str = Field("", description="what one of `aud` must match as a whole; empty: anything")
     issuer: str = Field("", description="what `iss` must be; empty: anything")
@@ -74,6 +77,7 @@ class TokenSettings(Settings):
             rsa_public_key=self.rsa_public_key,
             ecdsa_public_key=self.ecdsa_public_key,
             eddsa_public_key=self.eddsa_public_key,
+            key_set=bool(self.jwks_public_endpoint),
             audience=self.audience,
             audience_regex=self.audience_regex,
             issuer=self.issuer,

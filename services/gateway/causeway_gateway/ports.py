@@ -25,6 +25,7 @@ from causeway_common.contracts.messages import (
     FeedPublication,
     Head,
     HistoryReply,
+    JwksReply,
     NodeInfo,
     NodeInfoRequest,
     PresenceReply,
@@ -316,6 +317,14 @@ class Keys(Protocol):
 
     async def claim(self, channel: str, key: str, deadline: Deadline) -> bool:
         """Whether this key was not there in the last five minutes; now it is. Raises CausewayError: 100 unavailable."""
+        ...
+
+
+class KeySource(Protocol):
+    """Key sets of whoever signs tokens."""
+
+    async def fetch(self, url: str, deadline: Deadline) -> JwksReply:
+        """The document. Raises CausewayError: 100 unavailable, 103, 107."""
         ...
 
 

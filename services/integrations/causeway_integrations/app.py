@@ -7,6 +7,7 @@ from typing import Final
 from causeway_common.bus import Bus, DeliveryInfo, DurableConsumer
 from causeway_common.contracts.messages import JobDelivery
 from causeway_common.contracts.subjects import JOB, JOBS_STREAM
+from causeway_common.contracts.verbs import JWKS
 from causeway_common.runtime import Process, Service, now_ms
 from causeway_integrations import __version__
 from causeway_integrations.adapters.http import HttpPoster
@@ -15,6 +16,7 @@ from causeway_integrations.adapters.schedule import TenacitySchedule
 from causeway_integrations.config import IntegrationsSettings
 from causeway_integrations.domain.webhook import CONNECTOR
 from causeway_integrations.handlers.jobs import Jobs
+from causeway_integrations.handlers.jwks import Jwks
 from causeway_integrations.handlers.webhook import WebhookConnector
 
 LEASE_MARGIN_MS: Final = 5000
@@ -58,6 +60,12 @@ def build(settings: IntegrationsSettings, process: Process) -> None:
     )
     process.lifecycle.add("bus", bus.start, bus.stop)
     process.lifecycle.add("http", poster.start, poster.stop)
+    jwks = Jwks(poster, settings.jwks.urls)
+
+    async def serve() -> None:
+        await bus.serve(JWKS, jwks.fetch, queue=DURABLE, limit=settings.concurrency, connector="jwks", op=JWKS.name)
+
+    process.lifecycle.add("calls", serve, bus.stop_serving)
     process.lifecycle.add("jobs", consumer.start, consumer.stop, stop_seconds=webhook.timeout / 1000 + LEASE_MARGIN_MS / 1000)
     process.health.check("bus", lambda: bus.connected)
     process.health.check("jobs", lambda: consumer.ready)

@@ -78,8 +78,15 @@ class WebhookSettings(Settings):
         return self
 
 
+class JwksSettings(Settings):
+    """`[integrations.jwks]`: key sets that the gateway asks for."""
+
+    urls: list[str] = Field([], description="the URLs that may be fetched; empty: any https URL of a public address")
+
+
 class IntegrationsSettings(ServiceSettings):
     """What an integrations process may be told."""
 
     concurrency: int = Field(32, ge=1, le=1000, description="attempts at once")
     webhook: WebhookSettings = WebhookSettings()
+    jwks: JwksSettings = JwksSettings()

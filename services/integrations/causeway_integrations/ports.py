@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from causeway_common.contracts.messages import ClaimReply, NewRecord, Record, SettleRequest
+from causeway_integrations.domain.document import Document
 from causeway_integrations.domain.outcome import Outcome
-from causeway_integrations.domain.webhook import Answer
+from causeway_integrations.domain.webhook import AddressRefused, Answer, NotReached
 
 Operation = Callable[[Record], Awaitable[Outcome]]
 """One operation of a connector. At least once: it must give the peer the same idempotency key at every try of a record."""
@@ -34,6 +35,14 @@ class Schedule(Protocol):
 
     def delay_ms(self, attempt: int) -> int | None:
         """Milliseconds until the try after this one failed (the first is 1); None: there is none."""
+        ...
+
+
+class Getter(Protocol):
+    """Fetches a document from a public or allowed address."""
+
+    async def get(self, url: str, max_bytes: int) -> Document | NotReached | AddressRefused:
+        """GET without following redirects, one byte more than `max_bytes` at most; every failure is an answer."""
         ...
 
 

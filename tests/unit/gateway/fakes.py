@@ -308,7 +308,14 @@ class Gateway:
         self.publisher = Publisher(self.bus, self.bus)
         session_options = SessionOptions(version="test", **options)
         verifier = tokens()
-        identity = Identity(verifier, verifier, self.revocations, self._no_key, self.timers.wall)
+        identity = Identity(
+            connection=verifier,
+            subscription=verifier,
+            revocations=self.revocations,
+            need_key=self._no_key,
+            need_channel_key=self._no_key,
+            wall=self.timers.wall,
+        )
         subscribing = Subscribing(
             feeds=self.feeds, reader=reader, apps=self.apps, identity=identity, catalogue=self.catalogue, timers=self.timers
         )

@@ -656,3 +656,19 @@ class Revocation(Message, frozen=True):
     jti: str = ""
     issued_before_ms: int = 0
     expire_at_ms: int = 0
+
+
+# --- calls of integrations ---------------------------------------------------------------------------------------------
+
+
+class JwksRequest(Message, frozen=True):
+    """Fetch a key set (RFC 7517)."""
+
+    url: str
+
+
+class JwksReply(Message, frozen=True):
+    """The JSON document, and how long it may be kept."""
+
+    document: bytes
+    max_age_ms: int

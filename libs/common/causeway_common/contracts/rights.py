@@ -66,6 +66,7 @@ def rights_of(role: Role, user: str, app: str = "") -> Rights:
                     s.KV_NODES.wildcard(),
                     s.KV_REVOCATIONS.wildcard(),
                     s.KV_KEYS.wildcard(),
+                    s.CALL.at(caller="gateway", connector="jwks", op="fetch"),
                     *_read_kv(s.APPS_STREAM, s.NODES_STREAM, s.REVOCATIONS_STREAM),
                 ),
                 subscribe=(
@@ -118,8 +119,8 @@ def rights_of(role: Role, user: str, app: str = "") -> Rights:
                     f"$JS.API.CONSUMER.MSG.NEXT.{s.JOBS_STREAM}.>",
                     f"$JS.ACK.{s.JOBS_STREAM}.>",
                 ),
-                subscribe=(inbox,),
-                responses=False,
+                subscribe=(inbox, s.CALL.wildcard()),
+                responses=True,
             )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from causeway_common.contracts import messages as m
-from causeway_common.contracts.subjects import APP_HOOK, APP_RPC, GATEWAY_NODE, STORAGE, Subject
+from causeway_common.contracts.subjects import APP_HOOK, APP_RPC, CALL, GATEWAY_NODE, STORAGE, Subject
 
 Req = TypeVar("Req", bound=m.Message)
 Rep = TypeVar("Rep", bound=m.Message)
@@ -58,6 +58,7 @@ PRESENCE_STATS: Final = Verb("presence_stats", GATEWAY_NODE, m.PresenceStatsRequ
 CHANNELS: Final = Verb("channels", GATEWAY_NODE, m.ChannelsRequest, m.ChannelsReply)
 NODE_INFO: Final = Verb("info", GATEWAY_NODE, m.NodeInfoRequest, m.NodeInfo)
 EMULATE: Final = Verb("emulate", GATEWAY_NODE, m.EmulateRequest, m.EmulateReply)
+JWKS: Final = Verb("fetch", CALL, m.JwksRequest, m.JwksReply, repeatable=True)
 
 GATEWAY_VERBS: Final = (CONTROL, PRESENCE, PRESENCE_STATS, CHANNELS, NODE_INFO, EMULATE)
 STORAGE_VERBS: Final = (APPEND, HISTORY, HEADS, REMOVE, GET, COMMIT, ENQUEUE, CLAIM, SETTLE)

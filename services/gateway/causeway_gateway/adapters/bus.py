@@ -22,6 +22,8 @@ from causeway_common.contracts.messages import (
     HeadsRequest,
     HistoryReply,
     HistoryRequest,
+    JwksReply,
+    JwksRequest,
     PublishHookReply,
     PublishHookRequest,
     RefreshHookReply,
@@ -38,6 +40,7 @@ from causeway_common.contracts.verbs import (
     CONNECT_HOOK,
     HEADS,
     HISTORY,
+    JWKS,
     PUBLISH_HOOK,
     REFRESH_HOOK,
     REMOVE,
@@ -109,6 +112,17 @@ class BusApps:
     async def may_publish(self, app: str, request: PublishHookRequest, deadline: Deadline) -> PublishHookReply:
         """Ask the publish hook."""
         return await self._bus.request(PUBLISH_HOOK, request, deadline, app=app)
+
+
+class BusKeySource:
+    """`ports.KeySource`: integrations fetch it."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def fetch(self, url: str, deadline: Deadline) -> JwksReply:
+        """The key set at a URL."""
+        return await self._bus.request(JWKS, JwksRequest(url=url), deadline, caller=CALLER, connector="jwks", op=JWKS.name)
 
 
 class BusFeeds:

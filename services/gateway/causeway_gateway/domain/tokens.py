@@ -32,6 +32,7 @@ PUBLIC: Final[Mapping[str, Algorithm]] = {
     "EdDSA": OKPAlgorithm(),
 }
 KEY_MIN_BYTES: Final = 32
+KID_MAX_CHARS: Final = 256
 LIFETIME_MAX_MS: Final = 365 * 24 * 3600 * 1000
 
 
@@ -126,6 +127,15 @@ class TokenRules:
     issuer_regex: str = ""
     user_id_claim: str = "sub"
     skew_ms: int = 0
+    key_set: bool = False
+
+
+class KeyMissingError(Exception):
+    """A token names a key that is not known (yet)."""
+
+    def __init__(self, kid: str) -> None:
+        self.kid = kid
+        super().__init__(kid)
 
 
 def public_key(pem: str, family: str) -> Any:
@@ -153,13 +163,15 @@ class Tokens:
 
     Args:
         rules: what makes one good; a text is an HMAC secret and nothing more.
+        known: the keys of a key set, by id: family and key; it may change.
 
     Raises:
         ValueError: a PEM text is none.
         re.error: an expression is none.
     """
 
-    def __init__(self, rules: TokenRules | str) -> None:
+    def __init__(self, rules: TokenRules | str, known: Mapping[str, tuple[str, Any]] | None = None) -> None:
+        self._known: Mapping[str, tuple[str, Any]] = {} if known is None else known
         self._rules = TokenRules(rules) if isinstance(rules, str) else rules
         pems = {"RS": self._rules.rsa_public_key, "ES": self._rules.ecdsa_public_key, "Ed": self._rules.eddsa_public_key}
         self._keys = {family: public_key(pem, family) for family, pem in pems.items() if pem}
@@ -181,11 +193,10 @@ class Tokens:
         if not isinstance(header, dict) or not dot or b"." in payload or header.get("crit") is not None:
             raise ValueError("it is no signed token")
         name = str(header.get("alg"))
-        right = (
-            self._hmac(name, signed, _unpacked(signature), now)
-            if name in HMAC
-            else self._public(name, signed, _unpacked(signature))
-        )
+        if name in HMAC:
+            right = self._hmac(name, signed, _unpacked(signature), now)
+        else:
+            right = self._public(name, header.get("kid"), signed, _unpacked(signature))
         if not right:
             raise ValueError(f"it is not signed ({name[:8]}) with a key that is known here")
         return json.loads(_unpacked(payload))
@@ -198,10 +209,18 @@ class Tokens:
             secrets.append(rules.hmac_previous_secret_key)
         return any(secret and hmac.compare_digest(hmac.digest(secret.encode(), signed, digest), signature) for secret in secrets)
 
-    def _public(self, name: str, signed: bytes, signature: bytes) -> bool:
-        key = self._keys.get(name[:2])
+    def _public(self, name: str, kid: object, signed: bytes, signature: bytes) -> bool:
         verifier = PUBLIC.get(name)
-        return key is not None and verifier is not None and bool(verifier.verify(signed, key, signature))
+        if verifier is None:
+            return False
+        key = self._keys.get(name[:2])
+        if self._rules.key_set and isinstance(kid, str) and 0 < len(kid) <= KID_MAX_CHARS:
+            if kid not in self._known:
+                raise KeyMissingError(kid)
+            family, key = self._known[kid]
+            if family != name[:2]:
+                return False
+        return key is not None and bool(verifier.verify(signed, key, signature))
 
     def _meant_for_us(self, claims: dict[str, Any]) -> None:
         rules, audience, issuer = self._rules, claims.get("aud"), claims.get("iss")
@@ -217,7 +236,7 @@ class Tokens:
         if rules.user_id_claim != "sub":
             claims["sub"] = claims.get(rules.user_id_claim)
 
-    def _verify(self, token: str, now: int, judge: Callable[[dict[str, Any], int], V]) -> V | Expired | Invalid:
+    def _verify(self, token: str, now: int, judge: Callable[[dict[str, Any], int], V]) -> V | Expired | Invalid | KeyMissing:
         try:
             claims = self._claims(token, now)
             if not isinstance(claims, dict):
@@ -227,6 +246,8 @@ class Tokens:
             if (_time(claims, "exp") or now + 1) + skew <= now or (_time(claims, "nbf") or 0) - skew > now:
                 return Expired()
             return judge(claims, now)
+        except KeyMissingError as error:
+            return KeyMissing(error.kid)
         except (CausewayError, ValueError, TypeError, OverflowError, RecursionError) as error:
             return Invalid(f"{type(error).__name__}: {error}")
 

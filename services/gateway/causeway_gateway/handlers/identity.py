@@ -23,14 +23,22 @@ class Identity:
         subscription: verifies subscription tokens.
         revocations: what is good no more.
         need_key: has the key of this id fetched, if that is possible; it returns when it was tried.
+        need_channel_key: likewise, for subscription tokens.
         wall: milliseconds since the Unix epoch.
     """
 
     def __init__(
-        self, connection: Tokens, subscription: Tokens, revocations: Revocations, need_key: NeedKey, wall: Callable[[], int]
+        self,
+        *,
+        connection: Tokens,
+        subscription: Tokens,
+        revocations: Revocations,
+        need_key: NeedKey,
+        need_channel_key: NeedKey,
+        wall: Callable[[], int],
     ) -> None:
         self._connection, self._subscription, self._revocations = connection, subscription, revocations
-        self._need_key, self._wall = need_key, wall
+        self._need_key, self._need_channel_key, self._wall = need_key, need_channel_key, wall
 
     def connection_now(self, token: str, client: str) -> Granted | Expired | Invalid | None:
         """The verdict on a connection token; None where a key must be fetched before."""
@@ -58,7 +66,7 @@ class Identity:
         """As `connection`, of a subscription token."""
         verdict = self._subscription.verify_subscription(token, self._wall())
         if isinstance(verdict, KeyMissing):
-            await self._need_key(verdict.kid, deadline)
+            await self._need_channel_key(verdict.kid, deadline)
             verdict = self._subscription.verify_subscription(token, self._wall())
         return Invalid("no key has its id") if isinstance(verdict, KeyMissing) else self._unrevoked(verdict, client)
 

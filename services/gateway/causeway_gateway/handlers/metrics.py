@@ -24,5 +24,6 @@ repairs: Final = counters.counter("feed.repairs", "reads of missing publications
 insufficient: Final = counters.counter("feed.insufficient", "subscribers told to subscribe again (2500)")
 recoveries: Final = counters.counter("recoveries", "subscriptions that recovered, by outcome")
 members_lost: Final = counters.counter("members.lost", "joins and leaves that could not be told")
+unknown_keys: Final = counters.counter("tokens.unknown_keys", "tokens of unknown key ids for which the keys were not fetched again")
 revoked: Final = counters.counter("tokens.revoked", "tokens refused because they were revoked")
 api_requests: Final = counters.counter("api.requests", "server API requests, by outcome")

@@ -22,6 +22,7 @@ from yarl import URL
 from causeway_common.telemetry import Kind, current_traceparent, names, span
 from causeway_integrations.adapters.resolver import AddressRefusedError, CheckedResolver
 from causeway_integrations.domain.addresses import is_literal, is_public
+from causeway_integrations.domain.document import Document
 from causeway_integrations.domain.webhook import AddressRefused, Answer, Answered, NotReached
 
 ANSWER_MAX_BYTES: Final = 1024
@@ -80,6 +81,25 @@ class HttpPoster:
                     started.set_attribute(names.ERROR_TYPE, type(answer).__name__)
             return answer
 
+    async def get(self, url: str, max_bytes: int) -> Document | NotReached | AddressRefused:
+        """A document of at most `max_bytes`; every failure is an answer, nothing is raised."""
+        where = URL(url)
+        host = (where.host or "").lower()
+        attributes = {names.HTTP_METHOD: "GET", names.SERVER_ADDRESS: host, names.URL_FULL: str(where.origin())}
+        with span(names.SPAN_HTTP_CLIENT, kind=Kind.CLIENT, attributes=attributes):
+            if is_literal(host) and host not in self._allowed and not is_public(host):
+                return AddressRefused(f"the address {host} is not public")
+            if self._session is None:
+                raise RuntimeError("the poster is not started")
+            try:
+                async with self._session.get(where, allow_redirects=False) as response:
+                    body = await response.content.read(max_bytes + 1)
+                    while len(body) <= max_bytes and (more := await response.content.read(max_bytes + 1 - len(body))):
+                        body += more
+                    return Document(response.status, body, response.headers.get("Cache-Control", ""))
+            except (ClientError, TimeoutError, ValueError) as error:
+                return _failure(where, error, self._timeout)
+
     async def _sent(self, url: URL, headers: Mapping[str, str], body: bytes) -> Answer:
         if self._session is None:
             raise RuntimeError("the poster is not started")
@@ -89,16 +109,20 @@ class HttpPoster:
         try:
             async with self._session.post(url, data=body, headers=sent, allow_redirects=False) as response:
                 return Answered(response.status, await _beginning(response))
-        except ClientConnectorDNSError as error:
-            if isinstance(error.os_error, AddressRefusedError):
-                return AddressRefused(str(error.os_error))
-            return NotReached(f"{url.host} does not resolve: {error.os_error}")
-        except TimeoutError:
-            return NotReached(f"no answer within {self._timeout.total} s")
-        except ClientConnectionError as error:
-            return NotReached(f"no connection: {error}")
-        except (ClientError, ValueError) as error:
-            return NotReached(f"no HTTP answer: {type(error).__name__}: {error}")
+        except (ClientError, TimeoutError, ValueError) as error:
+            return _failure(url, error, self._timeout)
+
+
+def _failure(url: URL, error: Exception, timeout: ClientTimeout) -> NotReached | AddressRefused:
+    if isinstance(error, ClientConnectorDNSError):
+        if isinstance(error.os_error, AddressRefusedError):
+            return AddressRefused(str(error.os_error))
+        return NotReached(f"{url.host} does not resolve: {error.os_error}")
+    if isinstance(error, TimeoutError):
+        return NotReached(f"no answer within {timeout.total} s")
+    if isinstance(error, ClientConnectionError):
+        return NotReached(f"no connection: {error}")
+    return NotReached(f"no HTTP answer: {type(error).__name__}: {error}")
 
 
 async def _beginning(response: ClientResponse) -> str:
