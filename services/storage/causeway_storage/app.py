@@ -15,7 +15,7 @@ from causeway_common.bus.nodes import Nodes
 from causeway_common.contracts import verbs
 from causeway_common.contracts.names import NodeId
 from causeway_common.contracts.verbs import Verb
-from causeway_common.runtime import Periodic, Process, Service, now_ms
+from causeway_common.runtime import Periodic, Process, Service, StartError, now_ms
 from causeway_common.telemetry import Counters
 from causeway_storage import __version__
 from causeway_storage.adapters.sqlite import SqliteDatabase, SqliteEntities, SqliteLogs, SqliteRecords
@@ -68,7 +68,13 @@ class Store:
 
 
 def opened(settings: StorageSettings, on_appended: Callable[[Appended], None]) -> Store:
-    """The store that the settings name."""
+    """The store that the settings name.
+
+    Raises:
+        StartError: there is no adapter for it.
+    """
+    if settings.uri.get_secret_value():
+        raise StartError("this version keeps data in SQLite alone; leave storage.uri empty")
     database = SqliteDatabase(
         settings.path,
         write_queue=settings.write_queue,

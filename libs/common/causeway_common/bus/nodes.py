@@ -62,7 +62,6 @@ class Nodes:
         """Announce this process, durably in the bucket, and begin to follow it; waits until both is done."""
         await self.begin()
         await self._announced.wait()
-        await self._bucket.loaded()
 
     async def begin(self) -> None:
         """As `start`, for who does not wait until it is done."""
@@ -133,6 +132,8 @@ class Nodes:
         return True
 
     async def _beat_on(self) -> None:
+        # Before its stream is there a beat is only waited for in vain: our own listener makes it look taken.
+        await self._bucket.loaded()
         while True:
             beaten = await self._beat()
             if beaten:

@@ -16,6 +16,7 @@ REMOVE_PAGE: Final = 1000
 STRANGERS_PATIENCE: Final = 5
 _counters = Counters("storage")
 _swept: Final = _counters.counter("outboxes_swept", "outboxes that the sweep found waiting")
+_sweeps: Final = _counters.counter("sweeps", "complete sweeps of the outboxes")
 _removed: Final = _counters.counter("removed", "what retention took away: ids, records", label="what")
 
 
@@ -80,6 +81,7 @@ class OutboxSweep:
             cursor = page.cursor
             if not cursor:
                 break
+        _sweeps.add()
         self.seen_ms = seen
         self.age_ms = now - seen if seen < older_than else 0
 
