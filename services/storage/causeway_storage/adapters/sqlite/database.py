@@ -7,13 +7,13 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from causeway_common.runtime import StartError
 from causeway_common.telemetry import Kind, current_traceparent, names, span
 from causeway_storage.adapters.sqlite.files import FileLock, open_reader, open_writer
 from causeway_storage.adapters.sqlite.reader import Reader
-from causeway_storage.adapters.sqlite.writer import Writer
+from causeway_storage.adapters.sqlite.writer import Group, Writer
 
 T = TypeVar("T")
 
@@ -31,7 +31,10 @@ class SqliteDatabase:
     def __init__(self, path: Path, *, write_queue: int, write_queue_bytes: int, read_queue: int) -> None:
         self._path = path
         self._lock = FileLock(path)
-        self._writer = Writer(partial(open_writer, path), max_operations=write_queue, max_bytes=write_queue_bytes)
+        self._undone: list[Callable[[], None]] = []
+        self._writer = Writer(
+            partial(open_writer, path), max_operations=write_queue, max_bytes=write_queue_bytes, undone=self._tell_undone
+        )
         self._reader = Reader(partial(open_reader, path), max_operations=read_queue)
 
     @property
@@ -74,6 +77,21 @@ class SqliteDatabase:
         """As `Writer.submit`, under a span."""
         with _span(names.SPAN_DB_WRITE, collection, operation):
             return await self._writer.submit(work, cost=cost, then=then)
+
+    async def write_with(
+        self, group: Group, what: Any, collection: str, operation: str, *, cost: int = 0, then: Callable[[Any], None] | None = None
+    ) -> Any:
+        """As `Writer.submit_to`, under a span."""
+        with _span(names.SPAN_DB_WRITE, collection, operation):
+            return await self._writer.submit_to(group, what, cost=cost, then=then)
+
+    def on_undone(self, callback: Callable[[], None]) -> None:
+        """Call this, in the writer's thread, whenever something was not written after all."""
+        self._undone.append(callback)
+
+    def _tell_undone(self) -> None:
+        for callback in self._undone:
+            callback()
 
     async def read(self, collection: str, operation: str, work: Callable[[sqlite3.Connection], T]) -> T:
         """As `Reader.submit`, under a span."""

@@ -4,28 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
-from causeway_common.contracts.codec import decode, encode
+from causeway_common.contracts.codec import decode
 from causeway_common.contracts.errors import CausewayError, ErrorName
 from causeway_common.contracts.messages import AppendRequest, Head, HistoryReply, HistoryRequest, StoredPublication
-from causeway_common.runtime import fault_point
 from causeway_common.telemetry import get_logger
+from causeway_storage.adapters.sqlite.appends import AppendCall, Appends
 from causeway_storage.adapters.sqlite.database import SqliteDatabase
 from causeway_storage.adapters.sqlite.files import generation_of
-from causeway_storage.domain.log import (
-    NEVER_SEEN,
-    AppendPlan,
-    KnownId,
-    LogHead,
-    SeenVersion,
-    cut_page,
-    epoch_of,
-    head_message,
-    page_range,
-    plan_append,
-    plan_expiry,
-)
+from causeway_storage.domain.log import LogHead, cut_page, head_message, page_range, plan_expiry
 from causeway_storage.ports import Appended
 
 log = get_logger("storage")
@@ -43,17 +32,16 @@ class SqliteLogs:
     """
 
     def __init__(self, database: SqliteDatabase, new_letters: Callable[[], str], on_appended: Callable[[Appended], None]) -> None:
-        self._database, self._new_letters, self._on_appended = database, new_letters, on_appended
+        self._database, self._on_appended = database, on_appended
+        self._appends = Appends(new_letters)
+        database.on_undone(self._appends.forget)
 
     async def append(self, request: AppendRequest, now_ms: int) -> Appended:
         """As the port says."""
-        letters = self._new_letters()
-        cost = sum(len(item.data) for item in request.items)
-
-        def work(connection: sqlite3.Connection) -> Appended:
-            return _append(connection, request, now_ms, letters)
-
-        return await self._database.write(COLLECTION, "append", work, cost=cost, then=self._told)
+        cost = sum([len(item.data) for item in request.items])
+        call = AppendCall(request, now_ms)
+        appended: Appended = await self._database.write_with(self._appends, call, COLLECTION, "append", cost=cost, then=self._told)
+        return appended
 
     async def heads(self, channels: Sequence[str]) -> list[Head]:
         """As the port says."""
@@ -74,11 +62,11 @@ class SqliteLogs:
 
     async def remove(self, channel: str) -> Head:
         """As the port says."""
-        return await self._database.write(COLLECTION, "remove", lambda connection: _remove(connection, channel))
+        return await self._database.write(COLLECTION, "remove", partial(self._removed, channel))
 
     async def remove_expired(self, now_ms: int, limit: int) -> int:
         """As the port says."""
-        return await self._database.write(COLLECTION, "expire", lambda connection: _expire(connection, now_ms, limit))
+        return await self._database.write(COLLECTION, "expire", partial(self._expired, now_ms, limit))
 
     async def forget_ids(self, before_ms: int, limit: int) -> int:
         """As the port says."""
@@ -89,96 +77,42 @@ class SqliteLogs:
 
         return await self._database.write(COLLECTION, "forget", work)
 
+    def _removed(self, channel: str, connection: sqlite3.Connection) -> Head:
+        self._appends.forget([channel])
+        return _remove(connection, channel)
+
+    def _expired(self, now_ms: int, limit: int, connection: sqlite3.Connection) -> int:
+        channels = _expire(connection, now_ms, limit)
+        self._appends.forget(channels)
+        return len(channels)
+
     def _told(self, appended: Appended) -> None:
         if appended.publications:
             self._on_appended(appended)
 
 
-_HeadRow = tuple[int, str, int, int, int, int | None]
+_HeadRow = tuple[int, str, int, int]
 
 
 def _head_row(connection: sqlite3.Connection, channel: str) -> _HeadRow | None:
     row: _HeadRow | None = connection.execute(
-        "SELECT number, letters, head, floor, ttl_ms, expires_ms FROM heads WHERE channel = ?", (channel,)
+        "SELECT number, letters, head, floor FROM heads WHERE channel = ?", (channel,)
     ).fetchone()
     return row
 
 
 def _log_head(row: _HeadRow | None) -> LogHead | None:
-    return None if row is None else LogHead(row[1], row[2], row[3])
-
-
-def _append(connection: sqlite3.Connection, request: AppendRequest, now_ms: int, letters: str) -> Appended:
-    row = _head_row(connection, request.channel)
-    known = {} if row is None else _known(connection, row[0], [item.id for item in request.items])
-    versioned = any(item.version for item in request.items)
-    seen = _seen(connection, row[0]) if versioned and row is not None else NEVER_SEEN
-    plan = plan_append(_log_head(row), known, request, now_ms=now_ms, letters=letters, seen=seen)
-    if plan.publications:
-        fault_point("storage.append.before_write")
-        number = _written_head(connection, row, request, plan, now_ms)
-        _write(connection, number, plan, now_ms)
-        if versioned:
-            connection.execute("INSERT OR REPLACE INTO versions VALUES (?, ?, ?)", (number, plan.seen.version, plan.seen.epoch))
-    epoch = epoch_of(plan.head.letters, generation_of(connection))
-    return Appended(
-        request.channel, epoch, plan.offsets, plan.repeats, plan.publications, plan.skipped if versioned else (), plan.deltas
-    )
-
-
-def _seen(connection: sqlite3.Connection, number: int) -> SeenVersion:
-    row = connection.execute("SELECT version, epoch FROM versions WHERE number = ?", (number,)).fetchone()
-    return NEVER_SEEN if row is None else SeenVersion(*row)
+    return None if row is None else LogHead(*row[1:])
 
 
 def _remove(connection: sqlite3.Connection, channel: str) -> Head:
     row = _head_row(connection, channel)
     if row is None:
         return Head()
-    number, letters, head = row[:3]
+    number, letters, head, _ = row
     connection.execute("UPDATE heads SET floor = head, expires_ms = NULL WHERE number = ?", (number,))
     connection.execute("DELETE FROM publications WHERE number = ?", (number,))
     return head_message(LogHead(letters, head, head), generation_of(connection))
-
-
-def _known(connection: sqlite3.Connection, number: int, ids: list[str]) -> dict[str, KnownId]:
-    marks = ",".join("?" * len(ids))
-    query = f"SELECT id, position, time_ms FROM ids WHERE number = ? AND id IN ({marks})"  # noqa: S608 - only question marks
-    return {row[0]: KnownId(row[1], row[2]) for row in connection.execute(query, (number, *ids))}
-
-
-def _written_head(
-    connection: sqlite3.Connection, row: _HeadRow | None, request: AppendRequest, plan: AppendPlan, now_ms: int
-) -> int:
-    """Write the head; the channel's number."""
-    head = plan.head
-    if row is None:
-        number = connection.execute(
-            "INSERT INTO heads (channel, letters, head, floor, ttl_ms, expires_ms) VALUES (?, ?, ?, ?, ?, ?)",
-            (request.channel, head.letters, head.head, head.floor, request.ttl_ms, now_ms + request.ttl_ms),
-        ).lastrowid
-        assert number is not None  # noqa: S101 - SQLite gives every inserted row one
-        return number
-    number, _, _, _, ttl_ms, expires_ms = row
-    # When to look for expired publications: at once where the ttl changed, since it was worked out with the old one.
-    due = 0 if ttl_ms != request.ttl_ms else now_ms + ttl_ms if expires_ms is None else expires_ms
-    connection.execute(
-        "UPDATE heads SET head = ?, floor = ?, ttl_ms = ?, expires_ms = ? WHERE number = ?",
-        (head.head, head.floor, request.ttl_ms, due, number),
-    )
-    return number
-
-
-def _write(connection: sqlite3.Connection, number: int, plan: AppendPlan, now_ms: int) -> None:
-    floor = plan.head.floor
-    connection.executemany(
-        "INSERT INTO publications VALUES (?, ?, ?, ?)",
-        [(number, each.offset, now_ms, encode(each)) for each in plan.publications if each.offset > floor],
-    )
-    connection.executemany(
-        "INSERT OR REPLACE INTO ids VALUES (?, ?, ?, ?)", [(number, *new, now_ms) for new in plan.new_ids.items()]
-    )
-    connection.execute("DELETE FROM publications WHERE number = ? AND position <= ?", (number, floor))
 
 
 def _history(connection: sqlite3.Connection, request: HistoryRequest) -> HistoryReply:
@@ -196,13 +130,15 @@ def _history(connection: sqlite3.Connection, request: HistoryRequest) -> History
     return HistoryReply(head=head_message(head, generation_of(connection)), publications=page, more=more)
 
 
-def _expire(connection: sqlite3.Connection, now_ms: int, limit: int) -> int:
-    due = connection.execute("SELECT number, floor, ttl_ms FROM heads WHERE expires_ms <= ? LIMIT ?", (now_ms, limit)).fetchall()
-    for number, floor, ttl_ms in due:
+def _expire(connection: sqlite3.Connection, now_ms: int, limit: int) -> list[str]:
+    """The channels looked at."""
+    query = "SELECT channel, number, floor, ttl_ms FROM heads WHERE expires_ms <= ? LIMIT ?"
+    due = connection.execute(query, (now_ms, limit)).fetchall()
+    for _, number, floor, ttl_ms in due:
         oldest = connection.execute(
             "SELECT position, time_ms FROM publications WHERE number = ? ORDER BY position LIMIT ?", (number, EXPIRY_PAGE)
         ).fetchall()
         plan = plan_expiry(floor, oldest, ttl_ms=ttl_ms, now_ms=now_ms, complete=len(oldest) < EXPIRY_PAGE)
         connection.execute("UPDATE heads SET floor = ?, expires_ms = ? WHERE number = ?", (plan.floor, plan.next_ms, number))
         connection.execute("DELETE FROM publications WHERE number = ? AND position <= ?", (number, plan.floor))
-    return len(due)
+    return [channel for channel, *_ in due]
