@@ -62,7 +62,7 @@ async def kill_in_turn(directory: Path, seed: int) -> None:
         )
         found = violations(histories)
         print(
-            f"\nseed {seed}: {len(log)} publications, {publishers.repeats} repeats, "
+            f"\nseed {seed}: {len(log)} publications, {len(publishers.errors)} repeats, "
             f"{sum(watcher.recoveries for watcher in watchers)} recoveries, {len(chatter.answered)} of {len(chatter.sent)} chat messages "
             f"answered, killed {', '.join(victims)} in {time.monotonic() - started:.1f} s, {len(found)} violations"
         )
