@@ -13,9 +13,10 @@ from typing import Final
 from bench.plan import Plan, median
 from bench.speaking import message
 from bench.table import Goal, Pair, Row
-from causeway_common.bus import Bus, BusSettings, Call, Deadline
+from causeway_common.bus import Bus, BusSettings, Call, Deadline, ask_owner
 from causeway_common.contracts import messages as m
 from causeway_common.contracts import verbs
+from causeway_common.contracts.shards import channel_shard
 
 IN_FLIGHT: Final = 64
 LONE: Final = 500
@@ -61,7 +62,7 @@ def raw_insert_seconds(path: Path) -> float:
 async def append(bus: Bus, channel: str, id: str) -> None:
     """One acknowledged append."""
     request = m.AppendRequest(channel=channel, size=10_000, ttl_ms=3_600_000, items=[m.AppendItem(id=id, data=DATA)])
-    await bus.request(verbs.APPEND, request, Deadline.after(4), message_id=id, caller="gateway")
+    await ask_owner(bus, verbs.APPEND, request, Deadline.after(4), shard=channel_shard(channel), message_id=id, caller="gateway")
 
 
 async def appends_per_second(bus: Bus, run: int, seconds: float) -> float:

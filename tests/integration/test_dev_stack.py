@@ -74,6 +74,7 @@ async def test_the_stack_file_names_every_process_and_ctrl_c_leaves_none(tmp_pat
         state = stack.state()
         assert state["url"] == f"http://127.0.0.1:{stack.port}"
         assert state["data_dir"] == str(stack.data_dir)
+        assert state["storage"] == await stack.storage() == "sqlite"
         processes = state["processes"]
         assert sorted(entry["service"] for entry in processes) == [
             "gateway", "gateway", "integrations", "logic-chat", "nats", "storage",

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import jwt
 from cent import AsyncClient
 from centrifuge import Client
@@ -27,11 +28,21 @@ START_SECONDS = 40.0
 class Stack:
     """A running `causeway dev`. Processes are found by `stack.json`, which it keeps true."""
 
-    def __init__(self, directory: Path, *, config: str = "", gateways: int = 1, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        config: str = "",
+        gateways: int = 1,
+        env: Mapping[str, str] | None = None,
+        storage: str = "sqlite",
+        storages: int = 1,
+    ) -> None:
         self.data_dir = directory / "data"
         self.port = free_port()
         self.log_path = directory / "stack.log"
         self._config, self._gateways, self._directory = config, gateways, directory
+        self._storage, self._storages = storage, storages
         self._env = {**{k: v for k, v in os.environ.items() if not k.startswith("CAUSEWAY_")}, **(env or {})}
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -46,6 +57,10 @@ class Stack:
             str(self.data_dir),
             "--gateways",
             str(self._gateways),
+            "--storage",
+            self._storage,
+            "--storages",
+            str(self._storages),
         ]
         if self._config:
             path = self._directory / "causeway.toml"
@@ -107,6 +122,17 @@ class Stack:
         finally:
             await api.close()
 
+    async def storage(self) -> str:
+        """What storage keeps its data in, as a gateway tells it once it has heard of storage."""
+        headers, url = {"X-API-Key": self.credentials["api_key"]}, f"http://127.0.0.1:{self.port}/api/info"
+        async with aiohttp.ClientSession() as session, asyncio.timeout(10):
+            while True:
+                async with session.post(url, json={}, headers=headers) as response:
+                    found = (await response.json())["result"].get("storage", "")
+                if found:
+                    return str(found)
+                await asyncio.sleep(0.05)
+
     def pid(self, name: str) -> int:
         """The process id of a process, by its name or its service; 0 while it is down."""
         for process in self.state().get("processes", []):
@@ -146,11 +172,17 @@ class Stack:
 
 @asynccontextmanager
 async def running_stack(
-    directory: Path, *, config: str = "", gateways: int = 1, env: Mapping[str, str] | None = None
+    directory: Path,
+    *,
+    config: str = "",
+    gateways: int = 1,
+    env: Mapping[str, str] | None = None,
+    storage: str = "sqlite",
+    storages: int = 1,
 ) -> AsyncIterator[Stack]:
     """A stack for the block; stopped afterwards, also when the block fails."""
     directory.mkdir(parents=True, exist_ok=True)
-    stack = Stack(directory, config=config, gateways=gateways, env=env)
+    stack = Stack(directory, config=config, gateways=gateways, env=env, storage=storage, storages=storages)
     try:
         await stack.start()
         yield stack

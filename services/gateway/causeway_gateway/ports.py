@@ -284,6 +284,10 @@ class Gateways(Protocol):
         """The node ids of the gateways that live, this one included."""
         ...
 
+    def database(self) -> str:
+        """What storage keeps its data in, `sqlite` or `mongodb`; "" while no storage process was heard of."""
+        ...
+
     async def control(self, node: str, request: ControlRequest, deadline: Deadline) -> ControlReply:
         """Carry out a command there."""
         ...

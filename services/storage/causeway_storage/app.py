@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import secrets
 import string
-from typing import Final
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
 
-from causeway_common.bus import AppsDirectory, Bus, Deadline, ensure_streams
+from causeway_common.bus import AppsDirectory, Bus, Call, Deadline, OwnedShards, ensure_streams
+from causeway_common.bus.nodes import Nodes
 from causeway_common.contracts import verbs
-from causeway_common.runtime import Periodic, Process, Service, now_ms
+from causeway_common.contracts.names import NodeId
+from causeway_common.contracts.verbs import Verb
+from causeway_common.runtime import Periodic, Process, Service, StartError, now_ms
 from causeway_common.telemetry import Counters
 from causeway_storage import __version__
 from causeway_storage.adapters.sqlite import SqliteDatabase, SqliteEntities, SqliteLogs, SqliteRecords
@@ -19,9 +26,11 @@ from causeway_storage.handlers.access import Access
 from causeway_storage.handlers.delivery import Delivery
 from causeway_storage.handlers.entities import EntityHandlers
 from causeway_storage.handlers.logs import LogHandlers
+from causeway_storage.handlers.ownership import BEAT_SECONDS, SILENT_MS, Ownership
 from causeway_storage.handlers.records import RecordHandlers
 from causeway_storage.handlers.relay import Relay
 from causeway_storage.handlers.sweeps import OutboxSweep, Retention
+from causeway_storage.ports import Appended, Entities, Logs, Records
 
 QUEUE: Final = "storage"
 STREAMS_AGAIN_S: Final = 30.0
@@ -47,75 +56,128 @@ class Streams:
         return STREAMS_AGAIN_S
 
 
-def build(settings: StorageSettings, process: Process) -> None:
-    """Add the parts of the process to its lifecycle."""
-    bus = Bus(process.bus_settings())
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A database and the ports on it."""
+
+    name: str
+    database: SqliteDatabase
+    logs: Logs
+    entities: Entities
+    records: Records
+
+
+def opened(settings: StorageSettings, on_appended: Callable[[Appended], None]) -> Store:
+    """The store that the settings name.
+
+    Raises:
+        StartError: there is no adapter for it.
+    """
+    if settings.uri.get_secret_value():
+        raise StartError("this version keeps data in SQLite alone; leave storage.uri empty")
     database = SqliteDatabase(
         settings.path,
         write_queue=settings.write_queue,
         write_queue_bytes=settings.write_queue_bytes,
         read_queue=settings.read_queue,
     )
-    feed = BusFeed(bus)
-    logs = SqliteLogs(database, new_letters, feed.appended)
-    entities, records = SqliteEntities(database), SqliteRecords(database)
-    apps, streams = AppsDirectory(bus), Streams(bus)
+    logs = SqliteLogs(database, new_letters, on_appended)
+    return Store("sqlite", database, logs, SqliteEntities(database), SqliteRecords(database))
+
+
+def build(settings: StorageSettings, process: Process) -> None:
+    """Add the parts of the process to its lifecycle."""
+    bus = Bus(process.bus_settings())
+    feed, apps, streams = BusFeed(bus), AppsDirectory(bus), Streams(bus)
+    store = opened(settings, feed.appended)
+    logs, entities, records = store.logs, store.entities, store.records
 
     delivery = Delivery(records, BusWorkQueue(bus), now_ms, redeliver_after_ms=settings.redeliver_after)
     relay = Relay(entities, logs, delivery, now_ms)
-    sweep = OutboxSweep(entities, relay.kick, now_ms, patience_ms=settings.sweep_interval)
+    access, due = Access(apps), Periodic("due records", delivery.sweep, after_failure_s=1)
+    log_handlers = LogHandlers(logs, access, now_ms)
+    entity_handlers = EntityHandlers(entities, access, relay.kick, now_ms)
+    record_handlers = RecordHandlers(records, delivery, access, now_ms, due.wake)
+    served: dict[Verb[Any, Any], Callable[[Any, Call], Awaitable[Any]]] = {
+        verbs.APPEND: log_handlers.append,
+        verbs.HEADS: log_handlers.heads,
+        verbs.HISTORY: log_handlers.history,
+        verbs.REMOVE: log_handlers.remove,
+        verbs.GET: entity_handlers.get,
+        verbs.COMMIT: entity_handlers.commit,
+        verbs.ENQUEUE: record_handlers.enqueue,
+        verbs.CLAIM: record_handlers.claim,
+        verbs.SETTLE: record_handlers.settle,
+    }
+
+    shards = OwnedShards(bus, served, limit=settings.requests_max)
+    nodes = _nodes(bus, process.node, store.name)
+    ownership = Ownership(shards, process.node, partial(nodes.living, QUEUE, within_ms=SILENT_MS))
+    sweep = OutboxSweep(entities, relay.kick, now_ms, patience_ms=settings.sweep_interval, owned=ownership.owns)
     retention = Retention(
         logs, records, sweep, now_ms, interval_ms=settings.retention_interval, keep_done_ms=settings.record_retention
     )
     periodic = {
         "streams": Periodic("streams", streams.step, after_failure_s=0.25),
         "outboxes": Periodic("outboxes", sweep.step, after_failure_s=1),
-        "due records": Periodic("due records", delivery.sweep, after_failure_s=1),
+        "due records": due,
         "retention": Periodic("retention", retention.step, after_failure_s=1),
     }
-    access = Access(apps)
-    log_handlers = LogHandlers(logs, access, now_ms)
-    entity_handlers = EntityHandlers(entities, access, relay.kick, now_ms)
-    record_handlers = RecordHandlers(records, delivery, access, now_ms, periodic["due records"].wake)
+    looking = Periodic("shards", ownership.step, after_failure_s=1)
+    nodes.on_change(looking.wake)
+    ownership.on_gain(sweep.inherit)
+    ownership.on_gain(periodic["outboxes"].wake)
 
     async def serve() -> None:
-        limit = settings.requests_max
-        await bus.serve(verbs.APPEND, log_handlers.append, queue=QUEUE, limit=limit)
-        await bus.serve(verbs.HEADS, log_handlers.heads, queue=QUEUE, limit=limit)
-        await bus.serve(verbs.HISTORY, log_handlers.history, queue=QUEUE, limit=limit)
-        await bus.serve(verbs.REMOVE, log_handlers.remove, queue=QUEUE, limit=limit)
-        await bus.serve(verbs.GET, entity_handlers.get, queue=QUEUE, limit=limit)
-        await bus.serve(verbs.COMMIT, entity_handlers.commit, queue=QUEUE, limit=limit)
-        await bus.serve(verbs.ENQUEUE, record_handlers.enqueue, queue=QUEUE, limit=limit)
-        await bus.serve(verbs.CLAIM, record_handlers.claim, queue=QUEUE, limit=limit)
-        await bus.serve(verbs.SETTLE, record_handlers.settle, queue=QUEUE, limit=limit)
+        for verb, handler in served.items():
+            await bus.serve(verb, handler, queue=QUEUE, limit=settings.requests_max)
         # A process that died between a write and its feed left gateways behind the log.
         feed.compare_heads()
 
-    def reconnected() -> None:
-        feed.compare_heads()
-        periodic["streams"].wake()
-        periodic["due records"].wake()
-
-    async def nothing() -> None:
-        """Has nothing to do at start."""
-
-    bus.on_reconnect(reconnected)
+    bus.on_reconnect(feed.compare_heads)
+    bus.on_reconnect(periodic["streams"].wake)
+    bus.on_reconnect(due.wake)
     counters = Counters("storage")
-    counters.gauge("write_queue", "writes that wait or are under way", lambda: database.depth)
+    counters.gauge("write_queue", "writes that wait or are under way", lambda: store.database.depth)
     counters.gauge("relays", "relays under way", lambda: relay.running)
-    process.lifecycle.add("database", database.start, database.stop)
-    process.lifecycle.add("bus", bus.start, bus.stop)
-    process.lifecycle.add("apps", apps.start, apps.stop)
-    process.lifecycle.add("delivery", nothing, delivery.stop)
-    process.lifecycle.add("relay", nothing, relay.stop)
+    counters.gauge("shards", "shards whose requests come here first", lambda: len(shards.held))
+    counters.gauge(
+        "outbox_age", "how long the oldest outbox item had waited at the last sweep", lambda: sweep.age_ms / 1000, unit="s"
+    )
+    lifecycle, health = process.lifecycle, process.health
+    lifecycle.add("database", store.database.start, store.database.stop)
+    lifecycle.add("bus", bus.start, bus.stop)
+    lifecycle.add("apps", apps.start, apps.stop)
+    lifecycle.add("delivery", _nothing, delivery.stop)
+    lifecycle.add("relay", _nothing, relay.stop)
     for name, each in periodic.items():
-        process.lifecycle.add(name, each.start, each.stop)
-    process.lifecycle.add("verbs", serve, bus.stop_serving)
-    process.health.check("bus", lambda: bus.connected)
-    process.health.check("database", lambda: database.healthy)
-    process.health.check("streams", lambda: streams.ready)
-    process.health.check("apps", lambda: apps.ready)
+        lifecycle.add(name, each.start, each.stop)
+    lifecycle.add("verbs", serve, bus.stop_serving)
+    # On leaving the others are told first; then no shard is served any more, then nothing.
+    lifecycle.add("shards", _nothing, ownership.leave)
+    lifecycle.add("nodes", nodes.begin, nodes.stop)
+    lifecycle.add("ownership", looking.start, looking.stop)
+    health.check("bus", lambda: bus.connected)
+    health.check("database", lambda: store.database.healthy)
+    health.check("streams", lambda: streams.ready)
+    health.check("apps", lambda: apps.ready)
+
+
+async def _nothing() -> None:
+    """Has nothing to do at start."""
+
+
+def _nodes(bus: Bus, node: NodeId, database: str) -> Nodes:
+    return Nodes(
+        bus,
+        service=QUEUE,
+        node=node,
+        version=__version__,
+        clock=lambda: time.monotonic_ns() // 1_000_000,
+        wall=now_ms,
+        beat_s=BEAT_SECONDS,
+        database=database,
+    )
 
 
 SERVICE: Final = Service("storage", "storage", __version__, StorageSettings, "storage", build)

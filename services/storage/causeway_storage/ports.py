@@ -214,3 +214,20 @@ class Apps(Protocol):
     def namespaces(self) -> Mapping[str, tuple[str, NamespaceSpec]]:
         """Namespace to the app that owns it and its options."""
         ...
+
+
+class Shards(Protocol):
+    """The shards whose requests come to this process first. Every other request comes too, to whichever process is free."""
+
+    @property
+    def held(self) -> frozenset[int]:
+        """Those served now."""
+        ...
+
+    async def take(self, shards: frozenset[int]) -> None:
+        """Serve these too."""
+        ...
+
+    async def release(self, shards: frozenset[int]) -> None:
+        """Serve these no more. What was sent here before is answered."""
+        ...

@@ -50,7 +50,9 @@ def test_without_a_stack_one_line_says_where_and_what_to_do(tmp_path: Path, comm
 
 def test_what_a_stack_that_was_killed_left_behind_counts_as_no_stack(tmp_path: Path) -> None:
     settle_credentials(tmp_path, api_key="", token_hmac_secret_key="")
-    write_stack(tmp_path, StackState("1", ready=True, url="http://127.0.0.1:9", nats_url="", data_dir="", processes=()))
+    write_stack(
+        tmp_path, StackState("1", ready=True, url="http://127.0.0.1:9", nats_url="", data_dir="", storage="sqlite", processes=())
+    )
     assert "no stack runs" in run("publish", "demo:a", "1", "--data-dir", str(tmp_path)).output
 
 
@@ -84,6 +86,8 @@ def test_what_a_stack_that_was_killed_left_behind_counts_as_no_stack(tmp_path: P
         (("check", "--config", "missing.toml"), "missing.toml"),
         (("dev", "--port", "0"), "--port"),
         (("dev", "--gateways", "0"), "--gateways"),
+        (("dev", "--storages", "0"), "--storages"),
+        (("dev", "--storage", "postgres://h"), "neither `sqlite` nor a MongoDB URI"),
         (("dev", "--config", "missing.toml"), "missing.toml"),
     ],
 )
@@ -91,6 +95,13 @@ def test_wrong_usage_ends_with_2_and_says_what_is_right(command: tuple[str, ...]
     result = run(*command)
     assert result.exit_code == 2
     assert told in result.output
+
+
+def test_several_storage_processes_on_sqlite_are_refused_with_a_way_out(tmp_path: Path) -> None:
+    result = run("dev", "--storages", "2", "--data-dir", str(tmp_path))
+
+    assert result.exit_code == 1
+    assert "--storages 2 needs MongoDB: an SQLite file belongs to one process; add --storage mongodb://" in result.output
 
 
 def test_token_prints_a_token_of_the_data_directory_without_a_running_stack(tmp_path: Path) -> None:
@@ -154,7 +165,7 @@ def test_dev_with_a_wrong_configuration_lists_all_faults_and_starts_nothing(tmp_
 
 
 def test_a_start_that_fails_leaves_no_stack_file_that_says_ready(tmp_path: Path) -> None:
-    write_stack(tmp_path, StackState("1", ready=True, url="http://x", nats_url="", data_dir="", processes=()))
+    write_stack(tmp_path, StackState("1", ready=True, url="http://x", nats_url="", data_dir="", storage="sqlite", processes=()))
     (tmp_path / "c.toml").write_text("colour = 1\n")
     run("dev", "--data-dir", str(tmp_path), "--config", str(tmp_path / "c.toml"))
     assert json.loads((tmp_path / "stack.json").read_text())["ready"] is False

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from causeway_cli.dev.config import Configured, load_configuration
+from causeway_cli.dev.config import Configured, load_configuration, storage_variables
 from causeway_cli.dev.defaults import DEFAULT_CONFIG
 from causeway_common.runtime import SettingsError
 
@@ -69,6 +69,26 @@ def test_the_environment_counts_as_configured(tmp_path: Path) -> None:
     configured = load(tmp_path, "", env)
     assert configured.api_key == "k"
     assert "CAUSEWAY_STORAGE_PATH" not in configured.added["storage"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "configured", "storage"),
+    [
+        ("", "", "sqlite"),
+        ("", 'uri = "mongodb://h/c"', "mongodb"),
+        ("mongodb://h/c", "", "mongodb"),
+        ("sqlite", 'uri = "mongodb://h/c"', "sqlite"),
+    ],
+)
+def test_the_command_line_decides_on_the_database_and_else_the_configuration(
+    tmp_path: Path, asked: str, configured: str, storage: str
+) -> None:
+    found = load(tmp_path, f"[storage]\n{configured}", storage_variables(asked))
+
+    assert found.storage == storage
+    assert ("CAUSEWAY_STORAGE_MIGRATE" in found.added["storage"]) == (storage == "mongodb"), (
+        "dev alone applies the schema by itself"
+    )
 
 
 def test_all_faults_of_all_services_come_in_one_list_each_once_with_key_place_and_what_is_allowed(tmp_path: Path) -> None:

@@ -18,7 +18,15 @@ from causeway_cli.dev.stackfile import ProcessEntry, StackFileError, StackState,
 
 def state(**changes: object) -> StackState:
     entry = ProcessEntry("gateway", "gateway-1", 42, 8000, 9000)
-    fields = {"version": "1", "ready": True, "url": "http://x", "nats_url": "nats://x", "data_dir": "/d", "processes": (entry,)}
+    fields = {
+        "version": "1",
+        "ready": True,
+        "url": "http://x",
+        "nats_url": "nats://x",
+        "data_dir": "/d",
+        "storage": "sqlite",
+        "processes": (entry,),
+    }
     return StackState(**{**fields, **changes})  # type: ignore[arg-type]
 
 
@@ -26,7 +34,7 @@ def test_the_stack_file_has_exactly_the_promised_keys(tmp_path: Path) -> None:
     write_stack(tmp_path, state())
     document = json.loads((tmp_path / "stack.json").read_text())
 
-    assert list(document) == ["version", "ready", "url", "nats_url", "data_dir", "processes"]
+    assert list(document) == ["version", "ready", "url", "nats_url", "data_dir", "storage", "processes"]
     assert document["processes"] == [{"service": "gateway", "name": "gateway-1", "pid": 42, "port": 8000, "internal_port": 9000}]
     assert read_stack(tmp_path) == state()
 

@@ -1,6 +1,7 @@
 """What a stack consists of."""
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 from causeway_cli.dev.config import Configured
@@ -11,7 +12,7 @@ from causeway_common.contracts.rights import Role, rights_of
 OPTIONS = StackOptions(
     data_dir=Path("/data"), config=Path("/data/c.toml"), host="127.0.0.1", port=8000, gateways=2, scripts=Path("/venv/bin")
 )
-CONFIGURED = Configured(None, "", "", {"storage": {"CAUSEWAY_STORAGE_PATH": "/data/storage.sqlite3"}})
+CONFIGURED = Configured("sqlite", None, "", "", {"storage": {"CAUSEWAY_STORAGE_PATH": "/data/storage.sqlite3"}})
 
 
 def plan(options: StackOptions = OPTIONS) -> StackPlan:
@@ -67,6 +68,15 @@ def test_only_gateways_get_the_secrets_and_the_stacks_port_wins_over_the_environ
 
 def test_added_variables_go_to_their_service_alone() -> None:
     assert [spec.name for spec in plan().services if "CAUSEWAY_STORAGE_PATH" in spec.env] == ["storage"]
+
+
+def test_several_storage_processes_are_numbered_and_each_is_a_user_of_its_own() -> None:
+    made = plan(replace(OPTIONS, storages=2, storage="mongodb"))
+    storages = [spec for spec in made.services if spec.service == "storage"]
+
+    assert [spec.name for spec in storages] == ["storage-1", "storage-2"]
+    assert [user.name for user in made.nats_users][:2] == ["storage-1", "storage-2"]
+    assert made.storage == "mongodb"
 
 
 def test_logic_runs_once_per_app() -> None:

@@ -283,6 +283,9 @@ class Alone:
     def living(self) -> list[str]:
         return [NODE]
 
+    def database(self) -> str:
+        return "sqlite"
+
     async def revoke(self, revocation: Revocation, deadline: Deadline) -> None:
         assert self.revocations is not None
         assert self.registry is not None

@@ -259,6 +259,7 @@ async def test_presence_channels_and_info_tell_who_is_there() -> None:
     assert channels == {"channels": {"room:a": {"num_clients": 1}}}
     assert none == {"result": {"channels": {}}}
     assert [node["uid"] for node in info["nodes"]] == ["n1"]
+    assert info["storage"] == "sqlite"
 
 
 async def test_the_server_subscribes_unsubscribes_and_disconnects_a_user() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from causeway_common.contracts.codec import encode_item
-from causeway_common.contracts.errors import unavailable
+from causeway_common.contracts.errors import CausewayError, unavailable
 from causeway_common.contracts.ids import ID_LIFETIME_MS
 from causeway_common.contracts.messages import (
     AppendRequest,
@@ -25,13 +25,14 @@ from causeway_common.contracts.messages import (
     PublishItem,
     SettleRequest,
 )
+from causeway_common.contracts.shards import entity_shard
 from causeway_common.runtime import Periodic
 from causeway_storage.domain.entity import Commit, Element, EntityKey
 from causeway_storage.domain.relay import ParkedItem
 from causeway_storage.handlers.background import Tasks
 from causeway_storage.handlers.delivery import DUE_PAGE, FIRST_LOOK_MS, RETRY_MS, Delivery
 from causeway_storage.handlers.relay import Relay
-from causeway_storage.handlers.sweeps import REMOVE_PAGE, OutboxSweep, Retention
+from causeway_storage.handlers.sweeps import REMOVE_PAGE, STRANGERS_PATIENCE, OutboxSweep, Retention
 from causeway_storage.ports import Appended, Committed, Conflicted, DuePage, DueRecord, PendingEntity, PendingPage
 
 KEY = EntityKey("chat", "room", "1")
@@ -104,6 +105,8 @@ class PlayedStore:
 
     async def pending(self, older_than_ms: int, cursor: str, limit: int) -> PendingPage:
         """One entity a page."""
+        if "pending" in self.failing:
+            raise unavailable("pending")
         found = [each for each in self.waiting if each.oldest_ms <= older_than_ms]
         at = int(cursor or 0)
         return PendingPage(tuple(found[at : at + 1]), str(at + 1) if at + 1 < len(found) else "")
@@ -315,6 +318,43 @@ async def test_the_first_sweep_kicks_all_that_waits_and_later_ones_what_waits_to
     store.waiting = []
     await sweep.step()
     assert sweep.seen_ms == store.now - 2000
+
+
+async def test_of_another_processs_entities_only_what_waits_long_is_taken_up_and_all_after_the_shards_have_changed() -> None:
+    store, kicked, owned = PlayedStore(), list[EntityKey](), set[int]()
+    sweep = OutboxSweep(store, kicked.append, store.clock, patience_ms=2000, owned=owned.__contains__)
+    await sweep.step()
+    store.waiting = [PendingEntity(KEY, store.now)]
+
+    store.now += 2000 * STRANGERS_PATIENCE - 1
+    await sweep.step()
+    assert kicked == []
+    assert sweep.age_ms == 2000 * STRANGERS_PATIENCE - 1, "its age is known all the same"
+    owned.add(entity_shard(KEY.app, KEY.kind, KEY.id))
+    await sweep.step()
+    assert kicked == [KEY]
+    owned.clear()
+    store.now += 1
+    await sweep.step()
+    assert kicked == [KEY, KEY]
+    store.waiting = [PendingEntity(KEY, store.now)]
+    sweep.inherit()
+    await sweep.step()
+    assert kicked == [KEY, KEY, KEY]
+
+
+async def test_a_sweep_that_failed_is_as_thorough_the_next_time() -> None:
+    store, kicked = PlayedStore(), list[EntityKey]()
+    sweep = OutboxSweep(store, kicked.append, store.clock, patience_ms=2000)
+    store.waiting = [PendingEntity(KEY, store.now)]
+    store.failing = {"pending"}
+    with pytest.raises(CausewayError):
+        await sweep.step()
+    store.failing = set()
+
+    await sweep.step()
+
+    assert kicked == [KEY]
 
 
 async def test_ids_are_kept_while_an_outbox_may_append_them_again() -> None:

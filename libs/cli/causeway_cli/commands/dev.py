@@ -15,6 +15,16 @@ from causeway_common.runtime import SettingsError
 
 EXIT_CONFIGURATION = 2
 MAX_GATEWAYS = 32
+MAX_STORAGES = 16
+MONGODB_SCHEMES = ("mongodb://", "mongodb+srv://")
+
+
+def _storage(_ctx: click.Context, param: click.Parameter, text: str) -> str:
+    if text in {"", "sqlite"} or text.startswith(MONGODB_SCHEMES):
+        return text
+    raise click.BadParameter(
+        f"{text!r:.40} is neither `sqlite` nor a MongoDB URI such as mongodb://127.0.0.1:27017/causeway", param=param
+    )
 
 
 @click.command()
@@ -36,8 +46,24 @@ MAX_GATEWAYS = 32
     show_default=True,
     help="Gateway processes; they share the port.",
 )
+@click.option(
+    "--storage",
+    metavar="sqlite|mongodb://…",
+    default="",
+    callback=_storage,
+    help="Where storage keeps its data; the database is the URI's path.  [default: storage.uri of the configuration, else sqlite]",
+)
+@click.option(
+    "--storages",
+    type=click.IntRange(1, MAX_STORAGES),
+    default=1,
+    show_default=True,
+    help="Storage processes, which share the work; more than one needs MongoDB.",
+)
 @click.pass_context
-def dev(ctx: click.Context, *, port: int | None, data_dir: Path, config: Path | None, gateways: int) -> None:
+def dev(
+    ctx: click.Context, *, port: int | None, data_dir: Path, config: Path | None, gateways: int, storage: str, storages: int
+) -> None:
     """Run the whole system on this machine.
 
     Starts NATS and the services as processes on 127.0.0.1, keeps them alive, and stops them all on Ctrl-C (a second one kills at once).
@@ -48,7 +74,7 @@ def dev(ctx: click.Context, *, port: int | None, data_dir: Path, config: Path | 
     Exit codes: 0 stopped, 1 could not start, 2 wrong configuration.
     """
     try:
-        run_stack(DevOptions(data_dir, config, port, gateways))
+        run_stack(DevOptions(data_dir, config, port, gateways, storages, storage))
     except SettingsError as error:
         click.echo("causeway dev cannot start, its configuration is wrong:", err=True)
         for fault in error.faults:

@@ -22,12 +22,14 @@ class Configured:
     """What the supervisor needs of a valid configuration.
 
     Attributes:
+        storage: what storage keeps its data in, `sqlite` or `mongodb`.
         port: the gateway's, where the configuration sets one.
         api_key: of the server API, "" where it is not set.
         token_hmac_secret_key: likewise.
         added: per service, the environment variables that give `causeway dev` its own defaults.
     """
 
+    storage: str
     port: int | None
     api_key: str = field(repr=False)
     token_hmac_secret_key: str = field(repr=False)
@@ -48,6 +50,11 @@ def load_configuration(path: Path, env: Mapping[str, str], data_dir: Path) -> Co
     return _configured(load_services(path, env), data_dir)
 
 
+def storage_variables(storage: str) -> dict[str, str]:
+    """What `--storage` says as environment variables: `sqlite` or a MongoDB URI, "" for what the configuration says."""
+    return {"CAUSEWAY_STORAGE_URI": "" if storage == "sqlite" else storage} if storage else {}
+
+
 def _configured(settings: Mapping[str, ServiceSettings], data_dir: Path) -> Configured:
     gateway, hosts = settings["gateway"], set_value(settings["integrations"], "webhook.allow_hosts") or []
     added: dict[str, dict[str, str]] = {
@@ -58,7 +65,11 @@ def _configured(settings: Mapping[str, ServiceSettings], data_dir: Path) -> Conf
         added["storage"]["CAUSEWAY_STORAGE_PATH"] = str(data_dir / "storage.sqlite3")
     allowed = json.dumps(list(dict.fromkeys((*hosts, *LOOPBACK_HOSTS))))
     added["integrations"]["CAUSEWAY_INTEGRATIONS_WEBHOOK__ALLOW_HOSTS"] = allowed
+    storage = "mongodb" if set_value(settings["storage"], "uri") else "sqlite"
+    if storage == "mongodb" and set_value(settings["storage"], "migrate") is None:
+        added["storage"]["CAUSEWAY_STORAGE_MIGRATE"] = "true"
     return Configured(
+        storage=storage,
         port=set_value(gateway, "http_server.port"),
         api_key=set_value(gateway, "http_api.key") or "",
         token_hmac_secret_key=set_value(gateway, "client.token.hmac_secret_key") or "",

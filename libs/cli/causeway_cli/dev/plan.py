@@ -43,6 +43,8 @@ class StackOptions:
     gateways: int
     scripts: Path
     apps: tuple[AppSpec, ...] = (CHAT,)
+    storages: int = 1
+    storage: str = "sqlite"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +76,11 @@ class ProcessSpec:
 
 @dataclass(frozen=True, slots=True)
 class StackPlan:
-    """A stack, ready to start."""
+    """A stack, ready to start. `storage`: `sqlite` or `mongodb`."""
 
     url: str
     nats_url: str
+    storage: str
     nats: ProcessSpec
     services: tuple[ProcessSpec, ...]
     nats_users: tuple[NatsUser, ...]
@@ -137,14 +140,21 @@ def plan_stack(
         hidden=NATS_HIDDEN,
     )
     return StackPlan(
-        url=f"http://{options.host}:{options.port}", nats_url=nats_url, nats=nats, services=tuple(services), nats_users=tuple(users)
+        url=f"http://{options.host}:{options.port}",
+        nats_url=nats_url,
+        storage=options.storage,
+        nats=nats,
+        services=tuple(services),
+        nats_users=tuple(users),
     )
 
 
 def _members(options: StackOptions) -> list[_Member]:
     logic = [_Member(Role.LOGIC, f"logic-{app.name}", ("run", app.target), app.name) for app in options.apps]
     gateways = [_Member(Role.GATEWAY, f"gateway-{number}") for number in range(1, options.gateways + 1)]
-    return [_Member(Role.STORAGE, "storage"), *logic, _Member(Role.INTEGRATIONS, "integrations"), *gateways]
+    numbers = range(1, options.storages + 1)
+    storages = [_Member(Role.STORAGE, f"storage-{number}" if options.storages > 1 else "storage") for number in numbers]
+    return [*storages, *logic, _Member(Role.INTEGRATIONS, "integrations"), *gateways]
 
 
 def _bus_variables(user: NatsUser, nats_url: str) -> dict[str, str]:

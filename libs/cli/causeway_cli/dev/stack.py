@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from causeway_cli import __version__
-from causeway_cli.dev.config import Configured, load_configuration
+from causeway_cli.dev.config import Configured, load_configuration, storage_variables
 from causeway_cli.dev.credentials import settle_credentials
 from causeway_cli.dev.datadir import DataDirLock
 from causeway_cli.dev.defaults import DEFAULT_CONFIG, DEFAULT_CONFIG_FILE
@@ -35,12 +35,14 @@ class StackError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class DevOptions:
-    """What `causeway dev` was asked for; `port` and `config` are None where it was not said."""
+    """What `causeway dev` was asked for; `port` and `config` are None and `storage` is "" where it was not said."""
 
     data_dir: Path
     config: Path | None
     port: int | None
     gateways: int
+    storages: int = 1
+    storage: str = ""
 
 
 def run_stack(asked: DevOptions) -> None:
@@ -55,7 +57,8 @@ def run_stack(asked: DevOptions) -> None:
     ports = Ports()
     try:
         # First of all: what a stack that was killed left here is no longer true.
-        write_stack(data_dir, StackState(__version__, ready=False, url="", nats_url="", data_dir=str(data_dir), processes=()))
+        nothing = StackState(__version__, ready=False, url="", nats_url="", data_dir=str(data_dir), storage="", processes=())
+        write_stack(data_dir, nothing)
         plan, greeting = _prepare(asked, data_dir, ports)
         terminal = _terminal(plan)
         try:
@@ -74,12 +77,26 @@ def _prepare(asked: DevOptions, data_dir: Path, ports: Ports) -> tuple[StackPlan
     config = asked.config.absolute() if asked.config else data_dir / DEFAULT_CONFIG_FILE
     if asked.config is None:
         write_atomic(config, DEFAULT_CONFIG, mode=0o644)
-    configured = load_configuration(config, os.environ, data_dir)
-    options = StackOptions(data_dir, config, HOST, _port(asked, configured), asked.gateways, _scripts())
+    environment = {**os.environ, **storage_variables(asked.storage)}
+    configured = load_configuration(config, environment, data_dir)
+    if asked.storages > 1 and configured.storage == "sqlite":
+        raise StackError(
+            f"--storages {asked.storages} needs MongoDB: an SQLite file belongs to one process; add --storage mongodb://HOST/NAME"
+        )
+    options = StackOptions(
+        data_dir,
+        config,
+        HOST,
+        _port(asked, configured),
+        asked.gateways,
+        _scripts(),
+        storages=asked.storages,
+        storage=configured.storage,
+    )
     ports.public(options.port)
     credentials = settle_credentials(data_dir, api_key=configured.api_key, token_hmac_secret_key=configured.token_hmac_secret_key)
     plan = plan_stack(
-        options, configured, credentials, env=os.environ, new_port=ports.find, new_password=lambda: secrets.token_urlsafe(24)
+        options, configured, credentials, env=environment, new_port=ports.find, new_password=lambda: secrets.token_urlsafe(24)
     )
     text = nats_config(
         host=HOST,

@@ -29,13 +29,17 @@ class ProcessEntry:
 
 @dataclass(frozen=True, slots=True)
 class StackState:
-    """The file. `ready`: every process of the stack runs and answers that it is ready; one that is down is not in `processes`."""
+    """The file. `ready`: every process of the stack runs and answers that it is ready; one that is down is not in `processes`.
+
+    `storage`: `sqlite` or `mongodb`.
+    """
 
     version: str
     ready: bool
     url: str
     nats_url: str
     data_dir: str
+    storage: str
     processes: tuple[ProcessEntry, ...]
 
 
@@ -56,6 +60,7 @@ def read_stack(data_dir: Path) -> StackState:
         processes = tuple(
             ProcessEntry(**{key: entry[key] for key in ProcessEntry.__dataclass_fields__}) for entry in document["processes"]
         )
+        document.setdefault("storage", "sqlite")  # what wrote the file was older than the choice
         fields = {key: document[key] for key in StackState.__dataclass_fields__ if key != "processes"}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StackFileError(f"{path} cannot be read: {type(error).__name__}") from error

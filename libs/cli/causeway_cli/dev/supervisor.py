@@ -164,7 +164,8 @@ class Supervisor:
             if keeper.pid is not None
         )
         ready = self._ready and not self._stop.is_set()
-        state = StackState(self._version, ready, self._plan.url, self._plan.nats_url, str(self._data_dir), processes)
+        plan = self._plan
+        state = StackState(self._version, ready, plan.url, plan.nats_url, str(self._data_dir), plan.storage, processes)
         if state == self._written:
             return
         try:

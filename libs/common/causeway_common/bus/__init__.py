@@ -6,6 +6,7 @@ from causeway_common.bus.connection import Bus, BusSettings, Listener
 from causeway_common.bus.deadline import Deadline
 from causeway_common.bus.dispatch import Call
 from causeway_common.bus.jetstream import DeliveryInfo, DurableConsumer, ensure_streams, publish_durable
+from causeway_common.bus.owners import OwnedShards, ask_owner
 
 __all__ = [
     "AppsDirectory",
@@ -17,7 +18,9 @@ __all__ = [
     "DurableConsumer",
     "Listener",
     "LiveBucket",
+    "OwnedShards",
     "announce",
+    "ask_owner",
     "ensure_streams",
     "publish_durable",
 ]

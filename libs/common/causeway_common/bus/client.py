@@ -7,7 +7,7 @@ subscription has a queue and a task of its own (DESIGN section 6: 5 KB, 17 µs a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, cast
 
 from nats.aio.client import Client
@@ -66,6 +66,18 @@ class DirectClient(Client):
         """End a direct subscription."""
         if self._subs.pop(subscription.sid, None) is not None and not self.is_closed:
             await self._send_unsubscribe(subscription.sid)
+
+    async def end_direct(self, subscriptions: Collection[DirectSubscription]) -> None:
+        """End these once the server has sent their last message: nothing that it has handed to this connection is dropped."""
+        known = [each for each in subscriptions if each.sid in self._subs]
+        try:
+            if known and self.is_connected:
+                for each in known:
+                    await self._send_unsubscribe(each.sid)
+                await self.flush(timeout=2)
+        finally:
+            for each in known:
+                await self.unsubscribe_direct(each)
 
     def send(self, subject: str, body: bytes, *, reply: str = "", headers: Mapping[str, str] | None = None) -> None:
         """Hand one message to the connection without waiting.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -86,6 +86,7 @@ class Bus:
         self._tokens = itertools.count()
         self._inbox = ""
         self._endpoints: list[Endpoint] = []
+        self._served: list[DirectSubscription] = []
         self._reconnected: list[Callable[[], None]] = []
 
     @property
@@ -143,7 +144,9 @@ class Bus:
         except (NatsError, OSError, TimeoutError) as error:
             raise unavailable("the bus is away") from error
 
-    async def request(self, verb: Verb[Req, Rep], request: Req, deadline: Deadline, *, message_id: str = "", **fields: str) -> Rep:
+    async def request(
+        self, verb: Verb[Req, Rep], request: Req, deadline: Deadline, *, message_id: str = "", first: str = "", **fields: str
+    ) -> Rep:
         """Ask and wait for the answer.
 
         Args:
@@ -152,6 +155,7 @@ class Bus:
             deadline: after it the outcome is unknown; what is left of it travels along.
             message_id: makes a repeat harmless; a repeatable verb is sent again with it when no answer came within 1 s or the
                 connection was lost meanwhile, until the deadline: only so is an unknown outcome found out.
+            first: a subject that is asked before the verb's own: the one who knows best, if there is one (`bus.owners`).
             fields: the fields of the verb's subject.
 
         Raises:
@@ -168,7 +172,7 @@ class Bus:
         }
         with span(f"request {verb.subject.template}", kind=Kind.PRODUCER, attributes=attributes):
             try:
-                reply = await self._ask_until(subject, body, deadline, message_id, repeat=verb.repeatable)
+                reply = await self._ask_until(subject, body, deadline, message_id, repeat=verb.repeatable, first=first)
                 if ERROR_HEADER in reply.headers:
                     raise from_fault(decode(reply.body, Fault))
                 answer = decode(reply.body, verb.reply)
@@ -178,7 +182,9 @@ class Bus:
         requests.add(1, "ok")
         return answer
 
-    async def _ask_until(self, subject: str, body: bytes, deadline: Deadline, message_id: str, *, repeat: bool) -> RawReply:
+    async def _ask_until(
+        self, subject: str, body: bytes, deadline: Deadline, message_id: str, *, repeat: bool, first: str
+    ) -> RawReply:
         """Ask, and where it may be repeated ask the same again as long as a first send leaves the outcome unknown."""
         headers = {ID_HEADER: message_id} if message_id else {}
         if traceparent := current_traceparent():
@@ -187,18 +193,21 @@ class Bus:
         while (left := deadline.remaining()) > 0:
             headers[DEADLINE_HEADER] = str(int(left * 1000))
             try:
-                reply = await self.ask(subject, body, Deadline.after(min(left, REPEAT_AFTER_SECONDS) if repeat else left), headers)
+                patience = Deadline.after(min(left, REPEAT_AFTER_SECONDS) if repeat else left)
+                reply = await self.ask(first or subject, body, patience, headers)
                 if reply.headers.get("", "").startswith(NO_RESPONDERS):
                     raise NoRespondersError(ErrorName.UNAVAILABLE, "unavailable: nobody answers this right now, try again")
             except TimeoutError:
                 unknown = True
             except CausewayError as error:
                 unknown = unknown or isinstance(error, LostError)
-                if not (unknown and repeat):
-                    raise
-                await asyncio.sleep(min(REPEAT_PAUSE_SECONDS, max(deadline.remaining(), 0)))
+                if not (first and isinstance(error, NoRespondersError)):
+                    if not (unknown and repeat):
+                        raise
+                    await asyncio.sleep(min(REPEAT_PAUSE_SECONDS, max(deadline.remaining(), 0)))
             else:
                 return reply
+            first = ""
         raise unavailable("no answer before the deadline, the outcome is unknown")
 
     async def ask(self, subject: str, body: bytes, deadline: Deadline, headers: Mapping[str, str] | None = None) -> RawReply:
@@ -249,20 +258,27 @@ class Bus:
             limit: how many run at once; beyond it the answer is 111 overloaded.
             fields: fixed fields of the subject.
         """
+        endpoint = self.endpoint(verb, handler, limit=limit)
+        self._served.append(await endpoint.subscribe(verb.wildcard(**fields), queue))
+
+    def endpoint(self, verb: Verb[Req, Rep], handler: Callable[[Req, Call], Awaitable[Rep]], *, limit: int) -> Endpoint:
+        """An endpoint that its maker subscribes and ends; `stop_serving` waits for what runs in it."""
         endpoint = Endpoint(self._client, verb, handler, limit)
         self._endpoints.append(endpoint)
-        await endpoint.start(verb.wildcard(**fields), queue)
+        return endpoint
+
+    async def end(self, subscriptions: Collection[DirectSubscription]) -> None:
+        """Take no more on these; what the server has sent meanwhile is still answered."""
+        try:
+            await self._client.end_direct(subscriptions)
+        except (NatsError, OSError, TimeoutError) as error:
+            log.warning("the bus went away while subscriptions were ended", reason=str(error) or type(error).__name__)
 
     async def stop_serving(self) -> None:
         """Take no more requests, wait up to `DRAIN_SECONDS` for those that run, cancel the rest."""
         endpoints, self._endpoints = self._endpoints, []
-        for endpoint in endpoints:
-            await endpoint.close()
-        if endpoints and self.connected:
-            try:
-                await self.flush()
-            except CausewayError as error:
-                log.warning("the bus went away while draining", reason=error.message)
+        served, self._served = self._served, []
+        await self.end(served)
         running = {task for endpoint in endpoints for task in endpoint.running}
         if running:
             _, late = await asyncio.wait(running, timeout=DRAIN_SECONDS)

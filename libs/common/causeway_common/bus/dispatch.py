@@ -47,17 +47,11 @@ class Endpoint:
         self, client: DirectClient, verb: Verb[Any, Any], handler: Callable[[Any, Call], Awaitable[Message]], limit: int
     ) -> None:
         self._client, self._verb, self._handler, self._limit = client, verb, handler, limit
-        self._subscription: DirectSubscription | None = None
         self.running: set[asyncio.Task[None]] = set()
 
-    async def start(self, subject: str, queue: str) -> None:
-        """Subscribe in the queue group."""
-        self._subscription = await self._client.subscribe_direct(subject, self._received, queue)
-
-    async def close(self) -> None:
-        """Take no more; what runs goes on."""
-        if self._subscription is not None:
-            await self._client.unsubscribe_direct(self._subscription)
+    async def subscribe(self, subject: str, queue: str) -> DirectSubscription:
+        """Take what comes on this subject too; in a queue group, or with "" in none."""
+        return await self._client.subscribe_direct(subject, self._received, queue)
 
     def _received(self, subject: str, reply: str, body: bytes, block: bytes) -> None:
         if len(self.running) >= self._limit:

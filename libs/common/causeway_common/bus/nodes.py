@@ -32,24 +32,40 @@ class Nodes:
         version: its version.
         clock: monotonic milliseconds, by which silence is measured: from when a beat was heard here, clocks differ.
         wall: milliseconds since the Unix epoch, told along.
+        beat_s: seconds between two beats.
+        database: of a storage process, told along.
     """
 
     def __init__(
-        self, bus: Bus, *, service: str, node: str, version: str, clock: Callable[[], int], wall: Callable[[], int]
+        self,
+        bus: Bus,
+        *,
+        service: str,
+        node: str,
+        version: str,
+        clock: Callable[[], int],
+        wall: Callable[[], int],
+        beat_s: float = BEAT_SECONDS,
+        database: str = "",
     ) -> None:
         self._bus, self._service, self._node, self._version = bus, service, node, version
         self._clock, self._wall = clock, wall
+        self._beat_s, self._database = beat_s, database
+        self._told: list[Callable[[], None]] = []
         self._started = wall()
         self._heard: dict[str, tuple[NodeBeat, int]] = {}
         self._bucket = LiveBucket(bus, NODES_STREAM, KV_NODES, self._changed)
+        self._announced = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Announce this process, durably in the bucket, and begin to follow it; waits until both is done."""
+        await self.begin()
+        await self._announced.wait()
+
+    async def begin(self) -> None:
+        """As `start`, for who does not wait until it is done."""
         await self._bucket.start()
-        while not await self._beat():  # noqa: ASYNC110 - trying again, there is no event to wait for
-            await asyncio.sleep(RETRY_SECONDS)
-        await self._bucket.loaded()
         self._task = asyncio.get_running_loop().create_task(self._beat_on())
 
     async def stop(self) -> None:
@@ -63,14 +79,31 @@ class Nodes:
         except CausewayError as error:
             log.debug("this process could not take itself out, it will be seen to be silent", reason=error.message)
 
-    def living(self, service: str) -> list[str]:
-        """The ids of a service's processes that were heard of within the last 15 seconds."""
-        silent = self._clock() - SILENT_MS
+    def living(self, service: str, *, within_ms: int = SILENT_MS) -> list[str]:
+        """The ids of a service's processes that were heard of within the last `within_ms`; none before the bucket was read."""
+        if not self._bucket.ready:
+            return []
+        silent = self._clock() - within_ms
         return [node for node, (beat, at) in self._heard.items() if beat.service == service and at > silent]
+
+    @property
+    def database(self) -> str:
+        """What storage keeps its data in, as one of its processes told last; "" where none was heard of."""
+        told = [(at, beat.database) for beat, at in self._heard.values() if beat.database]
+        return max(told, default=(0, ""))[1]
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        """Call this each time a process was heard of or has left; it must be quick and not raise."""
+        self._told.append(callback)
+
+    def _tell(self) -> None:
+        for callback in self._told:
+            callback()
 
     def _changed(self, subject: str, body: bytes) -> None:
         if not body:
             self._heard.pop(KV_NODES.fields(subject)["node"], None)
+            self._tell()
             return
         try:
             beat = decode(body, NodeBeat)
@@ -80,17 +113,29 @@ class Nodes:
         known = self._heard.get(beat.node)
         if known is None or known[0].at_ms != beat.at_ms:
             self._heard[beat.node] = (beat, self._clock())
+            self._tell()
 
     async def _beat(self) -> bool:
-        beat = NodeBeat(node=self._node, service=self._service, version=self._version, started_ms=self._started, at_ms=self._wall())
+        beat = NodeBeat(
+            node=self._node,
+            service=self._service,
+            version=self._version,
+            started_ms=self._started,
+            at_ms=self._wall(),
+            database=self._database,
+        )
         try:
-            await put(self._bus, KV_NODES.at(node=self._node), encode(beat), Deadline.after(2))
+            await put(self._bus, KV_NODES.at(node=self._node), encode(beat), Deadline.after(self._beat_s / 2))
         except CausewayError as error:
             log.debug("this process cannot be announced yet", reason=error.message)
             return False
         return True
 
     async def _beat_on(self) -> None:
+        # Before its stream is there a beat is only waited for in vain: our own listener makes it look taken.
+        await self._bucket.loaded()
         while True:
-            await asyncio.sleep(BEAT_SECONDS)
-            await self._beat()
+            beaten = await self._beat()
+            if beaten:
+                self._announced.set()
+            await asyncio.sleep(self._beat_s if beaten else RETRY_SECONDS)

@@ -636,13 +636,14 @@ class EmulateReply(Message, frozen=True):
 
 
 class NodeBeat(Message, frozen=True):
-    """A process in the KV bucket `cw_nodes`; an empty value means that it has left."""
+    """A process in the KV bucket `cw_nodes`; an empty value means that it has left. `database`: what a storage process keeps data in."""
 
     node: str
     service: str
     version: str
     started_ms: int
     at_ms: int
+    database: str = ""
 
 
 class Revocation(Message, frozen=True):

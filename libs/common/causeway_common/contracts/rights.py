@@ -93,9 +93,10 @@ def rights_of(role: Role, user: str, app: str = "") -> Rights:
                     *_manage_stream(s.NODES_STREAM),
                     *_manage_stream(s.REVOCATIONS_STREAM),
                     *_manage_stream(s.KEYS_STREAM),
-                    *_read_kv(s.APPS_STREAM),
+                    s.KV_NODES.wildcard(),
+                    *_read_kv(s.APPS_STREAM, s.NODES_STREAM),
                 ),
-                subscribe=(inbox, s.STORAGE.wildcard(), s.KV_APPS.wildcard()),
+                subscribe=(inbox, s.STORAGE.wildcard(), s.STORAGE_SHARD.wildcard(), s.KV_APPS.wildcard(), s.KV_NODES.wildcard()),
                 responses=True,
             )
         case Role.LOGIC:
@@ -125,7 +126,9 @@ def rights_of(role: Role, user: str, app: str = "") -> Rights:
 
 
 def _storage_verbs(caller: str, *verbs: Verb[Any, Any]) -> tuple[str, ...]:
-    return tuple(s.STORAGE.at(caller=caller, verb=verb.name) for verb in verbs)
+    any_process = tuple(s.STORAGE.at(caller=caller, verb=verb.name) for verb in verbs)
+    owners = tuple(s.STORAGE_SHARD.wildcard(caller=caller, verb=verb.name) for verb in verbs if verb.name in v.SHARD_VERBS)
+    return any_process + owners
 
 
 def _read_kv(*streams: str) -> tuple[str, ...]:

@@ -112,6 +112,7 @@ def _filled(subject: Subject, *fields: tuple[str, str]) -> str:
 APP_RPC: Final = Subject("cw.v1.app.{app}.rpc.{method}")
 APP_HOOK: Final = Subject("cw.v1.app.{app}.hook.{hook}")
 STORAGE: Final = Subject("cw.v1.storage.{caller}.any.{verb}")
+STORAGE_SHARD: Final = Subject("cw.v1.storage.{caller}.shard.{shard}.{verb}")
 FEED_LOGGED: Final = Subject("cw.v1.feed.l.{channel}")
 FEED_UNLOGGED: Final = Subject("cw.v1.feed.u.{channel}")
 FEED_MEMBERS: Final = Subject("cw.v1.feed.m.{channel}")

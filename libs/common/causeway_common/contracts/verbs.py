@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Generic, TypeVar
 
 from causeway_common.contracts import messages as m
-from causeway_common.contracts.subjects import APP_HOOK, APP_RPC, CALL, GATEWAY_NODE, STORAGE, Subject
+from causeway_common.contracts.subjects import APP_HOOK, APP_RPC, CALL, GATEWAY_NODE, STORAGE, STORAGE_SHARD, Subject
 
 Req = TypeVar("Req", bound=m.Message)
 Rep = TypeVar("Rep", bound=m.Message)
@@ -61,5 +61,7 @@ EMULATE: Final = Verb("emulate", GATEWAY_NODE, m.EmulateRequest, m.EmulateReply)
 JWKS: Final = Verb("fetch", CALL, m.JwksRequest, m.JwksReply, repeatable=True)
 
 GATEWAY_VERBS: Final = (CONTROL, PRESENCE, PRESENCE_STATS, CHANNELS, NODE_INFO, EMULATE)
+SHARD_VERBS: Final = {verb.name: replace(verb, subject=STORAGE_SHARD) for verb in (APPEND, REMOVE, COMMIT)}
+"""The verbs that go to a shard's owner first: each has the same name, request and reply under `any` too."""
 STORAGE_VERBS: Final = (APPEND, HISTORY, HEADS, REMOVE, GET, COMMIT, ENQUEUE, CLAIM, SETTLE)
 CLIENT_COMMAND_SECONDS: Final = 4.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from causeway_common.bus import Bus, Deadline, Listener
+from causeway_common.bus import Bus, Deadline, Listener, ask_owner
 from causeway_common.contracts.codec import decode, encode
 from causeway_common.contracts.errors import CausewayError
 from causeway_common.contracts.messages import (
@@ -34,6 +34,7 @@ from causeway_common.contracts.messages import (
     SubscribeHookReply,
     SubscribeHookRequest,
 )
+from causeway_common.contracts.shards import channel_shard
 from causeway_common.contracts.subjects import GATEWAY_ALL, VERB_COMPARE_HEADS, feed_subject, members_subject
 from causeway_common.contracts.verbs import (
     APPEND,
@@ -65,7 +66,8 @@ class BusStorage:
         """Append one publication; the item's id is the message id, so that the bus may ask again."""
         spec = rule.spec
         request = AppendRequest(channel=channel, size=spec.history_size, ttl_ms=spec.history_ttl_ms, items=[item])
-        return await self._bus.request(APPEND, request, deadline, message_id=item.id, caller=CALLER)
+        shard = channel_shard(channel)
+        return await ask_owner(self._bus, APPEND, request, deadline, shard=shard, message_id=item.id, caller=CALLER)
 
     async def history(self, channel: str, *, since: int, limit: int, reverse: bool, deadline: Deadline) -> HistoryReply:
         """A page of a log."""
@@ -74,7 +76,8 @@ class BusStorage:
 
     async def remove(self, channel: str, deadline: Deadline) -> None:
         """Remove what a channel's log holds."""
-        await self._bus.request(REMOVE, RemoveRequest(channel=channel), deadline, caller=CALLER)
+        request = RemoveRequest(channel=channel)
+        await ask_owner(self._bus, REMOVE, request, deadline, shard=channel_shard(channel), caller=CALLER)
         await self._bus.publish(GATEWAY_ALL.at(verb=VERB_COMPARE_HEADS), CompareHeads())
 
     async def heads(self, channels: Sequence[str], deadline: Deadline) -> list[Head]:

@@ -77,6 +77,10 @@ class BusGateways:
         """Every gateway that lives, this one first."""
         return [self._node, *(node for node in self._nodes.living(SERVICE) if node != self._node)]
 
+    def database(self) -> str:
+        """As storage's processes tell it with their heartbeats."""
+        return self._nodes.database
+
     async def control(self, node: str, request: m.ControlRequest, deadline: Deadline) -> m.ControlReply:
         """Carry out a command there."""
         return await self._ask(v.CONTROL, self._own.control, node, request, deadline)

@@ -132,6 +132,11 @@ class Cluster:
         """
         return await self._all(lambda node: self._gateways.info(node, m.NodeInfoRequest(), deadline))
 
+    @property
+    def database(self) -> str:
+        """What storage keeps its data in; "" while that is not known."""
+        return self._gateways.database()
+
     async def emulate(self, node: str, session: str, data: bytes, deadline: Deadline) -> None:
         """A frame for the connection with this session on a gateway; one whose session is gone is told by its own time-outs.
 

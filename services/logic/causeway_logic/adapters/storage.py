@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from causeway_common.bus import Bus, Deadline
+from causeway_common.bus import Bus, Deadline, ask_owner
 from causeway_common.contracts.messages import CommitReply, CommitRequest, Document, GetRequest, HistoryReply, HistoryRequest
+from causeway_common.contracts.shards import entity_shard
 from causeway_common.contracts.verbs import COMMIT, GET, HISTORY
 
 
@@ -20,7 +21,8 @@ class BusStorage:
 
     async def commit(self, request: CommitRequest, deadline: Deadline) -> CommitReply:
         """As the port says; the bus sends the same bytes again under the commit id while no answer comes."""
-        return await self._bus.request(COMMIT, request, deadline, message_id=request.commit_id, caller=self._app)
+        shard = entity_shard(self._app, request.kind, request.id)
+        return await ask_owner(self._bus, COMMIT, request, deadline, shard=shard, message_id=request.commit_id, caller=self._app)
 
     async def history(self, request: HistoryRequest, deadline: Deadline) -> HistoryReply:
         """As the port says."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import perf_counter_ns
 from typing import Final, assert_never
 
 from causeway_common.bus import Call
@@ -13,6 +14,7 @@ from causeway_common.telemetry import Counters, current_traceparent
 from causeway_storage.domain import checks
 from causeway_storage.domain.entity import Commit, EntityKey
 from causeway_storage.handlers.access import Access
+from causeway_storage.handlers.latency import durable
 from causeway_storage.ports import Clock, Committed, Conflicted, Entities
 
 _commits: Final = Counters("storage").counter("commits", "commits by outcome: committed, repeat, conflict")
@@ -42,7 +44,10 @@ class EntityHandlers:
         key = checks.check_entity(app, request.kind, request.id)
         commit = checks.check_commit(request, traceparent=current_traceparent(), now_ms=self._clock())
         self._require_own_channels(app, commit)
-        match await self._entities.commit(key, commit):
+        started = perf_counter_ns()
+        outcome = await self._entities.commit(key, commit)
+        durable(started, "commit")
+        match outcome:
             case Committed(version, repeat, document):
                 _commits.add(1, "repeat" if repeat else "committed")
                 if not repeat:

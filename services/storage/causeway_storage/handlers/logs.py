@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import perf_counter_ns
 from typing import Final
 
 from causeway_common.bus import Call
@@ -18,6 +19,7 @@ from causeway_common.contracts.messages import (
 from causeway_common.telemetry import Counters
 from causeway_storage.domain import checks
 from causeway_storage.handlers.access import GATEWAY, Access
+from causeway_storage.handlers.latency import durable
 from causeway_storage.ports import Clock, Logs
 
 CLIENT_IDS: Final = ("c:", "k:")
@@ -35,7 +37,9 @@ class LogHandlers:
     async def append(self, request: AppendRequest, call: Call) -> AppendReply:
         """All items or none; answered once durable and fed."""
         self._access.service(call, GATEWAY)
+        started = perf_counter_ns()
         appended = await self._logs.append(checks.check_append(request, prefixes=CLIENT_IDS), self._clock())
+        durable(started, "append")
         _items.add(len(appended.publications), "new")
         _items.add(sum(appended.repeats), "repeat")
         return AppendReply(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from causeway_common.contracts.shards import entity_shard
 from causeway_common.telemetry import Counters
 from causeway_storage.domain.entity import EntityKey
 from causeway_storage.domain.log import ids_forgotten_before
@@ -12,37 +13,77 @@ from causeway_storage.ports import Clock, Entities, Logs, Records
 
 SWEEP_PAGE: Final = 256
 REMOVE_PAGE: Final = 1000
+STRANGERS_PATIENCE: Final = 5
 _counters = Counters("storage")
 _swept: Final = _counters.counter("outboxes_swept", "outboxes that the sweep found waiting")
+_sweeps: Final = _counters.counter("sweeps", "complete sweeps of the outboxes")
 _removed: Final = _counters.counter("removed", "what retention took away: ids, records", label="what")
 
 
 class OutboxSweep:
-    """Kicks the relay of each entity whose outbox waits longer than `patience_ms`; the first time, of each that waits at all.
+    """Kicks the relay of each entity of this process's shards whose outbox waits longer than `patience_ms`.
+
+    Of other processes' entities it takes up what waits `STRANGERS_PATIENCE` times as long; the first time, and after each change of
+    the shards, whatever waits at all.
+
+    Args:
+        entities: whose outboxes they are.
+        kick: begins an entity's relay.
+        clock: the time of day.
+        patience_ms: so long an outbox may wait for the process that committed.
+        owned: whether requests for this shard come to this process first.
 
     Attributes:
         seen_ms: nothing older waited in any outbox when the last complete sweep looked; 0 before the first.
+        age_ms: how long the oldest item that it saw had waited.
     """
 
-    def __init__(self, entities: Entities, kick: Callable[[EntityKey], None], clock: Clock, *, patience_ms: int) -> None:
-        self._entities, self._kick, self._clock, self._patience_ms = entities, kick, clock, patience_ms
+    def __init__(
+        self,
+        entities: Entities,
+        kick: Callable[[EntityKey], None],
+        clock: Clock,
+        *,
+        patience_ms: int,
+        owned: Callable[[int], bool] = lambda _shard: True,
+    ) -> None:
+        self._entities, self._kick, self._clock, self._patience_ms, self._owned = entities, kick, clock, patience_ms, owned
+        self._at_once = True
         self.seen_ms = 0
+        self.age_ms = 0
+
+    def inherit(self) -> None:
+        """In the next sweep take up each outbox that waits at all: whoever it waits for may be gone."""
+        self._at_once = True
 
     async def step(self) -> float:
         """One whole sweep; the seconds until the next."""
-        older_than = self._clock() - (self._patience_ms if self.seen_ms else 0)
+        at_once, self._at_once = self._at_once, False
+        try:
+            await self._sweep(at_once=at_once)
+        except BaseException:
+            self._at_once |= at_once
+            raise
+        return self._patience_ms / 1000
+
+    async def _sweep(self, *, at_once: bool) -> None:
+        now = self._clock()
+        older_than = now - (0 if at_once else self._patience_ms)
         seen, cursor = older_than, ""
         while True:
             page = await self._entities.pending(older_than, cursor, SWEEP_PAGE)
             for found in page.entities:
                 seen = min(seen, found.oldest_ms)
-                self._kick(found.key)
-            _swept.add(len(page.entities))
+                forgotten = now - found.oldest_ms >= self._patience_ms * STRANGERS_PATIENCE
+                if at_once or forgotten or self._owned(entity_shard(found.key.app, found.key.kind, found.key.id)):
+                    self._kick(found.key)
+                    _swept.add()
             cursor = page.cursor
             if not cursor:
                 break
+        _sweeps.add()
         self.seen_ms = seen
-        return self._patience_ms / 1000
+        self.age_ms = now - seen if seen < older_than else 0
 
 
 class Retention:

@@ -200,9 +200,10 @@ class Node(Body, frozen=True):
 
 
 class InfoResult(Body, frozen=True):
-    """All gateways."""
+    """All gateways. `storage`: `sqlite` or `mongodb`; absent while storage was not heard of."""
 
     nodes: list[Node]
+    storage: str = ""
 
 
 class RpcRequest(Body, frozen=True):

@@ -274,7 +274,7 @@ class ServerApi:
             b.Node(**{name: getattr(node, name) for name in fields}, process=b.Process(cpu=node.cpu, rss=node.rss))
             for node in await self._cluster.info(deadline)
         ]
-        return b.InfoResult(nodes=nodes)
+        return b.InfoResult(nodes=nodes, storage=self._cluster.database)
 
     def _with_presence(self, channel: str) -> Rule:
         rule = self._catalogue.rule(channel)
