@@ -148,7 +148,7 @@ class ExportReader:
             raise StreamError(_BEHIND)
         try:
             entry = _decoder.decode(frame[4:])
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise StreamError(f"the export is damaged, or of a newer Causeway: a frame cannot be read ({error})") from error
         if isinstance(entry, Trailer):
             self._check(entry)

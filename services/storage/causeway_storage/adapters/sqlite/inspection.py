@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -67,7 +67,7 @@ class SqliteInspection:
     async def facts(self) -> Facts:
         """As the port says."""
         counts = {tag_of(kind): self._count(table) for kind, table in _TABLES.items()}
-        return Facts("sqlite", generation_of(self._connection), counts)
+        return Facts("sqlite", self._generation() or 0, counts)
 
     async def pages(self) -> AsyncIterator[list[Found]]:
         """As the port says; first what SQLite itself finds damaged."""
@@ -77,18 +77,30 @@ class SqliteInspection:
             await asyncio.sleep(0)  # lets Ctrl-C in
 
     def _count(self, table: str) -> int:
-        return int(self._connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608 - names of our own
+        with suppress(sqlite3.DatabaseError):  # damage is found when the entries are read
+            return int(self._connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608 - names of our own
+        return 0
+
+    def _generation(self) -> int | None:
+        """None where there is none that can be."""
+        with suppress(sqlite3.DatabaseError, TypeError):
+            found = generation_of(self._connection)
+            return found if found > 0 else None
+        return None
 
     def _entries(self) -> Iterator[Found]:
+        if self._generation() is None:
+            yield Unreadable("database.generation", "database", "its generation is missing")
         try:
             for (found,) in self._connection.execute("PRAGMA integrity_check"):
                 if found != "ok":
                     yield Unreadable("database.damaged", "database", f"SQLite says: {found}")
             yield from self._logs()
-            yield from self._rows(_ENTITIES, _entity)
-            yield from self._rows(_RECORDS, _record)
+            yield from map(_entity, self._connection.execute(_ENTITIES))
+            yield from map(_record, self._connection.execute(_RECORDS))
         except sqlite3.DatabaseError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)  # a text that is none has no code
+            if code & 0xFF != sqlite3.SQLITE_CORRUPT:
                 raise
             yield Unreadable("database.damaged", "database", f"SQLite cannot read on: {error}")
 
@@ -104,15 +116,12 @@ class SqliteInspection:
             for (number,) in self._connection.execute(query):
                 yield Unreadable("log.stray", f"log number {number}", f"there are rows of it in {table}, but no head")
 
-    def _rows(self, query: str, made: Callable[[Row], Found]) -> Iterator[Found]:
-        return map(made, self._connection.execute(query))
-
 
 def _made(kind: type[AnyEntry], what: str, values: Row) -> Found:
     """The entry of a row, its types checked: SQLite's columns take any."""
     try:
         return msgspec.convert(dict(zip(_FIELDS[kind], values, strict=True)), kind)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, UnicodeDecodeError) as error:
         return Unreadable(f"{tag_of(kind)}.row", f"{what} {values[0]!r:.80}", f"a row cannot be read: {error}")
 
 
