@@ -435,7 +435,7 @@ async def test_everything_is_there_after_opening_again(opener: Opener, tmp_path:
 async def test_a_restored_database_has_new_epochs_and_the_same_logs(tmp_path: Path) -> None:
     async with open_sqlite(tmp_path) as store:
         before = await store.logs.append(append("demo:a", "c:1"), 1)
-    raise_generation(tmp_path / "s.sqlite3")
+    raise_generation(tmp_path / "s.sqlite3", 0)
 
     async with open_sqlite(tmp_path) as store:
         after = await head(store, "demo:a")
