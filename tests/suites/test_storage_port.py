@@ -29,6 +29,7 @@ from causeway_common.contracts.messages import (
     PublishItem,
     SettleRequest,
 )
+from causeway_storage.adapters.memory import MemoryDatabase, MemoryEntities, MemoryLogs, MemoryRecords
 from causeway_storage.adapters.sqlite import SqliteDatabase, SqliteEntities, SqliteLogs, SqliteRecords, raise_generation
 from causeway_storage.domain.entity import OUTBOX_MAX_ITEMS, Commit, EntityKey
 from causeway_storage.domain.log import PAGE_MAX_BYTES
@@ -67,7 +68,19 @@ async def open_sqlite(directory: Path) -> AsyncIterator[Store]:
         await database.stop()
 
 
-OPENERS: dict[str, Opener] = {"sqlite": open_sqlite}
+in_memory: dict[Path, MemoryDatabase] = {}
+
+
+@asynccontextmanager
+async def open_memory(directory: Path) -> AsyncIterator[Store]:
+    database = in_memory.setdefault(directory, MemoryDatabase())
+    letters = (f"{number:08}" for number in count())
+    fed: list[Appended] = []
+    logs = MemoryLogs(database, lambda: next(letters), fed.append)
+    yield Store(logs, MemoryEntities(database), MemoryRecords(database), fed)
+
+
+OPENERS: dict[str, Opener] = {"sqlite": open_sqlite, "memory": open_memory}
 
 
 @pytest.fixture(params=sorted(OPENERS))
