@@ -7,6 +7,11 @@ prints its text below the summary.
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A busy machine is no fault of the code: no test of the suite asserts how fast something was.
+settings.register_profile("causeway", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("causeway")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
