@@ -18,6 +18,7 @@ from causeway_common.runtime import StartError
 from causeway_common.telemetry import get_logger
 from causeway_storage.adapters.mongo.database import Fields, MongoDatabase
 from causeway_storage.adapters.mongo.probe import require_atomic_updates
+from causeway_storage.domain.log import next_generation
 
 log = get_logger("storage")
 SCHEMA: Final = 1
@@ -158,13 +159,13 @@ async def open_schema(database: MongoDatabase) -> int:
     return int(generation["value"])
 
 
-async def raise_generation(database: MongoDatabase) -> int:
+async def raise_generation(database: MongoDatabase, now_ms: int) -> int:
     """Give every log of a restored database a new epoch; the new generation.
 
     Raises:
         StartError: it has no schema, or does not answer.
     """
-    generation = await open_schema(database) + 1
+    generation = next_generation(await open_schema(database), now_ms)
     try:
         await database.database.get_collection(META).update_one({"_id": "generation"}, {"$max": {"value": generation}})
     except PyMongoError as error:
