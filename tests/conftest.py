@@ -1,8 +1,17 @@
-"""Options of the suite: `--soak-runs=N` gives the long forms their seeds; without it they are not collected."""
+"""Options of the suite, and what tests report of what they measured.
+
+`--soak-runs=N` gives the long forms their seeds; without it they are not collected. `record_property("reported", text)` of a test
+prints its text below the summary.
+"""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A busy machine is no fault of the code: no test of the suite asserts how fast something was.
+settings.register_profile("causeway", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("causeway")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -21,3 +30,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         long_forms = [item for item in items if item.get_closest_marker("soak")]
         config.hook.pytest_deselected(items=long_forms)
         items[:] = [item for item in items if item not in long_forms]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What tests measured, told whether they passed or not."""
+    reports = [report for kind in ("passed", "failed") for report in terminalreporter.getreports(kind)]
+    told = [text for report in reports for name, text in report.user_properties if name == "reported"]
+    if told:
+        terminalreporter.section("measured")
+        for text in told:
+            terminalreporter.line(text)

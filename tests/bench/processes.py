@@ -26,6 +26,9 @@ START_SECONDS: Final = 30.0
 CORES: Final = sorted(os.sched_getaffinity(0))
 SERVING, LOADING = CORES[0], CORES[-1]
 CONFIG: Final = """\
+[client]
+connection_rate_limit = 0
+
 [[channel.namespaces]]
 name = "open"
 allow_subscribe_for_client = true

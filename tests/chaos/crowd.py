@@ -48,7 +48,7 @@ class Publishers:
         self.unanswered: set[str] = set()
         self.sent: set[str] = set()
         self.acknowledged: dict[str, tuple[int, str]] = {}
-        self.repeats = 0
+        self.errors: list[str] = []
 
     def start(self) -> None:
         """Begin to publish."""
@@ -77,11 +77,11 @@ class Publishers:
             except CentApiResponseError as error:
                 if error.code not in TEMPORARY:
                     raise
-            except CentError:
-                pass  # the gateway is away: what was sent may or may not have been taken, so it is sent again
+                self.errors.append(repr(error))
+            except CentError as error:  # the gateway is away: what was sent may or may not have been taken, so it is sent again
+                self.errors.append(repr(error))
             else:
                 return result.offset, result.epoch
-            self.repeats += 1
             await asyncio.sleep(PAUSE_SECONDS)
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from chaos.checker import Histories, violations
 from chaos.crowd import CONFIG, Chatter, Publishers, Watcher, whole_log
+from support.operations import violations_in
 from support.stack import running_stack
 from support.waiting import until
 
@@ -60,9 +61,10 @@ async def kill_in_turn(directory: Path, seed: int) -> None:
             received={watcher.name: (watcher.start or 0, watcher.entries) for watcher in watchers},
             complaints=[*breaches, *(complaint for watcher in watchers for complaint in watcher.complaints)],
         )
-        found = violations(histories)
+        stored = await violations_in(stack.data_dir)
+        found = [*violations(histories), *(f"stored: {each}" for each in stored)]
         print(
-            f"\nseed {seed}: {len(log)} publications, {publishers.repeats} repeats, "
+            f"\nseed {seed}: {len(log)} publications, {len(publishers.errors)} repeats, "
             f"{sum(watcher.recoveries for watcher in watchers)} recoveries, {len(chatter.answered)} of {len(chatter.sent)} chat messages "
             f"answered, killed {', '.join(victims)} in {time.monotonic() - started:.1f} s, {len(found)} violations"
         )

@@ -7,6 +7,7 @@ import base64
 import itertools
 import json
 import subprocess
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -51,7 +52,7 @@ class JsClient:
     """One client of the driver."""
 
     def __init__(self, driver: Driver, name: str) -> None:
-        self._driver, self._name = driver, name
+        self._driver, self.name = driver, name
 
     async def __call__(self, op: str, **fields: Any) -> dict[str, Any]:
         """Have the SDK do something; its answer.
@@ -59,14 +60,14 @@ class JsClient:
         Raises:
             SdkError: it was refused.
         """
-        return await self._driver.ask(op, c=self._name, **fields)
+        return await self._driver.ask(op, c=self.name, **fields)
 
     def events(self, *kinds: str, channel: str = "") -> list[dict[str, Any]]:
         """What was told so far, of these kinds."""
         return [
             each
             for each in self._driver.told
-            if each["c"] == self._name and each["event"] in kinds and channel in ("", each.get("channel"))
+            if each["c"] == self.name and each["event"] in kinds and channel in ("", each.get("channel"))
         ]
 
     def datas(self, channel: str = "", kind: str = "publication") -> list[Any]:
@@ -75,13 +76,13 @@ class JsClient:
 
     async def told(self, kind: str, count: int = 1, channel: str = "") -> dict[str, Any]:
         """Wait for the `count`-th event of a kind; its context."""
-        await self._driver.until(lambda: len(self.events(kind, channel=channel)) >= count, f"{self._name}: {count} times {kind}")
+        await self._driver.until(lambda: len(self.events(kind, channel=channel)) >= count, f"{self.name}: {count} times {kind}")
         context: dict[str, Any] = self.events(kind, channel=channel)[count - 1]["context"]
         return context
 
     async def seen(self, count: int, channel: str = "", kind: str = "publication") -> list[Any]:
         """Wait for so many publications; the data of all that came."""
-        await self._driver.until(lambda: len(self.datas(channel, kind)) >= count, f"{self._name}: {count} publications")
+        await self._driver.until(lambda: len(self.datas(channel, kind)) >= count, f"{self.name}: {count} publications")
         return self.datas(channel, kind)
 
 
@@ -127,7 +128,7 @@ class Driver:
             if "n" in message:
                 self._waiting.pop(message["n"]).set_result(message)
             else:
-                self.told.append(message)
+                self.told.append(message | {"at": time.monotonic()})
                 self._changed.set()
 
 

@@ -331,7 +331,7 @@ async def test_a_database_in_use_says_so(database: SqliteDatabase, tmp_path: Pat
         await second.start()
     await second.stop()
     with pytest.raises(StartError, match="another storage process"):
-        raise_generation(tmp_path / "s.sqlite3")
+        raise_generation(tmp_path / "s.sqlite3", 0)
 
 
 async def test_the_lock_is_given_back_and_missing_directories_are_made(tmp_path: Path) -> None:

@@ -1,11 +1,9 @@
-"""The behaviour suite of storage's ports: every adapter passes it. SQLite now; MongoDB joins `OPENERS` with its issue."""
+"""The behaviour suite of storage's ports: every adapter passes it."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -29,45 +27,17 @@ from causeway_common.contracts.messages import (
     PublishItem,
     SettleRequest,
 )
-from causeway_storage.adapters.sqlite import SqliteDatabase, SqliteEntities, SqliteLogs, SqliteRecords, raise_generation
+from causeway_storage.adapters.sqlite import raise_generation
 from causeway_storage.domain.entity import OUTBOX_MAX_ITEMS, Commit, EntityKey
 from causeway_storage.domain.log import PAGE_MAX_BYTES
 from causeway_storage.domain.relay import ParkedItem
-from causeway_storage.ports import Appended, Committed, Conflicted, DueRecord, Entities, Logs, PendingEntity, Records
+from causeway_storage.ports import Appended, Committed, Conflicted, DueRecord, PendingEntity
+from support.stores import OPENERS, Opener, Store, open_sqlite
 
 T = TypeVar("T")
 KEY = EntityKey("chat", "room", "1")
 HOUR = 3_600_000
 ITEM = encode_item(PublishItem(channel="chat:1", data=b"1", size=10, ttl_ms=1000))
-
-
-@dataclass(slots=True)
-class Store:
-    """An open store, and the feed that it told."""
-
-    logs: Logs
-    entities: Entities
-    records: Records
-    fed: list[Appended] = field(default_factory=list)
-
-
-Opener = Callable[[Path], AbstractAsyncContextManager[Store]]
-
-
-@asynccontextmanager
-async def open_sqlite(directory: Path) -> AsyncIterator[Store]:
-    database = SqliteDatabase(directory / "s.sqlite3", write_queue=10_000, write_queue_bytes=1 << 28, read_queue=10_000)
-    letters = (f"{number:08}" for number in count())
-    fed: list[Appended] = []
-    await database.start()
-    try:
-        logs = SqliteLogs(database, lambda: next(letters), fed.append)
-        yield Store(logs, SqliteEntities(database), SqliteRecords(database), fed)
-    finally:
-        await database.stop()
-
-
-OPENERS: dict[str, Opener] = {"sqlite": open_sqlite}
 
 
 @pytest.fixture(params=sorted(OPENERS))
@@ -435,7 +405,7 @@ async def test_everything_is_there_after_opening_again(opener: Opener, tmp_path:
 async def test_a_restored_database_has_new_epochs_and_the_same_logs(tmp_path: Path) -> None:
     async with open_sqlite(tmp_path) as store:
         before = await store.logs.append(append("demo:a", "c:1"), 1)
-    raise_generation(tmp_path / "s.sqlite3")
+    raise_generation(tmp_path / "s.sqlite3", 0)
 
     async with open_sqlite(tmp_path) as store:
         after = await head(store, "demo:a")

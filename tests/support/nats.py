@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from nats.aio.client import Client
+
 NATS_SERVER = Path(sys.executable).with_name("nats-server")
 
 
@@ -16,6 +18,15 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+async def settled(client: Client) -> None:
+    """Wait until the server knows the client's subscriptions.
+
+    nats-py's flush may write its PING before a SUB that waits for the flusher; by the time of the second that one is out.
+    """
+    await client.flush()
+    await client.flush()
 
 
 class NatsServer:

@@ -123,7 +123,7 @@ class ClientSettings(Settings):
     connection_limit: int = Field(0, ge=0, description="connections of this gateway, beyond: HTTP 503; 0: any")
     connection_limit_per_ip: int = Field(0, ge=0, description="of one IPv4 address or IPv6 /64, beyond: HTTP 429; 0: any")
     connection_rate_limit: int = Field(
-        0, ge=0, description="connections taken in a second, the others wait in the kernel's queue; 0: any"
+        2_000, ge=0, description="connections taken in a second, the others wait in the kernel's queue; 0: any"
     )
     user_connection_limit: int = Field(0, ge=0, description="connections of one user on one gateway, beyond: close 3504; 0: any")
     in_flight_limit: int = Field(256, ge=1, le=4096, description="commands of one connection under way, beyond: error 111")

@@ -181,6 +181,11 @@ class Link(Protocol):
 class Peer(Protocol):
     """The gateway as a transport sees it: one per connection."""
 
+    @property
+    def busy(self) -> bool:
+        """Whether it still has to do with a message: the next one may wait, so that the others have their turn."""
+        ...
+
     def received(self, frame: bytes) -> None:
         """A message of the client."""
         ...

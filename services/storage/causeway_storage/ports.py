@@ -8,7 +8,7 @@ Times are times of day in ms, given by the caller.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,6 +28,7 @@ from causeway_common.contracts.messages import (
 )
 from causeway_storage.domain.entity import Commit, Element, EntityKey
 from causeway_storage.domain.relay import ParkedItem
+from causeway_storage.domain.stored import AnyEntry, Facts, Unreadable
 
 Clock = Callable[[], int]
 """The time of day in ms."""
@@ -191,6 +192,38 @@ class Records(Protocol):
 
     async def remove_done(self, before_ms: int, limit: int) -> int:
         """Remove up to `limit` records done before then; how many. Dead ones stay."""
+        ...
+
+
+class Inspection(Protocol):
+    """Everything that is stored, to be looked at beside the processes that serve it. Writes nothing and takes nothing they wait for."""
+
+    async def facts(self) -> Facts:
+        """About the database."""
+        ...
+
+    def pages(self) -> AsyncIterator[Sequence[AnyEntry | Unreadable]]:
+        """All entries in the order of `domain.stored`, each log as of one moment; at SQLite all of them."""
+        ...
+
+
+class Restoration(Protocol):
+    """Fills an empty database with everything of another one. Nothing of it is served before `finish` returned."""
+
+    async def begin(self) -> int:
+        """Make ready; its generation so far.
+
+        Raises:
+            StartError: there is something in it already, or it is in use.
+        """
+        ...
+
+    async def add(self, entries: Sequence[AnyEntry]) -> None:
+        """Take the next entries, in the order of `domain.stored`."""
+        ...
+
+    async def finish(self, generation: int) -> None:
+        """All were added: they are durable and to be served under this generation."""
         ...
 
 

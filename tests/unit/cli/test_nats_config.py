@@ -18,6 +18,7 @@ from nats.errors import NoRespondersError
 from causeway_cli.dev.natsconf import NatsUser, nats_config
 from causeway_cli.dev.ports import Ports
 from causeway_common.contracts.rights import Role, inbox_prefix, rights_of
+from support.nats import settled
 from support.waiting import until
 
 SERVER = Path(sysconfig.get_path("scripts")) / "nats-server"
@@ -143,7 +144,7 @@ async def test_a_service_answers_whom_it_was_asked_by_and_may_do_so_once(port: i
             await message.respond(b"pong")
 
         await logic.subscribe("cw.v1.app.chat.rpc.send", queue="chat", cb=answer)
-        await logic.flush()
+        await settled(logic)
         assert (await gateway.request("cw.v1.app.chat.rpc.send", b"ping", timeout=5)).data == b"pong"
 
         await logic.publish(replies[0], b"once more")
@@ -157,7 +158,7 @@ async def test_gateways_answer_each_other(port: int) -> None:
             await message.respond(b"here")
 
         await two.subscribe("cw.v1.gateway.node2.presence", cb=answer)
-        await two.flush()
+        await settled(two)
         assert (await one.request("cw.v1.gateway.node2.presence", b"", timeout=5)).data == b"here"
         assert complaints == []
 

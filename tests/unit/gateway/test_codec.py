@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from causeway_common.contracts.codec import json_value
 from causeway_common.contracts.messages import ClientInfo, FeedPublication
 from causeway_gateway.domain import protocol as p
+from causeway_gateway.domain.frames import protobuf
 from causeway_gateway.domain.frames.json import decode, encode, replace_lone_surrogates
 from causeway_gateway.domain.frames.websocket import text_frame
 
@@ -136,3 +138,12 @@ def test_a_text_frame_is_what_rfc_6455_says(size: int) -> None:
     elif length == 127:
         length, rest = int.from_bytes(rest[:8], "big"), rest[8:]
     assert length == size == len(rest)
+
+
+@pytest.mark.parametrize(("decode_frame", "command", "joint"), [(decode, b"{}", b"\n"), (protobuf.decode, b"\x00", b"")])
+def test_a_frame_holds_as_many_commands_as_anybody_has_and_no_more(
+    decode_frame: Callable[[bytes], list[p.Command]], command: bytes, joint: bytes
+) -> None:
+    assert len(decode_frame(joint.join([command] * p.COMMANDS_A_FRAME))) == p.COMMANDS_A_FRAME
+    with pytest.raises(p.ProtocolError, match="4096 commands"):
+        decode_frame(joint.join([command] * (p.COMMANDS_A_FRAME + 1)))

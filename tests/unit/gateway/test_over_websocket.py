@@ -14,6 +14,7 @@ from cent import AsyncClient, CentApiResponseError, HistoryRequest, PublishReque
 from centrifuge import Client, PublicationContext, SubscriptionEventHandler
 
 from causeway_common.contracts.messages import FeedPublication, RpcRequest
+from causeway_gateway.handlers.clients import COMMANDS_A_TURN
 from support.waiting import until
 from unit.gateway.fakes import API_KEY, Gateway, token
 
@@ -434,3 +435,44 @@ async def test_the_published_sdk_and_the_published_api_client_use_it_as_it_is() 
     assert [publication.offset for publication in page.publications] == [1, 2]
     assert [publication.offset for publication in told.publications] == [2]
     assert unknown.value.code == 102
+
+
+def crowd(count: int, first: int = 2) -> str:
+    return "\n".join(json.dumps({"id": number, "subscribe": {"channel": "none:a"}}) for number in range(first, first + count))
+
+
+async def test_a_frame_of_a_thousand_commands_is_taken_a_few_each_turn_and_in_order() -> None:
+    async with Gateway() as gateway, wire(gateway) as client:
+        await client.connect()
+        (inside,) = gateway.registry._all
+        said: list[bytes] = []
+        inside.send = said.append  # type: ignore[assignment]
+        inside.received(crowd(1_000).encode())
+
+        assert len(said) == COMMANDS_A_TURN
+        assert inside.busy
+        inside.received(b'{"id":5000,"subscribe":{"channel":"none:a"}}')  # as an uplink of an emulated client might
+        await until(lambda: not inside.busy)
+        assert [json.loads(frame[4 if frame[1] == 126 else 2 :])["id"] for frame in said] == [*range(2, 1_002), 5_000]
+
+
+async def test_what_follows_a_long_frame_waits_for_its_end() -> None:
+    async with Gateway() as gateway, wire(gateway) as client:
+        await client.connect()
+        await client.ws.send_str(crowd(1_000))
+        await client.ws.send_str(crowd(3, first=9_000))
+
+        assert [(await client.next())["id"] for _ in range(1_003)] == [*range(2, 1_002), 9_000, 9_001, 9_002]
+
+
+async def test_an_uplink_that_brings_more_than_its_client_may_have_waiting_ends_it_with_3013() -> None:
+    async with Gateway() as gateway, wire(gateway) as client:
+        await client.connect()
+        (inside,) = gateway.registry._all
+        for _ in range(9):
+            inside.received(crowd(1_000).encode())
+
+        assert not inside.busy
+        while isinstance(last := await client.next(), dict):
+            assert last["error"]["code"] == 102
+        assert last == ("closed", 3013)

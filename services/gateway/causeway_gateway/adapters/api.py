@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol
 
 from aiohttp import web
 
+from causeway_gateway.adapters import metrics
 from causeway_gateway.adapters.bodies import read_body
 from causeway_gateway.adapters.head import refusal
 from causeway_gateway.adapters.limits import Refused
@@ -85,6 +86,7 @@ class ApiEndpoint:
         api = self._on()
         caller = self._keys.authorize(_key_of(request))
         if caller is None:
+            metrics.refused.add(1, "api_key")
             return web.Response(status=401)
         body = await read_body(request, BODY_MAX_BYTES, self._seconds)
         by_transport = request.headers.get(ERROR_MODE, "").lower() == "transport"

@@ -6,6 +6,7 @@ import asyncio
 
 from aiohttp import web
 
+from causeway_gateway.adapters import metrics
 from causeway_gateway.adapters.limits import Refused
 
 
@@ -16,16 +17,21 @@ async def read_body(request: web.Request, limit: int, seconds: float) -> bytes:
         Refused: 413 beyond `limit` bytes, 408 beyond `seconds`, 400 where it is broken or breaks off.
     """
     if (request.content_length or 0) > limit:
-        raise Refused(413, f"the body may have {limit} bytes", {"Connection": "close"})
+        raise _refused(413, f"the body may have {limit} bytes", "body_too_large")
     body = bytearray()
     try:
         async with asyncio.timeout(seconds):
             async for chunk in request.content.iter_any():
                 body += chunk
                 if len(body) > limit:
-                    raise Refused(413, f"the body may have {limit} bytes", {"Connection": "close"})
+                    raise _refused(413, f"the body may have {limit} bytes", "body_too_large")
     except TimeoutError as error:
-        raise Refused(408, "the body did not come in time", {"Connection": "close"}) from error
+        raise _refused(408, "the body did not come in time", "body_timeout") from error
     except (ConnectionError, web.RequestPayloadError) as error:
-        raise Refused(400, "the body is broken", {"Connection": "close"}) from error
+        raise _refused(400, "the body is broken", "body_broken") from error
     return bytes(body)
+
+
+def _refused(status: int, text: str, reason: str) -> Refused:
+    metrics.refused.add(1, reason)
+    return Refused(status, text, {"Connection": "close"})

@@ -14,7 +14,7 @@ from aiohttp.http import HttpProcessingError, HttpRequestParser
 
 from causeway_gateway.adapters import metrics
 from causeway_gateway.adapters.detach import adopt
-from causeway_gateway.adapters.forwarded import Proxies, proxy_header
+from causeway_gateway.adapters.forwarded import Proxies, claims, may_claim, proxy_header
 from causeway_gateway.adapters.head import Head, raw_refusal
 from causeway_gateway.adapters.limits import Refused
 from causeway_gateway.adapters.settings import TransportSettings
@@ -23,6 +23,7 @@ from causeway_gateway.adapters.websocket import WebSocketEndpoint
 HEAD_MAX: Final = 16_384
 WAITING_MAX: Final = 4096
 SWEEP_SECONDS: Final = 0.5
+LINGER_SECONDS: Final = 1.0  # a socket closed with unread bytes would reset the answer away
 
 _END: Final = b"\r\n\r\n"
 _HAS_BODY: Final = re.compile(rb"\r\n(?:content-length|transfer-encoding)[ \t]*:", re.IGNORECASE)
@@ -70,7 +71,7 @@ class Doorways:
     def _sweep(self) -> None:
         now = self._loop.time()
         for doorway in [doorway for doorway, due in self._waiting.items() if due <= now]:
-            doorway.drop("header_timeout")
+            doorway.late()
         if self._waiting:
             self._loop.call_later(SWEEP_SECONDS, self._sweep)
 
@@ -78,12 +79,13 @@ class Doorways:
 class Doorway(asyncio.Protocol):
     """One connection until the head of its first request is there."""
 
-    __slots__ = ("_address", "_buffer", "_doorways", "_proxied", "_transport")
+    __slots__ = ("_address", "_buffer", "_doorways", "_over", "_proxied", "_transport")
 
     _transport: asyncio.Transport
 
     def __init__(self, doorways: Doorways, address: str) -> None:
         self._doorways, self._address, self._buffer = doorways, address, b""
+        self._over = False
         self._proxied = doorways.proxied and doorways.proxies.trusts(address)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -101,23 +103,39 @@ class Doorway(asyncio.Protocol):
         self._doorways.leave(self)
         self._transport.abort()
 
+    def late(self) -> None:
+        """It did not say what it wants in time; who has begun to is told."""
+        if not self._buffer:
+            self.drop("header_timeout")
+            return
+        metrics.dropped.add(1, "header_timeout")
+        self._refuse(Refused(408, "the head of the request did not come in time"))
+
     def data_received(self, data: bytes) -> None:
         """Bytes of the client."""
-        if self._transport.is_closing():
+        if self._over or self._transport.is_closing():
             return
-        start = max(0, len(self._buffer) - len(_END))
         self._buffer += data
-        if self._proxied:
-            if not self._read_proxy_header():
-                return
-            start = 0
-        end = self._buffer.find(_END, start)
+        if (self._proxied and not self._read_proxy_header()) or not self._begun():
+            return
+        end = self._buffer.find(_END)
         if end >= 0:
             self._doorways.leave(self)
             self._enter(end)
         elif len(self._buffer) > HEAD_MAX:
             metrics.dropped.add(1, "head_too_large")
             self._refuse(Refused(431, f"the head of a request may have {HEAD_MAX} bytes"))
+
+    def _begun(self) -> bool:
+        """Whether a request begins here. Blank lines before it are skipped (RFC 9112, section 2.2): they are no head's end."""
+        if may_claim(self._buffer):
+            return False
+        if claims(self._buffer):
+            metrics.unbelieved.add(1, "proxy")
+            self._refuse(Refused(400, "no PROXY protocol header is taken from this address"))
+            return False
+        self._buffer = self._buffer.lstrip(b"\r\n")
+        return True
 
     def _read_proxy_header(self) -> bool:
         try:
@@ -144,6 +162,7 @@ class Doorway(asyncio.Protocol):
         try:
             messages, upgraded, tail = parser.feed_data(self._buffer)
         except HttpProcessingError:
+            metrics.refused.add(1, "bad_request")
             return False
         if not upgraded or len(messages) != 1:
             return False
@@ -162,5 +181,7 @@ class Doorway(asyncio.Protocol):
 
     def _refuse(self, refused: Refused) -> None:
         self._doorways.leave(self)
+        self._over = True
         self._transport.write(raw_refusal(refused))
-        self._transport.close()
+        self._transport.write_eof()
+        asyncio.get_running_loop().call_later(LINGER_SECONDS, self._transport.abort)

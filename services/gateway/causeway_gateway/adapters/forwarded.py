@@ -6,6 +6,8 @@ import ipaddress
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from causeway_gateway.adapters import metrics
+
 _V1: Final = b"PROXY "
 _V1_MAX: Final = 107
 _V2: Final = b"\r\n\r\n\x00\r\nQUIT\n"
@@ -43,9 +45,12 @@ class Proxies:
                 says it is trusted, the first that is not trusted is the client. What a client itself wrote stands left of that.
         """
         address = plain(peer)
-        if not self._networks:
+        if not forwarded:
             return address
-        chain = [part.strip() for part in ",".join(forwarded).split(",")] if forwarded else []
+        if not self.trusts(address):
+            metrics.unbelieved.add(1, "x-forwarded-for")
+            return address
+        chain = [part.strip() for part in ",".join(forwarded).split(",")]
         while chain and self.trusts(address):
             try:
                 address = str(ipaddress.ip_address(plain(_without_port(chain.pop()))))
@@ -74,6 +79,16 @@ class ProxyHeader(NamedTuple):
 
     address: str
     size: int
+
+
+def may_claim(data: bytes) -> bool:
+    """Whether the start of a connection may still become a PROXY protocol header of version 2, which begins as blank lines do."""
+    return _V2.startswith(data)
+
+
+def claims(data: bytes) -> bool:
+    """Whether a connection starts with a PROXY protocol header."""
+    return data.startswith((_V1, _V2))
 
 
 def proxy_header(data: bytes) -> ProxyHeader | None:

@@ -77,6 +77,8 @@ class WebSocketWire(Wire):
         """Whether there may be more."""
         try:
             for _ in range(FRAMES_A_TURN):
+                if self.peer.busy:
+                    break
                 if self._reader is None or (frame := self._reader.next()) is None:
                     return False
                 self._take(*frame)

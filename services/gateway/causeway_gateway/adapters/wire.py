@@ -28,6 +28,8 @@ ENDED: Final = 2
 class Nobody:
     """The peer of a connection that has none, or none any more."""
 
+    busy = False
+
     def received(self, frame: bytes) -> None:
         """Nobody hears it."""
 

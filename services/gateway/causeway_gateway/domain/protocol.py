@@ -22,6 +22,8 @@ Int32 = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
 
 FLAG_REJECT_UNRECOVERED: Final = 2
 DELTA_FOSSIL: Final = "fossil"
+COMMANDS_A_FRAME: Final = 4096
+"""More than any client has to say at once; beyond, a frame is none."""
 
 
 class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, assert_never
 
@@ -30,7 +31,7 @@ from causeway_gateway.domain.asks import (
 from causeway_gateway.domain.effects import Close, Effect, Join, Leave, Opened, Refuse, Send
 from causeway_gateway.domain.frames.codecs import Codec
 from causeway_gateway.domain.namespaces import Catalogue
-from causeway_gateway.domain.protocol import DisconnectPush, Error, ProtocolError, Push, Reply
+from causeway_gateway.domain.protocol import COMMANDS_A_FRAME, Command, DisconnectPush, Error, ProtocolError, Push, Reply
 from causeway_gateway.domain.session import NEVER, Kind, Session
 from causeway_gateway.domain.wheel import Entry
 from causeway_gateway.handlers import metrics
@@ -43,6 +44,10 @@ from causeway_gateway.ports import Link, Tasks, Timers
 log = get_logger("gateway.clients")
 
 APP_CLOSE_MIN: Final = 4000
+COMMANDS_A_TURN: Final = 16
+"""Commands of one client in one turn of the loop; a full frame would be tens of milliseconds of it."""
+COMMANDS_WAITING: Final = 2 * COMMANDS_A_FRAME
+"""Commands that an emulated client, whose frames come by any way, may have waiting; beyond: close 3013."""
 LATEST_MAX: Final = 1024
 """Keys of `conflate` that one slow reader may have waiting; beyond, the oldest is dropped."""
 
@@ -77,12 +82,13 @@ class Surroundings:
 class Client:
     """One connection: the shell around its session."""
 
-    __slots__ = ("__weakref__", "_around", "_due", "_latest", "_link", "_timer", "codec", "send", "session")
+    __slots__ = ("__weakref__", "_around", "_due", "_latest", "_link", "_rest", "_timer", "codec", "send", "session")
 
     def __init__(self, around: Surroundings, link: Link, codec: Codec, kind: Kind) -> None:
         self._around, self._link, self.codec = around, link, codec
         self.send = link.send
         self._latest: dict[tuple[str, str], bytes] | None = None
+        self._rest: Sequence[Command] = ()
         self.session = Session(
             around.new_client(),
             options=around.options,
@@ -106,10 +112,44 @@ class Client:
             log.debug("a client broke the protocol", reason=str(error)[:200])
             self._run(self.session.violated())
             return
+        if self._rest:
+            self._queue(commands)
+        elif len(commands) > COMMANDS_A_TURN:
+            self._rest = commands
+            self._turn()
+        else:
+            self._take(commands)
+
+    @property
+    def busy(self) -> bool:
+        """Whether commands of a frame wait for the loop's next turn."""
+        return bool(self._rest)
+
+    def _take(self, commands: Sequence[Command]) -> None:
         now = self._around.timers.now()
         for command in commands:
             self._run(self.session.receive(command, now))
         self._schedule()
+
+    def _turn(self) -> None:
+        """Some of a long frame's commands."""
+        commands = self._rest
+        self._rest = () if self.session.closed else commands[COMMANDS_A_TURN:]
+        if self._rest:
+            asyncio.get_running_loop().call_soon(self._turn)
+        try:
+            self._take(commands[:COMMANDS_A_TURN])
+        except Exception:
+            log.exception("a client's message failed")  # a fault of ours ends this connection alone
+            self._run(self.session.close(CloseCode.INTERNAL_ERROR))
+
+    def _queue(self, commands: list[Command]) -> None:
+        """What comes while others wait, which no transport but an emulated client's uplink brings."""
+        if len(self._rest) + len(commands) > COMMANDS_WAITING:
+            self._run(self.session.close(CloseCode.TOO_MANY_REQUESTS))
+            self._rest = ()
+        else:
+            self._rest = [*self._rest, *commands]
 
     def gone(self) -> None:
         """The connection is over."""

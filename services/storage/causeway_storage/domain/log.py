@@ -81,6 +81,15 @@ def epoch_of(letters: str, generation: int) -> str:
     return f"{letters}.{generation}"
 
 
+def next_generation(generation: int, now_ms: int) -> int:
+    """The generation of a database after a restore.
+
+    By the time of day, so that the same old copy restored twice gets two: counted, both would be the copy's plus one, and a client of
+    the first restore would take its positions for ones of the second.
+    """
+    return max(generation + 1, now_ms)
+
+
 def head_message(head: LogHead | None, generation: int) -> Head:
     """A head as the outside knows it; None is a channel never written."""
     return Head() if head is None else Head(epoch=epoch_of(head.letters, generation), head=head.head, floor=head.floor)

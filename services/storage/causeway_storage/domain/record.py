@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from causeway_common.contracts.messages import SettleRequest
+from causeway_common.contracts.messages import NewRecord, Record, SettleRequest
 
 State = Literal["pending", "done", "dead"]
 
@@ -62,6 +62,22 @@ class LeaseLost:
 def new_life(next_at_ms: int) -> RecordLife:
     """A new record's: to be claimed at once, delivered again at `next_at_ms`."""
     return RecordLife("pending", 0, 0, 0, next_at_ms)
+
+
+def record_message(record: NewRecord, created_ms: int, life: RecordLife) -> Record:
+    """A record as whoever runs it gets it."""
+    return Record(
+        id=record.id,
+        app=record.app,
+        connector=record.connector,
+        op=record.op,
+        payload=record.payload,
+        state=life.state,
+        attempts=life.attempts,
+        created_ms=created_ms,
+        traceparent=record.traceparent,
+        note=life.note,
+    )
 
 
 def plan_claim(life: RecordLife | None, *, now_ms: int, lease_ms: int) -> Claimed | NotClaimed:

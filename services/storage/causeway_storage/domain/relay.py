@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from causeway_common.contracts.codec import decode_item
 from causeway_common.contracts.errors import CausewayError
@@ -15,6 +16,10 @@ from causeway_common.contracts.ids import outbox_id
 from causeway_common.contracts.messages import AppendItem, AppendRequest, JobItem, JsonMap, NewRecord, PublishItem
 from causeway_storage.domain import checks
 from causeway_storage.domain.entity import Element
+from causeway_storage.domain.record import RecordLife
+
+PARKED_CONNECTOR: Final = "outbox"
+"""A parked item is a dead record of this connector, its op the item's kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,19 @@ class ParkedItem:
     item: JsonMap
     reason: str
     traceparent: str
+
+
+def parked_record(parked: ParkedItem, now_ms: int) -> tuple[NewRecord, RecordLife]:
+    """A parked item as it is kept: a record that is dead from its beginning."""
+    record = NewRecord(
+        id=parked.id,
+        app=parked.app,
+        connector=PARKED_CONNECTOR,
+        op=str(parked.item.get("kind", "")),
+        payload=parked.item,
+        traceparent=parked.traceparent,
+    )
+    return record, RecordLife("dead", 0, 0, 0, 0, parked.reason, now_ms)
 
 
 @dataclass(frozen=True, slots=True)

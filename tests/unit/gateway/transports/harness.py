@@ -28,6 +28,7 @@ class Visitor:
         self.heard: list[bytes] = []
         self.left = asyncio.Event()
         self.overflows = self.drains = 0
+        self.busy = False
 
     def received(self, frame: bytes) -> None:
         self.heard.append(frame)

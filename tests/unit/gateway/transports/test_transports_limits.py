@@ -110,11 +110,13 @@ async def test_an_address_from_the_proxy_protocol_reaches_both_kinds_of_endpoint
 
 
 async def test_a_forged_address_of_an_untrusted_client_is_not_believed() -> None:
+    before = metrics.unbelieved.value("x-forwarded-for")
     async with place(trusted_proxies=["192.0.2.0/24"], connection_limit_per_ip=1) as here:
         await here.upgraded(headers={"X-Forwarded-For": "203.0.113.1"})
         second = await here.raw()
         assert (await second.upgrade("/connection/websocket", {"X-Forwarded-For": "203.0.113.2"})).startswith("HTTP/1.1 429 ")
         assert (await here.hall.visitor()).visit.address == "127.0.0.1"
+    assert metrics.unbelieved.value("x-forwarded-for") == before + 2
 
 
 async def test_a_trusted_proxys_clients_are_counted_one_by_one_on_every_transport() -> None:
@@ -155,14 +157,42 @@ def test_of_ipv6_a_64_counts_as_one(one: str, two: str, same: bool) -> None:
     limits.take(two)
 
 
-@pytest.mark.parametrize("said", [b"", b"GET / HT", b"GET /connection/websocket HTTP/1.1\r\nHost: x\r\n"])
-async def test_who_does_not_finish_its_first_head_in_time_is_dropped_and_counted(said: bytes) -> None:
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (b"", b""),
+        (b"\r\n\r\n", b"HTTP/1.1 408 "),
+        (b"GET / HT", b"HTTP/1.1 408 "),
+        (b"GET /connection/websocket HTTP/1.1\r\nHost: x\r\n", b"HTTP/1.1 408 "),
+    ],
+)
+async def test_who_does_not_finish_its_first_head_in_time_is_dropped_and_counted(said: bytes, told: bytes) -> None:
     before = metrics.dropped.value("header_timeout")
     async with place(header_seconds=0.05) as here:
         client = await here.raw()
         client.write(said)
-        assert await client.rest() == b""
+        assert (await client.rest())[:13] == told
     assert metrics.dropped.value("header_timeout") == before + 1
+
+
+async def test_blank_lines_before_a_request_are_skipped() -> None:
+    async with place() as here:
+        client = await here.raw()
+        client.write(b"\r\n\r\nGET /connection/init HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (await client.head()).startswith("HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("header", [b"PROXY TCP4 203.0.113.9 10.0.0.1 1 2\r\n", b"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x00"])
+@pytest.mark.parametrize("cut", [1, 5, 11])
+async def test_a_proxy_header_of_who_is_no_proxy_is_400_and_counted(header: bytes, cut: int) -> None:
+    before = metrics.unbelieved.value("proxy")
+    async with place(trusted_proxies=["192.0.2.0/24"], proxy_protocol=True) as here:
+        client = await here.raw()
+        client.write(header[:cut])
+        await asyncio.sleep(0.01)
+        client.write(header[cut:] + b"GET /connection/init HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (await client.head()).startswith("HTTP/1.1 400 ")
+    assert metrics.unbelieved.value("proxy") == before + 1
 
 
 async def test_a_giant_head_is_431_however_it_comes() -> None:

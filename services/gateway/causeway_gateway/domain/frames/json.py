@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from causeway_gateway.domain.protocol import Command, ConnectPush, ConnectRequest, ProtocolError, Push, Reply
+from causeway_gateway.domain.protocol import COMMANDS_A_FRAME, Command, ConnectPush, ConnectRequest, ProtocolError, Push, Reply
 
 _decoder: Final = msgspec.json.Decoder(Command)
 _connect_decoder: Final = msgspec.json.Decoder(ConnectRequest | None)
@@ -38,12 +38,14 @@ def decode(frame: bytes) -> list[Command]:
         frame: one WebSocket message; one trailing newline is tolerated.
 
     Raises:
-        ProtocolError: not UTF-8, an empty frame or line, no JSON object, or a field of the wrong type.
+        ProtocolError: not UTF-8, an empty frame or line, no JSON object, a field of the wrong type, or too many commands.
     """
     try:
         if not frame.isascii():
             frame.decode()  # msgspec does not look into raw values
         lines = frame.removesuffix(b"\n").split(b"\n")
+        if len(lines) > COMMANDS_A_FRAME:
+            raise ProtocolError(f"a frame may hold {COMMANDS_A_FRAME} commands")
         return [_command(line) for line in lines]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ProtocolError(f"not a frame of the JSON protocol: {error}") from error

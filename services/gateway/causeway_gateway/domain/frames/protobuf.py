@@ -14,6 +14,7 @@ from causeway_gateway.domain import protocol as p
 from causeway_gateway.domain.frames import causeway_client_pb2 as pb
 
 _PING: Final = b"\x00"
+_PONG: Final = p.Command()
 _VARINT_MAX_BYTES: Final = 5
 _REQUESTS: Final = (
     *("connect", "subscribe", "unsubscribe", "publish", "presence", "presence_stats"),
@@ -25,7 +26,7 @@ def decode(frame: bytes) -> list[p.Command]:
     """The commands of a frame, in order.
 
     Raises:
-        ProtocolError: an empty frame, a length that is none or reaches beyond it, or a message that is no command.
+        ProtocolError: an empty frame, a length that is none or reaches beyond it, a message that is no command, or too many of them.
     """
     if not frame:
         raise p.ProtocolError("an empty frame")
@@ -36,8 +37,10 @@ def decode(frame: bytes) -> list[p.Command]:
         end = at + size
         if end > len(frame):
             raise p.ProtocolError("a message is longer than its frame")
-        commands.append(_command(frame[at:end]))
+        commands.append(_command(frame[at:end]) if size else _PONG)
         at = end
+        if len(commands) > p.COMMANDS_A_FRAME:
+            raise p.ProtocolError(f"a frame may hold {p.COMMANDS_A_FRAME} commands")
     return commands
 
 

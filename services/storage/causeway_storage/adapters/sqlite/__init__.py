@@ -1,9 +1,21 @@
 """The embedded database: one machine, one storage process with an exclusive lock on its file."""
 
+from causeway_storage.adapters.sqlite.backup import back_up
 from causeway_storage.adapters.sqlite.database import SqliteDatabase
 from causeway_storage.adapters.sqlite.entities import SqliteEntities
 from causeway_storage.adapters.sqlite.files import raise_generation
+from causeway_storage.adapters.sqlite.inspection import inspected
 from causeway_storage.adapters.sqlite.logs import SqliteLogs
 from causeway_storage.adapters.sqlite.records import SqliteRecords
+from causeway_storage.adapters.sqlite.restoration import restoring
 
-__all__ = ["SqliteDatabase", "SqliteEntities", "SqliteLogs", "SqliteRecords", "raise_generation"]
+__all__ = [
+    "SqliteDatabase",
+    "SqliteEntities",
+    "SqliteLogs",
+    "SqliteRecords",
+    "back_up",
+    "inspected",
+    "raise_generation",
+    "restoring",
+]

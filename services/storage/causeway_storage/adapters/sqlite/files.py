@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from causeway_common.runtime import StartError
+from causeway_storage.domain.log import next_generation
 
 SCHEMA: Final = 2
 
@@ -114,12 +115,30 @@ def open_reader(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def read_only(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write, beside whoever serves the database.
+
+    Raises:
+        StartError: there is none, it is none of ours, or of another version.
+        sqlite3.Error: the disk's own troubles.
+    """
+    if not path.is_file():
+        raise StartError(f"there is no database {path}")
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=5)
+    try:
+        _require_schema(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
 def generation_of(connection: sqlite3.Connection) -> int:
     """The database's generation, a part of every epoch."""
     return int(connection.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()[0])
 
 
-def raise_generation(path: Path) -> int:
+def raise_generation(path: Path, now_ms: int) -> int:
     """Give every log of a restored database a new epoch; the new generation.
 
     Raises:
@@ -127,13 +146,35 @@ def raise_generation(path: Path) -> int:
     """
     if not path.is_file():
         raise StartError(f"there is no database {path}")
-    with _locked(path), _faults_told(path), closing(open_writer(path)) as connection:
-        connection.execute("UPDATE meta SET value = value + 1 WHERE key = 'generation'")
-        return generation_of(connection)
+    with locked(path), faults_told(path), closing(open_writer(path)) as connection:
+        generation = next_generation(generation_of(connection), now_ms)
+        set_generation(connection, generation)
+        return generation
+
+
+def set_generation(connection: sqlite3.Connection, generation: int) -> None:
+    """Every epoch is another one from now on."""
+    connection.execute("UPDATE meta SET value = ? WHERE key = 'generation'", (generation,))
+
+
+def synced_in_place(made: Path, path: Path) -> None:
+    """Give a closed database file its name, durably: all of it is there under this name, or nothing."""
+    _sync(made)
+    made.replace(path)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
+    """Hold the database's lock; raises StartError where somebody else does."""
     lock = FileLock(path)
     lock.acquire()
     try:
@@ -143,7 +184,8 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _faults_told(path: Path) -> Iterator[None]:
+def faults_told(path: Path) -> Iterator[None]:
+    """SQLite's faults become StartError, naming the file."""
     try:
         yield
     except sqlite3.Error as error:
@@ -163,14 +205,29 @@ def _checkpoint(connection: sqlite3.Connection) -> None:
 
 
 def _ensure_schema(connection: sqlite3.Connection, path: Path) -> None:
-    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if not tables:
+    if not _tables(connection):
         connection.executescript(f"BEGIN;{_TABLES}{_VERSIONS}COMMIT;")
         return
-    found = connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone() if "meta" in tables else None
+    for schema in range(_schema(connection, path), SCHEMA):
+        connection.executescript(_UPGRADES[schema])
+
+
+def _require_schema(connection: sqlite3.Connection, path: Path) -> None:
+    if (found := _schema(connection, path)) < SCHEMA:
+        raise StartError(
+            f"{path} was written by an older Causeway (schema {found}, this one is {SCHEMA}): start storage once with it"
+        )
+
+
+def _tables(connection: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+def _schema(connection: sqlite3.Connection, path: Path) -> int:
+    meta = "meta" in _tables(connection)
+    found = connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone() if meta else None
     if found is None:
         raise StartError(f"{path} is no database of Causeway")
     if found[0] > SCHEMA:
         raise StartError(f"{path} was written by a newer Causeway (schema {found[0]}, this one knows {SCHEMA})")
-    for schema in range(found[0], SCHEMA):
-        connection.executescript(_UPGRADES[schema])
+    return int(found[0])

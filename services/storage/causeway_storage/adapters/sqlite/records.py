@@ -18,13 +18,12 @@ from causeway_storage.domain.record import (
     new_life,
     plan_claim,
     plan_settle,
+    record_message,
 )
-from causeway_storage.domain.relay import ParkedItem
+from causeway_storage.domain.relay import ParkedItem, parked_record
 from causeway_storage.ports import DuePage, DueRecord
 
 COLLECTION: Final = "records"
-PARKED_CONNECTOR: Final = "outbox"
-"""A parked item is a dead record of this connector, its op the item's kind."""
 
 
 class SqliteRecords:
@@ -37,25 +36,15 @@ class SqliteRecords:
         self, records: Sequence[NewRecord], parked: Sequence[ParkedItem], *, now_ms: int, next_at_ms: int
     ) -> frozenset[str]:
         """As the port says."""
-        packed = [(record, pack(record.payload)) for record in records]
-        dead = [(item, pack(item.item)) for item in parked]
+        dead = [parked_record(item, now_ms) for item in parked]
+        life = new_life(next_at_ms)
+        packed = [(*each, pack(each[0].payload)) for each in (*dead, *((record, life) for record in records))]
 
         def work(connection: sqlite3.Connection) -> frozenset[str]:
-            for item, payload in dead:
-                life = RecordLife("dead", 0, 0, 0, 0, item.reason, now_ms)
-                named = NewRecord(
-                    id=item.id,
-                    app=item.app,
-                    connector=PARKED_CONNECTOR,
-                    op=str(item.item.get("kind", "")),
-                    payload=item.item,
-                    traceparent=item.traceparent,
-                )
-                _insert(connection, named, payload, life, now_ms)
-            life = new_life(next_at_ms)
-            return frozenset(record.id for record, payload in packed if _insert(connection, record, payload, life, now_ms))
+            new = [record.id for record, life, payload in packed if _insert(connection, record, payload, life, now_ms)]
+            return frozenset(new).difference(record.id for record, _ in dead)
 
-        cost = sum(len(payload) for _, payload in (*packed, *dead))
+        cost = sum(len(payload) for *_, payload in packed)
         return await self._database.write(COLLECTION, "put", work, cost=cost)
 
     async def claim(self, request: ClaimRequest, now_ms: int) -> ClaimReply:
@@ -143,18 +132,8 @@ def _claim(connection: sqlite3.Connection, request: ClaimRequest, now_ms: int) -
 def _record(connection: sqlite3.Connection, id: str, life: RecordLife) -> Record:
     query = "SELECT app, connector, op, payload, created_ms, traceparent FROM records WHERE id = ?"
     app, connector, op, payload, created_ms, traceparent = connection.execute(query, (id,)).fetchone()
-    return Record(
-        id=id,
-        app=app,
-        connector=connector,
-        op=op,
-        payload=unpack(payload),
-        state=life.state,
-        attempts=life.attempts,
-        created_ms=created_ms,
-        traceparent=traceparent,
-        note=life.note,
-    )
+    record = NewRecord(id=id, app=app, connector=connector, op=op, payload=unpack(payload), traceparent=traceparent)
+    return record_message(record, created_ms, life)
 
 
 def _settle(connection: sqlite3.Connection, request: SettleRequest, now_ms: int) -> bool:

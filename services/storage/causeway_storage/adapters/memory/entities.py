@@ -1,0 +1,77 @@
+"""`ports.Entities` in memory. A document is packed and unpacked on its way, so that no caller shares a map with the store."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from causeway_common.contracts.errors import overloaded
+from causeway_common.contracts.messages import Document, JsonMap
+from causeway_storage.adapters.memory.database import MemoryDatabase
+from causeway_storage.domain.entity import (
+    Busy,
+    Commit,
+    Conflict,
+    Element,
+    EntityKey,
+    Repeat,
+    Write,
+    cleared,
+    loaded,
+    oldest_ms,
+    outbox_of,
+    plan_commit,
+)
+from causeway_storage.domain.packing import pack, unpack
+from causeway_storage.ports import Committed, Conflicted, PendingEntity, PendingPage
+
+
+class MemoryEntities:
+    """The entities."""
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._database = database
+
+    async def load(self, key: EntityKey) -> Document:
+        """As the port says."""
+        return loaded(self._document(key))
+
+    async def commit(self, key: EntityKey, commit: Commit) -> Committed | Conflicted:
+        """As the port says."""
+        document = self._document(key)
+        match plan_commit(key, document, commit):
+            case Write(written, version):
+                self._database.entities[key] = unpack(pack(written))
+                return Committed(version)
+            case Repeat(version):
+                return Committed(version, repeat=True, document=loaded(document))
+            case Conflict():
+                return Conflicted(loaded(document))
+            case Busy(why):
+                raise overloaded(f"busy: {why}")
+            case other:
+                assert_never(other)
+
+    async def outbox(self, key: EntityKey) -> tuple[Element, ...]:
+        """As the port says."""
+        return outbox_of(self._document(key))
+
+    async def clear(self, key: EntityKey, ids: frozenset[str]) -> None:
+        """As the port says."""
+        if document := self._database.entities.get(key):
+            self._database.entities[key] = cleared(document, ids)
+
+    async def pending(self, older_than_ms: int, cursor: str, limit: int) -> PendingPage:
+        """As the port says."""
+        waiting = sorted(
+            (oldest, position, key)
+            for position, (key, document) in enumerate(self._database.entities.items())
+            if (oldest := oldest_ms(document)) is not None and oldest <= older_than_ms
+        )
+        after = tuple(int(part) for part in cursor.split(":")) if cursor else (-1, -1)
+        page = [each for each in waiting if each[:2] > after][:limit]
+        found = tuple(PendingEntity(key, oldest) for oldest, _, key in page)
+        return PendingPage(found, f"{page[-1][0]}:{page[-1][1]}" if len(page) == limit else "")
+
+    def _document(self, key: EntityKey) -> JsonMap | None:
+        document = self._database.entities.get(key)
+        return None if document is None else unpack(pack(document))

@@ -1,0 +1,130 @@
+"""Everything that a database holds, as values that belong to no adapter: what `check` looks at, `export` writes and `import` reads.
+
+The order is always the same: each log (by channel) with its publications (by offset) and its ids (by offset), then the entities (by app,
+kind and id), then the records (by id). What an adapter derives again by itself (indexes, numbers of rows) is not among them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from causeway_common.contracts.messages import JsonMap
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, tag_field="is"):
+    """Base of what stands in a database. A field that is not known is refused: leaving it out would lose it."""
+
+
+class Log(Entry, frozen=True, tag="log"):
+    """A channel's head.
+
+    Attributes:
+        channel: whose log it is.
+        letters: of its epoch.
+        head: its last offset.
+        floor: nothing at or below it is served.
+        ttl_ms: how long each publication is kept.
+        expires_ms: when the next one may be too old; None where there is none.
+        version: the version that the channel has seen last; 0: none.
+        version_epoch: the epoch of versions that it belongs to.
+    """
+
+    channel: str
+    letters: str
+    head: int
+    floor: int
+    ttl_ms: int
+    expires_ms: int | None = None
+    version: int = 0
+    version_epoch: str = ""
+
+
+class Publication(Entry, frozen=True, tag="publication"):
+    """One publication; `body` is the encoded `StoredPublication`."""
+
+    channel: str
+    offset: int
+    time_ms: int
+    body: bytes
+
+
+class SeenId(Entry, frozen=True, tag="id"):
+    """A message id that a log has seen, and the offset that it got first."""
+
+    channel: str
+    id: str
+    offset: int
+    time_ms: int
+
+
+class Entity(Entry, frozen=True, tag="entity"):
+    """An entity's document; `version` and `oldest_ms` stand beside it, to be found by them."""
+
+    app: str
+    kind: str
+    id: str
+    version: int
+    document: JsonMap
+    oldest_ms: int | None = None
+
+
+class Record(Entry, frozen=True, tag="record"):
+    """A durable call and its life, as in `domain.record`."""
+
+    id: str
+    app: str
+    connector: str
+    op: str
+    payload: JsonMap
+    traceparent: str
+    created_ms: int
+    state: str
+    attempts: int
+    settled: int
+    free_at_ms: int
+    next_at_ms: int | None
+    note: str
+    ended_ms: int
+    node: str
+
+
+AnyEntry = Log | Publication | SeenId | Entity | Record
+KINDS: Final[tuple[type[Entry], ...]] = (Log, Publication, SeenId, Entity, Record)
+"""In the order in which they come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Something that is stored and cannot be read as any entry: `kind` as in `invariants.Violation`."""
+
+    kind: str
+    where: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """About a database.
+
+    Attributes:
+        adapter: sqlite or mongodb.
+        generation: a part of every epoch.
+        counts: about how many entries there are of each kind, by its tag; for progress and for telling what was looked at.
+    """
+
+    adapter: str
+    generation: int
+    counts: dict[str, int]
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return sum(self.counts.values())
+
+
+def tag_of(entry: Entry | type[Entry]) -> str:
+    """The name of an entry's kind."""
+    return str(entry.__struct_config__.tag)
