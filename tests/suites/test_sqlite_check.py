@@ -158,7 +158,7 @@ PLANTED: dict[str, list[Callable[[sqlite3.Connection], None]]] = {
     ],
     "entity.version": [sql("UPDATE entities SET version = 2"), sql("UPDATE entities SET version = 4")],
     "entity.double": [unconstrained("entities", "INSERT INTO entities SELECT * FROM entities")],
-    "outbox.misplaced": [sql("UPDATE entities SET oldest_ms = NULL"), sql("UPDATE entities SET oldest_ms = 1")],
+    "outbox.misplaced": [sql("UPDATE entities SET oldest_ms = NULL"), sql("UPDATE entities SET oldest_ms = oldest_ms + 1")],
     "outbox.stuck": [lambda connection: None],
     "outbox.malformed_id": [
         document(lambda found: found["outbox"][1].update(id="commit-1")),

@@ -91,7 +91,10 @@ def _line(violation: Violation) -> str:
 
 
 def _told(counts: dict[str, int]) -> str:
-    return ", ".join(f"{count} {kind if count == 1 else _PLURALS[kind]}" for kind, count in counts.items()) or "nothing"
+    return (
+        ", ".join(f"{count} {kind if count == 1 else plural}" for kind, plural in _PLURALS.items() if (count := counts.get(kind)))
+        or "nothing"
+    )
 
 
 @operations.command("export")
