@@ -1,11 +1,9 @@
-"""The behaviour suite of storage's ports: every adapter passes it. SQLite now; MongoDB joins `OPENERS` with its issue."""
+"""The behaviour suite of storage's ports: every adapter passes it."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -29,58 +27,17 @@ from causeway_common.contracts.messages import (
     PublishItem,
     SettleRequest,
 )
-from causeway_storage.adapters.memory import MemoryDatabase, MemoryEntities, MemoryLogs, MemoryRecords
-from causeway_storage.adapters.sqlite import SqliteDatabase, SqliteEntities, SqliteLogs, SqliteRecords, raise_generation
+from causeway_storage.adapters.sqlite import raise_generation
 from causeway_storage.domain.entity import OUTBOX_MAX_ITEMS, Commit, EntityKey
 from causeway_storage.domain.log import PAGE_MAX_BYTES
 from causeway_storage.domain.relay import ParkedItem
-from causeway_storage.ports import Appended, Committed, Conflicted, DueRecord, Entities, Logs, PendingEntity, Records
+from causeway_storage.ports import Appended, Committed, Conflicted, DueRecord, PendingEntity
+from support.stores import OPENERS, Opener, Store, open_sqlite
 
 T = TypeVar("T")
 KEY = EntityKey("chat", "room", "1")
 HOUR = 3_600_000
 ITEM = encode_item(PublishItem(channel="chat:1", data=b"1", size=10, ttl_ms=1000))
-
-
-@dataclass(slots=True)
-class Store:
-    """An open store, and the feed that it told."""
-
-    logs: Logs
-    entities: Entities
-    records: Records
-    fed: list[Appended] = field(default_factory=list)
-
-
-Opener = Callable[[Path], AbstractAsyncContextManager[Store]]
-
-
-@asynccontextmanager
-async def open_sqlite(directory: Path) -> AsyncIterator[Store]:
-    database = SqliteDatabase(directory / "s.sqlite3", write_queue=10_000, write_queue_bytes=1 << 28, read_queue=10_000)
-    letters = (f"{number:08}" for number in count())
-    fed: list[Appended] = []
-    await database.start()
-    try:
-        logs = SqliteLogs(database, lambda: next(letters), fed.append)
-        yield Store(logs, SqliteEntities(database), SqliteRecords(database), fed)
-    finally:
-        await database.stop()
-
-
-in_memory: dict[Path, MemoryDatabase] = {}
-
-
-@asynccontextmanager
-async def open_memory(directory: Path) -> AsyncIterator[Store]:
-    database = in_memory.setdefault(directory, MemoryDatabase())
-    letters = (f"{number:08}" for number in count())
-    fed: list[Appended] = []
-    logs = MemoryLogs(database, lambda: next(letters), fed.append)
-    yield Store(logs, MemoryEntities(database), MemoryRecords(database), fed)
-
-
-OPENERS: dict[str, Opener] = {"sqlite": open_sqlite, "memory": open_memory}
 
 
 @pytest.fixture(params=sorted(OPENERS))

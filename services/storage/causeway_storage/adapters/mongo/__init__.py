@@ -1,0 +1,19 @@
+"""The database of many machines: a replica set or a sharded cluster, whose only atomic act is an update of one document."""
+
+from causeway_storage.adapters.mongo.database import MongoDatabase, MongoOptions
+from causeway_storage.adapters.mongo.entities import MongoEntities
+from causeway_storage.adapters.mongo.logs import MongoLogs
+from causeway_storage.adapters.mongo.records import MongoRecords
+from causeway_storage.adapters.mongo.schema import migrate, open_database, plan, raise_generation
+
+__all__ = [
+    "MongoDatabase",
+    "MongoEntities",
+    "MongoLogs",
+    "MongoOptions",
+    "MongoRecords",
+    "migrate",
+    "open_database",
+    "plan",
+    "raise_generation",
+]
