@@ -113,12 +113,14 @@ class Facts:
     Attributes:
         adapter: sqlite or mongodb.
         generation: a part of every epoch.
-        counts: about how many entries there are of each kind, by its tag; for progress and for telling what was looked at.
+        counts: about how many entries there are of each kind, by its tag, for progress.
+        one_moment: whether all entries are read as of one moment.
     """
 
     adapter: str
     generation: int
     counts: dict[str, int]
+    one_moment: bool = True
 
     @property
     def total(self) -> int:

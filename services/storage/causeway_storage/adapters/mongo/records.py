@@ -55,7 +55,7 @@ class MongoRecords:
         born = secrets.token_hex(8)
         life = new_life(next_at_ms)
         dead = [parked_record(item, now_ms) for item in parked]
-        documents = {each.id: _document(each, its, now_ms, born) for each, its in (*((r, life) for r in records), *dead)}
+        documents = {each.id: record_document(each, its, now_ms, born) for each, its in (*((r, life) for r in records), *dead)}
         if not documents:
             return frozenset()
         missing = list(documents.values())
@@ -178,7 +178,8 @@ async def _pause() -> None:
     await asyncio.sleep(random.uniform(0, PAUSE_S))  # noqa: S311 - what is under way may become majority-durable
 
 
-def _document(record: NewRecord, life: RecordLife, now_ms: int, born: str) -> Fields:
+def record_document(record: NewRecord, life: RecordLife, now_ms: int, born: str) -> Fields:
+    """The document of a record that is created."""
     return {
         "_id": record.id,
         "app": record.app,

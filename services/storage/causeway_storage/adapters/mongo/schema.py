@@ -23,6 +23,8 @@ from causeway_storage.domain.log import next_generation
 log = get_logger("storage")
 SCHEMA: Final = 1
 META: Final = "meta"
+IMPORTING: Final = "importing"
+"""There while an import fills the database, and after one that was broken off."""
 NAMESPACE_EXISTS: Final = 48
 COMMAND_NOT_FOUND: Final = 59
 Keys = tuple[tuple[str, int], ...]
@@ -139,8 +141,8 @@ async def migrate(database: MongoDatabase) -> list[str]:
     return done
 
 
-async def open_schema(database: MongoDatabase) -> int:
-    """See that the database is one that this version can serve; its generation.
+async def open_schema(database: MongoDatabase, *, importing: bool = False) -> int:
+    """See that the database is one that this version can serve, or fill by an import; its generation.
 
     Raises:
         StartError: it is not, and what to do.
@@ -148,6 +150,7 @@ async def open_schema(database: MongoDatabase) -> int:
     try:
         found = await database.database.get_collection(META).find_one({"_id": "schema"})
         generation = await database.database.get_collection(META).find_one({"_id": "generation"})
+        mark = await database.database.get_collection(META).find_one({"_id": IMPORTING})
     except PyMongoError as error:
         raise StartError(f"the database cannot be looked at: {error}") from error
     if found is None or generation is None:
@@ -156,6 +159,8 @@ async def open_schema(database: MongoDatabase) -> int:
         raise StartError(
             f"the database has schema {found['value']}, this version serves {SCHEMA - 1} to {SCHEMA + 1}: run `migrate`"
         )
+    if mark and not importing:
+        raise StartError("an import fills this database, or was broken off: where none runs, begin it again")
     return int(generation["value"])
 
 
