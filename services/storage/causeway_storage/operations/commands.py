@@ -16,7 +16,6 @@ import click
 import msgspec
 
 from causeway_common.runtime import StartError, now_ms, parse_duration
-from causeway_storage.adapters.sqlite import back_up, raise_generation
 from causeway_storage.domain.invariants import STUCK_AFTER_MS, Violation
 from causeway_storage.domain.stored import KINDS, tag_of
 from causeway_storage.domain.stream import StreamError
@@ -31,6 +30,7 @@ EXIT_UNREACHABLE: Final = 2
 _SHOWN: Final = 100
 """So many violations are printed for eyes; `--json` prints all."""
 
+_MOMENTS: Final = "each log and each document is as of a moment of its own: stop storage first, or use MongoDB's own tools, where all must be of one"
 _PLURALS: Final = {tag_of(kind): f"{kind.__name__.lower()}s" for kind in KINDS} | {"id": "ids", "entity": "entities"}
 
 
@@ -101,11 +101,16 @@ def _told(counts: dict[str, int]) -> str:
 @target_options
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 def export(target: Target, file: Path) -> None:
-    """Write everything stored to FILE (- is standard output), as of one moment, beside the running storage or without it."""
+    """Write everything stored to FILE (- is standard output), beside the running storage or without it.
+
+    From SQLite as of one moment; from MongoDB each log and each document as of a moment of its own.
+    """
 
     async def run() -> dict[str, int]:
         async with target.inspection() as inspection:
             facts = await inspection.facts()
+            if not facts.one_moment:
+                click.echo(_MOMENTS, err=True)
             with _written(file) as stream, shown(f"exporting {target}", facts.total) as advance:
                 return await exported(inspection, stream, now_ms=now_ms(), advance=advance)
 
@@ -157,11 +162,7 @@ def restored(target: Target) -> None:
 
     A step of each restore, before storage starts: clients that come back are told what they may have missed.
     """
-
-    async def run() -> int:
-        return raise_generation(target.path, now_ms())
-
-    click.echo(f"{target} is generation {_ran(run())} now: every log has a new epoch")
+    click.echo(f"{target} is generation {_ran(target.restored(now_ms()))} now: every log has a new epoch")
 
 
 @operations.command()
@@ -172,7 +173,7 @@ def backup(target: Target, file: Path) -> None:
 
     async def run() -> None:
         with shown(f"copying {target}", None):
-            back_up(target.path, file)
+            target.back_up(file)
 
     _ran(run())
     click.echo(f"{target} is copied to {file}; where it is put back, `causeway-storage restored` has to follow")
