@@ -26,7 +26,7 @@ from causeway_storage.domain.stored import AnyEntry
 from causeway_storage.domain.stream import ExportReader, Header
 from causeway_storage.operations.check import checked
 from causeway_storage.operations.transfer import exported, imported
-from causeway_storage.ports import Entities, Inspection, Logs, Records
+from causeway_storage.ports import Entities, Inspection, Logs, Records, Restoration
 
 MINUTE = 60_000
 KEY = EntityKey("chat", "room", "1")
@@ -119,8 +119,13 @@ async def exported_from(path: Path) -> bytes:
         return await export_of(inspection)
 
 
+async def imported_by(restoration: Restoration, data: bytes, now_ms: int = NOW) -> int:
+    """Import an export; the generation."""
+    generation, _ = await imported(io.BytesIO(data), restoration, now_ms=now_ms, advance=lambda _done: None)
+    return generation
+
+
 async def import_into(path: Path, data: bytes, now_ms: int = NOW) -> int:
     """Import an export into a file; its generation."""
     async with restoring(path) as restoration:
-        generation, _ = await imported(io.BytesIO(data), restoration, now_ms=now_ms, advance=lambda _done: None)
-        return generation
+        return await imported_by(restoration, data, now_ms)

@@ -2,8 +2,10 @@
 
 from causeway_storage.adapters.mongo.database import MongoDatabase, MongoOptions
 from causeway_storage.adapters.mongo.entities import MongoEntities
+from causeway_storage.adapters.mongo.inspection import inspected
 from causeway_storage.adapters.mongo.logs import MongoLogs
 from causeway_storage.adapters.mongo.records import MongoRecords
+from causeway_storage.adapters.mongo.restoration import restoring
 from causeway_storage.adapters.mongo.schema import migrate, open_database, plan, raise_generation
 
 __all__ = [
@@ -12,8 +14,10 @@ __all__ = [
     "MongoLogs",
     "MongoOptions",
     "MongoRecords",
+    "inspected",
     "migrate",
     "open_database",
     "plan",
     "raise_generation",
+    "restoring",
 ]
