@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,23 @@ from typing import Any
 import msgspec
 import pytest
 from bson.binary import Binary
+from click.testing import CliRunner
 from hypothesis import given, settings
 from pymongo import MongoClient
 
 from causeway_common.runtime import StartError
 from causeway_storage.adapters.mongo import MongoDatabase, MongoOptions, inspected, migrate, open_database, restoring
+from causeway_storage.adapters.mongo.inspection import READ_COLLECTIONS
+from causeway_storage.adapters.mongo.probe import PROBE
+from causeway_storage.adapters.mongo.schema import COLLECTIONS
 from causeway_storage.domain.entity import oldest_ms
-from causeway_storage.domain.stored import AnyEntry, Entity
+from causeway_storage.domain.stored import AnyEntry, Entity, Record
+from causeway_storage.operations import operations
+from causeway_storage.operations.target import MongoTarget
 from causeway_storage.operations.transfer import imported
 from support.doing import STEPS, Doing
 from support.mongo import SERVERS
+from support.nats import free_port
 from support.stored import (
     MINUTE,
     NOW,
@@ -238,3 +246,67 @@ async def test_a_sqlite_export_goes_to_mongodb(server: str, tmp_path: Path) -> N
 
     assert entries_of(await exported(there)) == entries_of(data)
     assert await found_in(there) == set()
+
+
+async def test_a_copy_that_was_not_of_one_moment_is_cut_to_its_heads_when_it_is_restored(
+    options: MongoOptions, server: str, tmp_path: Path
+) -> None:
+    with MongoClient[dict[str, Any]](options.uri) as client:
+        heads = client.get_default_database()["heads"]
+        old = heads.find_one({"_id": "demo:long"})
+        assert old is not None
+        async with open_mongo(tmp_path, name=server) as store:
+            for number in range(100, 160):
+                await store.logs.append(append("demo:long", f"c:{number}", size=70), NOW)
+        del old["_id"]
+        heads.update_one({"_id": "demo:long"}, {"$set": old})
+    assert "log.beyond_head" in await found_in(options)
+
+    done = await asyncio.to_thread(CliRunner().invoke, operations, ["restored", "--uri", options.uri])
+
+    assert (done.exit_code, done.stdout[:10]) == (0, "mongodb://")
+    assert await found_in(options) == set()
+
+
+def test_the_commands_work_on_a_uri(server: str, tmp_path: Path) -> None:
+    uri, file = mongo_uri(server, tmp_path), tmp_path / "export"
+
+    def ran(*words: str) -> tuple[int, str]:
+        done = CliRunner().invoke(operations, [*words, "--uri", uri])
+        return done.exit_code, done.stdout
+
+    assert ran("check")[0] == 2, "it has no schema yet"
+    code, planned = ran("migrate", "--plan")
+    assert (code, "would create the collection heads\n" in planned) == (0, True)
+    assert "create the collection heads\n" in ran("migrate")[1]
+    assert ran("migrate") == (0, f"{uri}: nothing is missing\n")
+    assert json.loads(ran("check", "--json")[1]) == {"violations": []}
+    assert ran("export", str(file))[0] == 0
+    assert ran("import", str(file))[0] == 0
+    assert ran("backup", str(file))[0] == 2
+    assert CliRunner().invoke(operations, ["migrate", "--database", "x"]).exit_code == 2
+    secret = MongoTarget(MongoOptions("mongodb://ann:secret@db1,db2/shop?tls=true"))
+    assert str(secret) == "mongodb://db1,db2/shop"
+
+
+def test_a_mongodb_that_does_not_answer_ends_with_2() -> None:
+    done = CliRunner().invoke(operations, ["check", "--uri", f"mongodb://127.0.0.1:{free_port()}/?connectTimeoutMS=100"])
+
+    assert (done.exit_code, "does not answer" in done.stderr) == (2, True)
+
+
+async def test_the_check_looks_at_every_collection_of_the_schema(server: str, tmp_path: Path) -> None:
+    database = MongoDatabase(await migrated(options_of(server, tmp_path)))
+    await database.connect()
+    assert set(await database.database.list_collection_names()) <= READ_COLLECTIONS | {PROBE}
+    assert {each.name for each in COLLECTIONS} == READ_COLLECTIONS
+    await database.stop()
+
+
+async def test_numbers_above_32_bits_come_as_plain_numbers(options: MongoOptions) -> None:
+    """What MongoDB's driver makes of them no encoder takes: times of day are such numbers."""
+    now = 1_800_000_000_000
+    by_hand(options, lambda db: db.records.update_one({"_id": "o:1"}, {"$set": {"created_ms": now, "due": now, "next_at_ms": now}}))
+    (entry,) = [each for each in read_export(await exported(options))[1] if isinstance(each, Record) and each.id == "o:1"]
+
+    assert (entry.created_ms, type(entry.created_ms), entry.next_at_ms) == (now, int, now)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from causeway_common.runtime import SettingsError, StartError, load_settings
+from causeway_common.runtime import SettingsError, load_settings
 from causeway_storage.adapters import mongo, sqlite
 from causeway_storage.config import StorageSettings
 from causeway_storage.ports import Inspection, Restoration
@@ -21,26 +21,21 @@ from causeway_storage.ports import Inspection, Restoration
 F = TypeVar("F", bound=Callable[..., Any])
 DATABASE_FILE: Final = "storage.sqlite3"
 """Of a data directory of `causeway dev`."""
-URI_VARIABLE: Final = "CAUSEWAY_STORAGE_URI"
 
 
 class Target(Protocol):
-    """A database. `str` of it is its name in messages, without any secret; every call raises StartError where it cannot be done."""
+    """A database."""
 
     def inspection(self) -> AbstractAsyncContextManager[Inspection]:
-        """Look at it."""
+        """Look at it. Raises StartError where that cannot be."""
         ...
 
     def restoration(self) -> AbstractAsyncContextManager[Restoration]:
-        """Fill it."""
+        """Fill it. Raises StartError where that cannot be."""
         ...
 
-    async def restored(self, now_ms: int) -> int:
-        """Raise its generation."""
-        ...
-
-    def back_up(self, file: Path) -> None:
-        """Copy it."""
+    async def raise_generation(self, now_ms: int) -> int:
+        """Give every log of a restored database a new epoch; the new generation. Raises StartError."""
         ...
 
 
@@ -51,29 +46,25 @@ class SqliteTarget:
     path: Path
 
     def __str__(self) -> str:
-        """Its path."""
+        """Its name in messages."""
         return str(self.path)
 
     def inspection(self) -> AbstractAsyncContextManager[Inspection]:
-        """As `Target` says."""
+        """As the protocol says."""
         return sqlite.inspected(self.path)
 
     def restoration(self) -> AbstractAsyncContextManager[Restoration]:
-        """As `Target` says."""
+        """As the protocol says."""
         return sqlite.restoring(self.path)
 
-    async def restored(self, now_ms: int) -> int:
-        """As `Target` says."""
+    async def raise_generation(self, now_ms: int) -> int:
+        """As the protocol says."""
         return sqlite.raise_generation(self.path, now_ms)
-
-    def back_up(self, file: Path) -> None:
-        """As `Target` says."""
-        sqlite.back_up(self.path, file)
 
 
 @dataclass(frozen=True, slots=True)
 class MongoTarget:
-    """A database of MongoDB."""
+    """A MongoDB database."""
 
     options: mongo.MongoOptions
 
@@ -83,54 +74,60 @@ class MongoTarget:
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
     def inspection(self) -> AbstractAsyncContextManager[Inspection]:
-        """As `Target` says."""
+        """As the protocol says."""
         return mongo.inspected(self.options)
 
     def restoration(self) -> AbstractAsyncContextManager[Restoration]:
-        """As `Target` says."""
+        """As the protocol says."""
         return mongo.restoring(self.options)
 
-    async def restored(self, now_ms: int) -> int:
-        """As `Target` says."""
+    async def raise_generation(self, now_ms: int) -> int:
+        """As the protocol says."""
+        async with self.connected() as database:
+            return await mongo.raise_generation(database, now_ms)
+
+    async def migrate(self, *, only_plan: bool) -> list[str]:
+        """Apply the schema, or tell what that would do; the steps. Raises StartError."""
+        async with self.connected() as database:
+            return [step.what for step in await mongo.plan(database)] if only_plan else await mongo.migrate(database)
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator[mongo.MongoDatabase]:
+        """The database, for the block. Raises StartError."""
         database = mongo.MongoDatabase(self.options)
         try:
             await database.connect()
-            return await mongo.raise_generation(database, now_ms)
+            yield database
         finally:
             await database.stop()
-
-    def back_up(self, file: Path) -> None:
-        """Always raises: MongoDB has its own tools for that."""
-        raise StartError(
-            f"{file} is not written: MongoDB is backed up by its own tools (mongodump --oplog, snapshots of its disks), or by `export`"
-        )
 
 
 def target_options(command: F) -> F:
     """Adds the options that name a database; the command gets `target`."""
 
     @wraps(command)
-    def named(*args: Any, data_dir: Path | None, database: Path | None, uri: str, config: Path | None, **rest: Any) -> Any:
+    def named(*args: Any, data_dir: Path | None, database: Path | None, uri: str | None, config: Path | None, **rest: Any) -> Any:
         return command(*args, target=_target(data_dir, database, uri, config), **rest)
 
     file = click.Path(path_type=Path, dir_okay=False)
     directory = click.Path(path_type=Path, file_okay=False)
-    what = f"The database that this configuration and the variables name. Also for --uri: TLS, user and time-outs; {URI_VARIABLE} keeps secrets out of the list of processes."
-    click.option("--config", type=file, metavar="FILE", help=what)(named)
-    click.option("--uri", default="", metavar="URI", help="This database of MongoDB.")(named)
+    click.option("--config", type=file, metavar="FILE", help="The database that this configuration and the variables name.")(named)
+    click.option("--uri", metavar="MONGODB-URI", help="This MongoDB database; better by --config, where it holds a password.")(
+        named
+    )
     click.option("--database", type=file, metavar="FILE", help="This SQLite file.")(named)
     click.option("--data-dir", type=directory, metavar="DIR", help="The database of `causeway dev` in this directory.")(named)
     return cast("F", named)
 
 
-def _target(data_dir: Path | None, database: Path | None, uri: str, config: Path | None) -> Target:
-    if sum(map(bool, (data_dir, database, uri or config))) > 1:
+def _target(data_dir: Path | None, database: Path | None, uri: str | None, config: Path | None) -> SqliteTarget | MongoTarget:
+    if sum(each is not None for each in (data_dir, database, uri, config)) > 1:
         raise click.UsageError("name one database: --data-dir, --database, --uri or --config")
     if data_dir is not None:
         return SqliteTarget(data_dir / DATABASE_FILE)
     if database is not None:
         return SqliteTarget(database)
-    env = {**os.environ, URI_VARIABLE: uri} if uri else os.environ
+    env = {**os.environ, "CAUSEWAY_STORAGE_URI": uri} if uri else os.environ
     try:
         settings = load_settings(StorageSettings, service="storage", section="storage", path=config, env=env)
     except SettingsError as error:

@@ -114,17 +114,14 @@ class MongoEntities:
 
     async def _written(self, key: EntityKey, before: JsonMap | None, written: JsonMap) -> bool:
         """Whether it is durable for sure; otherwise it has to be looked up."""
-        fields = _stored(written)
         if before is None:
-            document = {"_id": name_of(key), "app": key.app, "kind": key.kind, "id": key.id, **fields}
-            document["outbox"] = [_element(each) for each in written["outbox"]]
-            document |= {"oldest": min(each["at"] for each in written["outbox"])} if written["outbox"] else {}
+            document = stored_entity(key.app, key.kind, key.id, written)
             try:
                 await self._database.write(ENTITIES, "commit", lambda collection: collection.insert_one(document))
             except (OutcomeUnknownError, PyMongoError):
                 return False
             return True
-        change: Fields = {"$set": fields}
+        change: Fields = {"$set": _stored(written)}
         if len(written["outbox"]) > len(before["outbox"]):
             element = written["outbox"][-1]
             # No element is there twice, so this is $push; nx-27017's turns documents into strings.
@@ -159,7 +156,7 @@ class MongoEntities:
 
 
 def name_of(key: EntityKey) -> str:
-    """The `_id`: one string for each key: an app's name has no colon, and the kind's length tells where the id begins."""
+    """One string for each key: an app's name has no colon, and the kind's length tells where the id begins."""
     return f"{key.app}:{len(key.kind)}:{key.kind}:{key.id}"
 
 
@@ -170,9 +167,12 @@ def as_known(found: Fields) -> JsonMap:
     return {**known, "state": unpack(found["state"])} if "state" in found else known
 
 
-def as_stored(document: JsonMap) -> Fields:
-    """A whole document in the database's form, fields that this process does not know included."""
-    return {**document, "state": Binary(pack(document["state"])), "outbox": [_element(each) for each in document["outbox"]]}
+def stored_entity(app: str, kind: str, name: str, document: JsonMap) -> Fields:
+    """An entity's whole document, from the domain's; fields that are not known here stay as they are."""
+    outbox = [_element(each) for each in document["outbox"]]
+    oldest = {"oldest": min(each["at"] for each in outbox)} if outbox else {}
+    key = {"_id": name_of(EntityKey(app, kind, name)), "app": app, "kind": kind, "id": name}
+    return {**document, **_stored(document), **key, "outbox": outbox, **oldest}
 
 
 def _stored(written: JsonMap) -> Fields:

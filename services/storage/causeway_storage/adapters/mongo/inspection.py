@@ -1,7 +1,7 @@
 """`ports.Inspection` on MongoDB, beside the processes that serve: each log and each document as of one moment, not all of one.
 
-A log is its head document and its segments. Trimming between the reading of both raises the floor, so the floor is read last; what
-two segments both have (two processes cut the same log at different places) must be the same.
+A log is its head document and its segments. Between the reading of both it may grow and be trimmed, so where it stands is read again
+at the end; what two segments both have (two processes cut the same log at different places) must be the same.
 """
 
 from __future__ import annotations
@@ -18,11 +18,10 @@ from causeway_common.contracts.errors import CausewayError
 from causeway_common.runtime import StartError
 from causeway_storage.adapters.mongo.cache import HEADS
 from causeway_storage.adapters.mongo.database import Fields, MongoDatabase, MongoOptions
-from causeway_storage.adapters.mongo.entities import ENTITIES, as_known
-from causeway_storage.adapters.mongo.entities import name_of as entity_name
+from causeway_storage.adapters.mongo.entities import ENTITIES, as_known, name_of
 from causeway_storage.adapters.mongo.heads import HeadDocument, Kept, read_head, read_kept
 from causeway_storage.adapters.mongo.records import RECORDS
-from causeway_storage.adapters.mongo.schema import open_schema
+from causeway_storage.adapters.mongo.schema import META, open_schema
 from causeway_storage.adapters.mongo.segments import SEGMENTS, log_key
 from causeway_storage.domain.entity import EntityKey
 from causeway_storage.domain.log import LogHead
@@ -30,6 +29,8 @@ from causeway_storage.domain.packing import unpack
 from causeway_storage.domain.stored import AnyEntry, Entity, Facts, Log, Publication, Record, SeenId, Unreadable
 
 PAGE: Final = 500
+READ_COLLECTIONS: Final = frozenset({META, HEADS, SEGMENTS, ENTITIES, RECORDS})
+"""All the collections there are; a test compares them with the schema, so that a new one is not forgotten here."""
 Found = AnyEntry | Unreadable
 _READ_FAULTS: Final = (KeyError, TypeError, ValueError, msgspec.ValidationError)
 """What reading a document of another shape raises."""
@@ -90,7 +91,8 @@ class MongoInspection:
                 yield found
         async for stray in self._strays():
             yield stray
-        async for fields in self._collection(ENTITIES).find({}, batch_size=PAGE).sort([("_id", 1)]):
+        in_order = [("app", 1), ("kind", 1), ("id", 1)]
+        async for fields in self._collection(ENTITIES).find({}, batch_size=PAGE).sort(in_order):
             yield _entity(fields)
         async for fields in self._collection(RECORDS).find({}, batch_size=PAGE).sort([("_id", 1)]):
             yield _record(fields)
@@ -104,10 +106,13 @@ class MongoInspection:
             held, faults = await self._held(channel, document)
         except _READ_FAULTS as error:
             return [Unreadable("log.row", where, f"its head document or a segment cannot be read: {error!r:.200}")]
-        if (floor := await self._floor(channel, document.log)) is None:
+        if (now := await self._now(channel, document.log)) is None:
             return []  # the log went meanwhile
-        document = replace(document, log=replace(document.log, floor=min(floor, document.log.head)))
-        return [*_log_entries(channel, fields, document, held), *(Unreadable("log.rewritten", where, each) for each in faults)]
+        head = document.log.head
+        document = replace(document, log=replace(document.log, floor=min(now.floor, head)))
+        # What was appended meanwhile may be in segments already: it is left out. What no head knows of is a violation.
+        within = {offset: each for offset, each in held.items() if offset <= head or offset > now.head}
+        return [*_log_entries(channel, fields, document, within), *(Unreadable("log.rewritten", where, each) for each in faults)]
 
     async def _held(self, channel: str, document: HeadDocument) -> tuple[dict[int, Kept], list[str]]:
         """What segments and head document hold, by offset, and where they contradict each other."""
@@ -120,10 +125,11 @@ class MongoInspection:
         _lay(held, document.kept, faults)
         return dict(sorted(held.items())), faults
 
-    async def _floor(self, channel: str, log: LogHead) -> int | None:
-        """The floor now; None where this log is not there any more."""
-        found = await self._collection(HEADS).find_one({"_id": channel, "letters": log.letters}, {"floor": 1})
-        return None if found is None else int(found["floor"])
+    async def _now(self, channel: str, log: LogHead) -> LogHead | None:
+        """Where the log stands now; None where it is not there any more."""
+        wanted = {"_id": channel, "letters": log.letters}
+        found = await self._collection(HEADS).find_one(wanted, {"head": 1, "floor": 1})
+        return None if found is None else LogHead(log.letters, found["head"], found["floor"])
 
     async def _strays(self) -> AsyncIterator[Unreadable]:
         """Segments of logs that are not there: `letters!channel`."""
@@ -179,7 +185,7 @@ def _entity(fields: Fields) -> Found:
     where = f"entity {fields['_id']}"
     try:
         key = EntityKey(fields["app"], fields["kind"], fields["id"])
-        if entity_name(key) != fields["_id"]:
+        if name_of(key) != fields["_id"]:
             return Unreadable("entity.row", where, f"it says of itself that it is {key}")
         document = as_known(dict(fields))
         for name in ("_id", "app", "kind", "id", "oldest"):

@@ -11,16 +11,14 @@ from typing import Any, Final, assert_never, cast
 
 from pymongo.errors import PyMongoError
 
-from causeway_common.contracts.messages import NewRecord
 from causeway_common.runtime import StartError, now_ms
 from causeway_storage.adapters.mongo.cache import HEADS
 from causeway_storage.adapters.mongo.database import Fields, MongoDatabase, MongoOptions
-from causeway_storage.adapters.mongo.entities import ENTITIES, as_stored, name_of
+from causeway_storage.adapters.mongo.entities import ENTITIES, stored_entity
 from causeway_storage.adapters.mongo.heads import NEWEST_MAX, NEWEST_MAX_BYTES, HeadDocument, Kept, insertion
-from causeway_storage.adapters.mongo.records import RECORDS, record_document
-from causeway_storage.adapters.mongo.schema import IMPORTING, META, open_schema
+from causeway_storage.adapters.mongo.records import RECORDS, stored_record
+from causeway_storage.adapters.mongo.schema import IMPORTING, META, migrate
 from causeway_storage.adapters.mongo.segments import SEGMENTS, Segment
-from causeway_storage.domain.entity import EntityKey, oldest_ms
 from causeway_storage.domain.log import LogHead, SeenVersion
 from causeway_storage.domain.record import RecordLife, State
 from causeway_storage.domain.stored import AnyEntry, Entity, Log, Publication, Record, SeenId
@@ -60,7 +58,8 @@ class MongoRestoration:
 
     async def begin(self) -> int:
         """As the port says."""
-        generation = await open_schema(self._database, importing=True)
+        await migrate(self._database)
+        generation = await self._collection(META).find_one({"_id": "generation"})
         marked = await self._collection(META).find_one({"_id": IMPORTING})
         for name in FILLED:
             if marked:
@@ -68,7 +67,7 @@ class MongoRestoration:
             elif await self._collection(name).find_one({}, {"_id": 1}):
                 raise StartError(f"the database is not empty ({name} has documents): name another one")
         await self._collection(META).update_one({"_id": IMPORTING}, {"$set": {"value": True}}, upsert=True)
-        return generation
+        return int(generation["value"])
 
     async def add(self, entries: Sequence[AnyEntry]) -> None:
         """As the port says."""
@@ -104,7 +103,7 @@ class MongoRestoration:
                 self._keep(Kept(entry.offset, known, entry.time_ms, entry.body))
             case Entity():
                 self._end_log()
-                self._documents[ENTITIES].append(_entity(entry))
+                self._documents[ENTITIES].append(stored_entity(entry.app, entry.kind, entry.id, entry.document))
             case Record():
                 self._end_log()
                 self._documents[RECORDS].append(_record(entry))
@@ -142,22 +141,7 @@ class MongoRestoration:
         return HeadDocument(head, tuple(self._kept), seen, log.ttl_ms)
 
 
-def _entity(entry: Entity) -> Fields:
-    key = EntityKey(entry.app, entry.kind, entry.id)
-    oldest = oldest_ms(entry.document)
-    fields = {**as_stored(entry.document), "_id": name_of(key), "app": key.app, "kind": key.kind, "id": key.id}
-    return fields if oldest is None else {**fields, "oldest": oldest}
-
-
 def _record(entry: Record) -> Fields:
-    record = NewRecord(
-        id=entry.id,
-        app=entry.app,
-        connector=entry.connector,
-        op=entry.op,
-        payload=entry.payload,
-        traceparent=entry.traceparent,
-    )
     life = RecordLife(
         cast("State", entry.state),
         entry.attempts,
@@ -167,4 +151,4 @@ def _record(entry: Record) -> Fields:
         entry.note,
         entry.ended_ms,
     )
-    return {**record_document(record, life, entry.created_ms, ""), "node": entry.node}
+    return stored_record(entry, life, entry.created_ms, born="", node=entry.node)

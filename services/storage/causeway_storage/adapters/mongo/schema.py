@@ -18,13 +18,14 @@ from causeway_common.runtime import StartError
 from causeway_common.telemetry import get_logger
 from causeway_storage.adapters.mongo.database import Fields, MongoDatabase
 from causeway_storage.adapters.mongo.probe import require_atomic_updates
+from causeway_storage.adapters.mongo.segments import log_key
 from causeway_storage.domain.log import next_generation
 
 log = get_logger("storage")
 SCHEMA: Final = 1
 META: Final = "meta"
 IMPORTING: Final = "importing"
-"""There while an import fills the database, and after one that was broken off."""
+"""This mark is in `meta` while the database is filled: nobody serves it."""
 NAMESPACE_EXISTS: Final = 48
 COMMAND_NOT_FOUND: Final = 59
 Keys = tuple[tuple[str, int], ...]
@@ -90,7 +91,7 @@ COLLECTIONS: Final = (
     ),
     Declared(
         "entities",
-        (Index((("oldest", 1),), sparse=True),),
+        (Index((("oldest", 1),), sparse=True), Index((("app", 1), ("kind", 1), ("id", 1)))),
         _BY_ID,
         {"app": _TEXT, "kind": _TEXT, "id": _TEXT, "version": _NUMBER, "outbox": ("array",)},
     ),
@@ -141,8 +142,8 @@ async def migrate(database: MongoDatabase) -> list[str]:
     return done
 
 
-async def open_schema(database: MongoDatabase, *, importing: bool = False) -> int:
-    """See that the database is one that this version can serve, or fill by an import; its generation.
+async def open_schema(database: MongoDatabase) -> int:
+    """See that the database is one that this version can serve; its generation.
 
     Raises:
         StartError: it is not, and what to do.
@@ -150,17 +151,17 @@ async def open_schema(database: MongoDatabase, *, importing: bool = False) -> in
     try:
         found = await database.database.get_collection(META).find_one({"_id": "schema"})
         generation = await database.database.get_collection(META).find_one({"_id": "generation"})
-        mark = await database.database.get_collection(META).find_one({"_id": IMPORTING})
+        importing = await database.database.get_collection(META).find_one({"_id": IMPORTING})
     except PyMongoError as error:
         raise StartError(f"the database cannot be looked at: {error}") from error
     if found is None or generation is None:
         raise StartError("the database has no schema of Causeway yet: run `causeway-storage migrate`")
+    if importing is not None:
+        raise StartError("an import into this database is under way, or was broken off: where none runs, begin it again")
     if abs(found["value"] - SCHEMA) > 1:
         raise StartError(
             f"the database has schema {found['value']}, this version serves {SCHEMA - 1} to {SCHEMA + 1}: run `migrate`"
         )
-    if mark and not importing:
-        raise StartError("an import fills this database, or was broken off: where none runs, begin it again")
     return int(generation["value"])
 
 
@@ -173,9 +174,17 @@ async def raise_generation(database: MongoDatabase, now_ms: int) -> int:
     generation = next_generation(await open_schema(database), now_ms)
     try:
         await database.database.get_collection(META).update_one({"_id": "generation"}, {"$max": {"value": generation}})
+        await _cut_to_heads(database)
     except PyMongoError as error:
         raise StartError(f"the generation could not be raised for sure, do it again: {error}") from error
     return generation
+
+
+async def _cut_to_heads(database: MongoDatabase) -> None:
+    """Remove segments of the lost time: a copy that was not of one moment has some beyond its head documents."""
+    segments = database.database.get_collection("segments")
+    async for head in database.database.get_collection("heads").find({}, {"letters": 1, "head": 1}):
+        await segments.delete_many({"log": log_key(head["letters"], head["_id"]), "last": {"$gt": head["head"]}})
 
 
 async def _missing(database: MongoDatabase) -> list[Step]:
