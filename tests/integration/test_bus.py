@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from causeway_common.bus import (
     Deadline,
     DeliveryInfo,
     DurableConsumer,
+    StreamTail,
     announce,
     ensure_streams,
     publish_durable,
@@ -23,6 +25,7 @@ from causeway_common.bus import (
 from causeway_common.bus.apps import version_order
 from causeway_common.contracts import messages as m
 from causeway_common.contracts import subjects, verbs
+from causeway_common.contracts.codec import decode
 from causeway_common.contracts.errors import CausewayError, ErrorName
 from support.nats import NatsServer
 from support.waiting import until
@@ -361,3 +364,57 @@ def test_versions_are_ordered_by_value() -> None:
     versions = ["1.0.0", "1.9.0", "1.10.0", "1.10.0-rc1", "2.0.0", "0.1.0"]
 
     assert sorted(versions, key=version_order) == ["0.1.0", "1.0.0", "1.9.0", "1.10.0-rc1", "1.10.0", "2.0.0"]
+
+
+# --- a stream that is only looked at
+
+
+async def tailed(tail: StreamTail, since: int | datetime, found: list[tuple[int, str]]) -> None:
+    async for message in tail.messages(since):
+        found += [(message.sequence, decode(message.body, m.LifecycleEvent).id)]
+
+
+async def event(bus: Bus, id: str, type: str = "connected") -> None:
+    message = m.LifecycleEvent(id=id, type=type, time_ms=1, user="ann")
+    await publish_durable(bus, subjects.EVENT.at(source="gateway", type=type), message, Deadline.after(5), message_id=id)
+
+
+async def test_a_stream_is_followed_from_a_place_or_a_time_in_order_and_through_an_outage(
+    make_bus: Callable[[str], Bus], nats: NatsServer
+) -> None:
+    reader, writer = await pair(make_bus)
+    await ensure_streams(writer, Deadline.after(5))
+    await event(writer, "a")
+    await event(writer, "b", "subscribed")
+    every = StreamTail(reader, subjects.EVENTS_STREAM, subjects.EVENT.wildcard())
+    some = StreamTail(reader, subjects.EVENTS_STREAM, subjects.EVENT.wildcard(type="connected"))
+    assert await every.end() == 3
+    found: list[list[tuple[int, str]]] = [[], [], []]
+    following = [
+        asyncio.ensure_future(tailed(every, 1, found[0])),
+        asyncio.ensure_future(tailed(some, datetime.fromtimestamp(0, UTC), found[1])),
+        asyncio.ensure_future(tailed(every, 3, found[2])),
+    ]
+    await until(lambda: len(found[0]) == 2 and len(found[1]) == 1)
+    nats.kill()
+    await nats.start()
+    await until(lambda: writer.connected and reader.connected)
+    for attempt in range(20):
+        try:
+            await event(writer, "c")
+            break
+        except CausewayError:
+            assert attempt < 19
+            await asyncio.sleep(0.1)
+    await until(lambda: all(each and each[-1] == (3, "c") for each in found))
+    for task in following:
+        task.cancel()
+    await asyncio.gather(*following, return_exceptions=True)
+
+    assert found == [[(1, "a"), (2, "b"), (3, "c")], [(1, "a"), (3, "c")], [(3, "c")]]
+
+
+async def test_a_stream_that_is_not_there_is_unavailable(make_bus: Callable[[str], Bus]) -> None:
+    reader, _ = await pair(make_bus)
+    with pytest.raises(CausewayError, match="no stream"):
+        await StreamTail(reader, subjects.EVENTS_STREAM, subjects.EVENT.wildcard()).end()

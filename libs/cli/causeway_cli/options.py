@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
@@ -71,6 +71,30 @@ def time_of_day(_ctx: click.Context, param: click.Parameter, text: str | None) -
         rule = "a time is `now`, a duration from now (12h, 7d), Unix seconds, or RFC 3339 such as 2030-01-31T12:00:00Z"
         raise click.BadParameter(f"{text!r:.80}: {rule}", param=param)
     return int(moment.timestamp())
+
+
+def past_time(_ctx: click.Context, param: click.Parameter, text: str | None) -> datetime | None:
+    """Callback of an option that is a time in the past: a duration back, Unix seconds or RFC 3339; None where not given.
+
+    Raises:
+        click.BadParameter: it is none of these (exit code 2).
+    """
+    if text is None:
+        return None
+    if text.isascii() and text.isdecimal() and len(text) <= SECONDS_MAX_DIGITS:
+        return datetime.fromtimestamp(int(text), UTC)
+    try:
+        return datetime.fromtimestamp((now_ms() - parse_duration(text)) / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        rule = "a time is a duration back (10m, 7d), Unix seconds, or RFC 3339 such as 2030-01-31T12:00:00Z"
+        raise click.BadParameter(f"{text!r:.80}: {rule}", param=param)
+    return moment
 
 
 def data_dir_option(command: F) -> F:
@@ -140,6 +164,24 @@ def find_api_key(where: Where) -> str:
     if where.url:
         raise click.UsageError("--url needs the key of that system's server API: --api-key or CAUSEWAY_API_KEY")
     return _credentials(where).api_key
+
+
+def find_nats(where: Where, url: str, password: str) -> tuple[str, str]:
+    """URL and password of NATS, for the user who only looks.
+
+    Raises:
+        click.ClickException: no stack runs in the data directory.
+    """
+    if url:
+        return url, password
+    if not is_in_use(where.data_dir):
+        raise click.ClickException(
+            f"no stack runs in {where.data_dir.absolute()}: start one with `causeway dev`, or name one with --data-dir or --nats"
+        )
+    try:
+        return read_stack(where.data_dir).nats_url, password or _credentials(where).nats_operator_password
+    except StackFileError as error:
+        raise click.ClickException(f"{error}; the stack may be starting, try again") from error
 
 
 def find_token_secret(where: Where) -> str:

@@ -32,6 +32,7 @@ from causeway_gateway.domain.tokens import KEY_MIN_BYTES, Tokens
 from causeway_gateway.handlers import metrics
 from causeway_gateway.handlers.api import ServerApi
 from causeway_gateway.handlers.api.users import UserMethods
+from causeway_gateway.handlers.attending import Attending
 from causeway_gateway.handlers.clients import Surroundings
 from causeway_gateway.handlers.cluster import Cluster, Local
 from causeway_gateway.handlers.commands import Commands
@@ -88,7 +89,25 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
             rss=figures.rss,
         )
 
-    nodes = Nodes(bus, service=SERVICE, node=process.node, version=__version__, clock=timers.now, wall=timers.wall)
+    nodes = Nodes(
+        bus,
+        service=SERVICE,
+        node=process.node,
+        version=__version__,
+        clock=timers.now,
+        wall=timers.wall,
+        beat_s=settings.nats.heartbeat / 1000,
+        silent_ms=settings.nats.silence,
+    )
+    attending = Attending(
+        storage,
+        timers,
+        node=process.node,
+        users=client.lifecycle_events,
+        pause_ms=client.lifecycle_debounce,
+        beat_ms=settings.nats.heartbeat,
+        cleared=registry.reconnect_all,
+    )
     gateways = BusGateways(bus, nodes, process.node, Local(registry, info))
     cluster = Cluster(gateways, timers, presence_max=client.presence_max_clients)
     revocations = Revocations()
@@ -129,7 +148,8 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
         catalogue=catalogue,
         feeds=feeds,
         commands=commands,
-        membership=Membership(feed_port, cluster.changed),
+        membership=Membership(feed_port, cluster.changed, attending),
+        attending=attending,
         registry=registry,
         timers=timers,
         tasks=tasks,
@@ -178,6 +198,10 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
     bus.on_reconnect(lambda: feeds.compare_soon(RECONNECT_SPREAD_MS))
     feed_bus.on_reconnect(lambda: feeds.compare_soon(RECONNECT_SPREAD_MS))
 
+    async def leave() -> None:
+        attending.leave()
+        await doors.close()
+
     async def follow_control() -> None:
         await bus.listen(GATEWAY_ALL.at(verb=VERB_COMPARE_HEADS), lambda _subject, _body: feeds.compare_soon(ASKED_SPREAD_MS))
         await gateways.start()
@@ -185,6 +209,7 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
     metrics.counters.gauge("connections", "client connections", lambda: len(registry))
     metrics.counters.gauge("subscriptions", "subscriptions of clients", lambda: feeds.subscriptions)
     metrics.counters.gauge("channels", "channels listened to", lambda: feeds.channels)
+    metrics.counters.gauge("attend.waiting", "changes of what is held that storage was not told yet", lambda: attending.waiting)
     metrics.counters.gauge("revocations", "revocations that hold", lambda: len(revocations))
     lifecycle, health = process.lifecycle, process.health
     lifecycle.add("bus", bus.start, bus.stop)
@@ -198,7 +223,8 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
     lifecycle.add("revocations", kept.start, kept.stop)
     lifecycle.add("nodes", nodes.start, nodes.stop)
     lifecycle.add("configuration", watch.start, watch.stop)
-    lifecycle.add("public listener", doors.open, doors.close, stop_seconds=doors.stop_seconds)
+    lifecycle.add("attendance", attending.start, attending.stop)
+    lifecycle.add("public listener", doors.open, leave, stop_seconds=doors.stop_seconds)
     health.check("bus", lambda: bus.connected)
     health.check("feeds", lambda: feed_bus.connected)
     health.check("apps", lambda: directory.ready)

@@ -125,6 +125,13 @@ class ClientSettings(Settings):
     connection_rate_limit: int = Field(
         2_000, ge=0, description="connections taken in a second, the others wait in the kernel's queue; 0: any"
     )
+    lifecycle_events: bool = Field(default=False, description="connected and disconnected, of users, become durable events")
+    lifecycle_debounce: Duration = Field(
+        3_000,
+        ge=0,
+        le=600_000,
+        description="an end (disconnected, unsubscribed, last leave) becomes an event after so long without a new beginning",
+    )
     user_connection_limit: int = Field(0, ge=0, description="connections of one user on one gateway, beyond: close 3504; 0: any")
     in_flight_limit: int = Field(256, ge=1, le=4096, description="commands of one connection under way, beyond: error 111")
     presence_max_clients: int = Field(1_000, ge=1, le=5_000, description="clients that one presence lists, beyond: error 106")

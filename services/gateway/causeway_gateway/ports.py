@@ -11,6 +11,8 @@ from causeway_common.contracts.errors import CausewayError
 from causeway_common.contracts.messages import (
     AppendItem,
     AppendReply,
+    AttendReply,
+    AttendRequest,
     ChannelsReply,
     ChannelsRequest,
     ClientInfo,
@@ -134,6 +136,14 @@ class Members(Protocol):
 
     def tell(self, membership: FeedMembership) -> None:
         """At most once, to every gateway with watchers, in order. Raises CausewayError: 100 unavailable."""
+        ...
+
+
+class Attendances(Protocol):
+    """What this gateway holds, as storage knows it."""
+
+    async def attend(self, request: AttendRequest, deadline: Deadline) -> AttendReply:
+        """Tell it, durably; a repeat is harmless. Raises CausewayError: 100 unavailable, 107 for what it never takes."""
         ...
 
 

@@ -20,7 +20,7 @@ def plan(options: StackOptions = OPTIONS) -> StackPlan:
     return plan_stack(
         options,
         CONFIGURED,
-        Credentials("the-key", "the-secret"),
+        Credentials("the-key", "the-secret", "the-operator's"),
         env={"PATH": "/bin", "CAUSEWAY_GATEWAY_HTTP_SERVER__PORT": "1"},
         new_port=lambda: next(ports),
         new_password=lambda: f"pass{next(passwords)}",
@@ -51,9 +51,11 @@ def test_each_process_is_a_user_of_its_own_with_the_rights_of_its_role() -> None
         "integrations": rights_of(Role.INTEGRATIONS, "integrations"),
         "gateway-1": rights_of(Role.GATEWAY, "gateway-1"),
         "gateway-2": rights_of(Role.GATEWAY, "gateway-2"),
+        "operator": rights_of(Role.OPERATOR, "operator"),
     }
-    assert len({user.password for user in made.nats_users}) == 5
-    for spec, user in zip(made.services, made.nats_users, strict=True):
+    assert len({user.password for user in made.nats_users}) == 6
+    assert made.nats_users[-1].password == "the-operator's"
+    for spec, user in zip(made.services, made.nats_users[:-1], strict=True):
         own = {key.split("_", 2)[2]: value for key, value in spec.env.items() if key.startswith("CAUSEWAY_") and "NATS__" in key}
         assert own == {"NATS__URL": made.nats_url, "NATS__USER": user.name, "NATS__PASSWORD": user.password}
 

@@ -11,10 +11,13 @@ from typing import Any, Self
 import jwt
 
 from causeway_common.bus import Deadline
-from causeway_common.contracts.errors import CausewayError, ErrorName, unavailable
+from causeway_common.contracts.errors import CausewayError, ErrorName, bad_request, unavailable
 from causeway_common.contracts.messages import (
     AppendItem,
     AppendReply,
+    Attend,
+    AttendReply,
+    AttendRequest,
     ClientInfo,
     ConnectHookReply,
     ConnectHookRequest,
@@ -48,6 +51,7 @@ from causeway_gateway.domain.revocations import Revocations
 from causeway_gateway.domain.tokens import Tokens
 from causeway_gateway.handlers.api import ServerApi
 from causeway_gateway.handlers.api.users import UserMethods
+from causeway_gateway.handlers.attending import Attending
 from causeway_gateway.handlers.clients import Surroundings
 from causeway_gateway.handlers.cluster import Cluster, Local
 from causeway_gateway.handlers.commands import Commands
@@ -293,11 +297,47 @@ class Alone:
         self.registry.revoked(revocation)
 
 
+class FakeAttendances:
+    """`ports.Attendances`: what was told and taken. `away`, `cleared`: it says so; `refuses` names channels that it never takes."""
+
+    def __init__(self) -> None:
+        self.requests: list[AttendRequest] = []
+        self.told: list[Attend] = []
+        self.left: list[int] = []
+        self.away = False
+        self.cleared = False
+        self.refuses = ""
+
+    async def attend(self, request: AttendRequest, deadline: Deadline) -> AttendReply:
+        self.requests.append(request)
+        if self.away:
+            raise unavailable("the fake is away")
+        if self.cleared:
+            return AttendReply(cleared=True)
+        if self.refuses and any(change.channel == self.refuses for change in request.changes):
+            raise bad_request("never")
+        self.told += request.changes
+        if request.leave_ms >= 0:
+            self.left.append(request.leave_ms)
+        return AttendReply()
+
+    @property
+    def seen(self) -> list[tuple[str, bool]]:
+        return [(change.scope, change.held) for change in self.told]
+
+
 class Gateway:
     """A whole gateway on a loopback port, its upstream fake."""
 
     def __init__(
-        self, *, queue_max: int = 1_048_576, drain_ms: int = 200, specs: Sequence[NamespaceSpec] = (), **options: Any
+        self,
+        *,
+        queue_max: int = 1_048_576,
+        drain_ms: int = 200,
+        specs: Sequence[NamespaceSpec] = (),
+        lifecycle: bool = False,
+        pause_ms: int = 0,
+        **options: Any,
     ) -> None:
         self.bus, self.apps, self.alone = FakeBus(), FakeApps(), Alone()
         self.timers, self.tasks = WheelTimers(), TaskGroup()
@@ -307,6 +347,16 @@ class Gateway:
         self.alone.local = Local(self.registry, lambda: INFO)
         self.cluster = Cluster(self.alone, self.timers, presence_max=100)
         self.revocations = self.alone.revocations = Revocations()
+        self.attendances = FakeAttendances()
+        self.attending = Attending(
+            self.attendances,
+            self.timers,
+            node=NODE,
+            users=lifecycle,
+            pause_ms=pause_ms,
+            beat_ms=50,
+            cleared=self.registry.reconnect_all,
+        )
         reader = Reader(self.bus, recovery_limit=300, history_limit=300, max_bytes=queue_max // 2)
         self.publisher = Publisher(self.bus, self.bus)
         session_options = SessionOptions(version="test", **options)
@@ -338,7 +388,8 @@ class Gateway:
             catalogue=self.catalogue,
             feeds=self.feeds,
             commands=commands,
-            membership=Membership(self.bus, self.cluster.changed),
+            membership=Membership(self.bus, self.cluster.changed, self.attending),
+            attending=self.attending,
             registry=self.registry,
             timers=self.timers,
             tasks=self.tasks,
@@ -389,11 +440,14 @@ class Gateway:
 
     async def __aenter__(self) -> Self:
         await self.timers.start()
+        await self.attending.start()
         await self.doors.open()
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self.attending.leave()
         await self.doors.close()
+        await self.attending.stop()
         await self.timers.stop()
         await self.tasks.stop()
 

@@ -12,6 +12,8 @@ from causeway_common.contracts.messages import (
     AppendItem,
     AppendReply,
     AppendRequest,
+    AttendReply,
+    AttendRequest,
     ClientInfo,
     CompareHeads,
     ConnectHookReply,
@@ -38,6 +40,7 @@ from causeway_common.contracts.shards import channel_shard
 from causeway_common.contracts.subjects import GATEWAY_ALL, VERB_COMPARE_HEADS, feed_subject, members_subject
 from causeway_common.contracts.verbs import (
     APPEND,
+    ATTEND,
     CONNECT_HOOK,
     HEADS,
     HISTORY,
@@ -57,7 +60,7 @@ CALLER: Final = "gateway"
 
 
 class BusStorage:
-    """`ports.Storage` over the bus."""
+    """`ports.Storage` and `ports.Attendances` over the bus."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
@@ -84,6 +87,11 @@ class BusStorage:
         """The heads of channels."""
         reply = await self._bus.request(HEADS, HeadsRequest(channels=list(channels)), deadline, caller=CALLER)
         return reply.heads
+
+    async def attend(self, request: AttendRequest, deadline: Deadline) -> AttendReply:
+        """`ports.Attendances`."""
+        named = f"{request.node}.{request.life}.{request.first}.{len(request.changes)}"
+        return await self._bus.request(ATTEND, request, deadline, message_id=named, caller=CALLER)
 
 
 class BusApps:

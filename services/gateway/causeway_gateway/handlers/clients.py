@@ -35,6 +35,7 @@ from causeway_gateway.domain.protocol import COMMANDS_A_FRAME, Command, Disconne
 from causeway_gateway.domain.session import NEVER, Kind, Session
 from causeway_gateway.domain.wheel import Entry
 from causeway_gateway.handlers import metrics
+from causeway_gateway.handlers.attending import Attending
 from causeway_gateway.handlers.commands import Commands
 from causeway_gateway.handlers.feeds import Feeds
 from causeway_gateway.handlers.membership import Membership
@@ -72,6 +73,7 @@ class Surroundings:
     feeds: Feeds
     commands: Commands
     membership: Membership
+    attending: Attending
     registry: Registry
     timers: Timers
     tasks: Tasks
@@ -234,6 +236,7 @@ class Client:
                     if not self._around.registry.opened(self, who.user):
                         self._run(self.session.close(CloseCode.CONNECTION_LIMIT))
                         return
+                    self._around.attending.connected(who.user, who.client)
                 case Join(channel, subscription):
                     self._around.feeds.join(channel, self, subscription)
                     self._around.membership.joined(channel, subscription)
@@ -304,4 +307,6 @@ class Client:
             self._timer.cancel()
             self._timer = None
         self._latest = None
-        self._around.registry.closed(self, self.session.who.user)
+        who = self.session.who
+        if self._around.registry.closed(self, who.user):
+            self._around.attending.disconnected(who.user, who.client)

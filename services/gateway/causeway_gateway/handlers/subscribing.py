@@ -23,6 +23,7 @@ from causeway_gateway.domain.asks import (
     Who,
     Wish,
 )
+from causeway_gateway.domain.attendance import held_by
 from causeway_gateway.domain.feed import Feed
 from causeway_gateway.domain.filters import compile as compile_filter
 from causeway_gateway.domain.namespaces import Catalogue
@@ -213,6 +214,7 @@ class Subscribing:
             refresher=wish.refresher,
             slow=wish.rule.spec.slow_reader,
             expire_at=wish.expire_at or NEVER,
+            holds=held_by(overridden(wish.rule.spec, wish.override)),
         )
 
     # --- what was missed

@@ -13,15 +13,25 @@ from typing import Final
 from causeway_common.runtime import StartError
 from causeway_storage.domain.log import next_generation
 
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 
 _VERSIONS: Final = "CREATE TABLE versions (number INTEGER PRIMARY KEY, version INTEGER NOT NULL, epoch TEXT NOT NULL);"
-_UPGRADES: Final = {1: "BEGIN;" + _VERSIONS + "UPDATE meta SET value = 2 WHERE key = 'schema';COMMIT;"}  # noqa: S608 - constants
+_ATTENDANCES: Final = """
+CREATE TABLE attendances (key TEXT PRIMARY KEY, document BLOB NOT NULL, oldest_ms INTEGER, idle_ms INTEGER) WITHOUT ROWID;
+CREATE INDEX attendances_pending ON attendances (oldest_ms, key) WHERE oldest_ms IS NOT NULL;
+CREATE INDEX attendances_idle ON attendances (idle_ms) WHERE idle_ms IS NOT NULL;
+CREATE TABLE holds (holder TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (holder, key)) WITHOUT ROWID;
+CREATE TABLE holders (holder TEXT PRIMARY KEY, leave_at_ms INTEGER, cleared_ms INTEGER) WITHOUT ROWID;
+"""
+_UPGRADES: Final = {
+    1: "BEGIN;" + _VERSIONS + "UPDATE meta SET value = 2 WHERE key = 'schema';COMMIT;",  # noqa: S608 - constants
+    2: "BEGIN;" + _ATTENDANCES + "UPDATE meta SET value = 3 WHERE key = 'schema';COMMIT;",  # noqa: S608 - constants
+}
 """From each older schema to the next one, in one transaction."""
 
 _TABLES: Final = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-INSERT INTO meta VALUES ('schema', 2), ('generation', 1);
+INSERT INTO meta VALUES ('schema', 3), ('generation', 1);
 
 CREATE TABLE heads (
     number INTEGER PRIMARY KEY, channel TEXT NOT NULL UNIQUE, letters TEXT NOT NULL, head INTEGER NOT NULL, floor INTEGER NOT NULL,
@@ -206,7 +216,7 @@ def _checkpoint(connection: sqlite3.Connection) -> None:
 
 def _ensure_schema(connection: sqlite3.Connection, path: Path) -> None:
     if not _tables(connection):
-        connection.executescript(f"BEGIN;{_TABLES}{_VERSIONS}COMMIT;")
+        connection.executescript(f"BEGIN;{_TABLES}{_VERSIONS}{_ATTENDANCES}COMMIT;")
         return
     for schema in range(_schema(connection, path), SCHEMA):
         connection.executescript(_UPGRADES[schema])
