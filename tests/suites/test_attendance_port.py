@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from causeway_common.contracts.messages import Attend, ClientInfo
+from causeway_storage.adapters.memory import MemoryAttendances, MemoryDatabase
 from causeway_storage.adapters.sqlite import SqliteAttendances, SqliteDatabase
 from causeway_storage.domain.attendance import Change
 from causeway_storage.ports import Attendances, Holder
@@ -28,7 +29,15 @@ async def open_sqlite(directory: Path) -> AsyncIterator[Attendances]:
         await database.stop()
 
 
-OPENERS: dict[str, Opener] = {"sqlite": open_sqlite}
+in_memory: dict[Path, MemoryDatabase] = {}
+
+
+@asynccontextmanager
+async def open_memory(directory: Path) -> AsyncIterator[Attendances]:
+    yield MemoryAttendances(in_memory.setdefault(directory, MemoryDatabase()))
+
+
+OPENERS: dict[str, Opener] = {"sqlite": open_sqlite, "memory": open_memory}
 
 
 @pytest.fixture(params=sorted(OPENERS))

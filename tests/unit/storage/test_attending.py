@@ -209,9 +209,13 @@ async def test_a_cleared_gateway_is_looked_at_again_for_what_was_under_way_and_t
     assert not holders_of(played.documents["bob"])
 
     played.now += AGAIN_MS
+    await steps.step()
     played.cleared.clear()
     await steps.step()
     assert played.cleared == []
+
+    await clearing(played).step()
+    assert played.cleared == ["n.1"], "another process looks for itself, once"
 
 
 async def test_what_nobody_held_for_long_is_forgotten_now_and_then() -> None:
@@ -222,6 +226,15 @@ async def test_what_nobody_held_for_long_is_forgotten_now_and_then() -> None:
         await steps.step()
 
     assert played.forgotten_before == played.now - ID_LIFETIME_MS
+
+
+async def test_a_clearing_that_a_dead_process_began_long_ago_is_carried_on() -> None:
+    played = Played()
+    await played.attend("n.1", 1, [user("ann", 1)], 5)
+    played.known["n.1"] = Holder("n.1", None, played.now - 10 * AGAIN_MS)
+    await clearing(played).step()
+
+    assert not holders_of(played.documents["ann"])
 
 
 def call(caller: str) -> Call:

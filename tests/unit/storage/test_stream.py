@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from causeway_storage.domain.stored import AnyEntry, Entity, Log, Publication, Record, SeenId
+from causeway_storage.domain.stored import AnyEntry, Attendance, Entity, Holder, Log, Publication, Record, SeenId
 from causeway_storage.domain.stream import FRAME_MAX_BYTES, ExportReader, ExportWriter, Header, StreamError
 
 HEADER = Header(adapter="sqlite", generation=3, at_ms=7, by="0.1.0")
@@ -44,6 +44,8 @@ ENTRIES = st.lists(
     | ENTITIES
     | RECORDS
     | st.builds(Publication, channel=NAMES, offset=COUNTS, time_ms=COUNTS, body=st.binary(max_size=9))
+    | st.builds(Attendance, key=NAMES, document=st.dictionaries(NAMES, NAMES, max_size=2), holders=st.lists(NAMES, max_size=2))
+    | st.builds(Holder, name=NAMES, cleared_ms=st.none() | COUNTS)
     | st.builds(SeenId, channel=NAMES, id=NAMES, offset=COUNTS, time_ms=COUNTS),
     max_size=6,
 )

@@ -144,10 +144,14 @@ class Clearing:
         self._attendances, self._liveness, self._clock, self._wake = attendances, liveness, clock, wake
         self._interval_ms = interval_ms
         self._steps = 0
+        self._released: set[str] = set()
+        """Cleared long enough ago, and seen by this process to hold nothing."""
 
     async def step(self) -> float:
         """One look; the seconds until the next."""
-        for holder in await self._attendances.holders():
+        holders = await self._attendances.holders()
+        self._released &= {holder.name for holder in holders}
+        for holder in holders:
             if reason := self._reason(holder):
                 await self._clear(holder, reason)
         self._steps += 1
@@ -157,11 +161,14 @@ class Clearing:
         return self._interval_ms / 1000
 
     def _reason(self, holder: Holder) -> str:
-        """Why it is to be cleared; "" where it is not. A cleared one is looked at again: an `attend` may have been under way."""
+        """Why it is to be cleared; "" where it is not.
+
+        A cleared one is looked at again: whoever began to clear it may have died, and an `attend` may have been under way.
+        """
         if holder.cleared_ms is None and holder.leave_at_ms is not None and holder.leave_at_ms <= self._clock():
             return "left"
         if holder.cleared_ms is not None:
-            return "silent" if holder.cleared_ms > self._clock() - AGAIN_MS else ""
+            return "" if holder.name in self._released else "silent"
         return "silent" if self._liveness.silent(node_of(holder.name)) else ""
 
     async def _clear(self, holder: Holder, reason: str) -> None:
@@ -174,4 +181,6 @@ class Clearing:
             if count:
                 self._wake()
             if count < CLEAR_PAGE:
-                return
+                break
+        if holder.cleared_ms is not None and holder.cleared_ms <= self._clock() - AGAIN_MS:
+            self._released.add(holder.name)

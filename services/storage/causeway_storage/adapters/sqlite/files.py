@@ -14,6 +14,7 @@ from causeway_common.runtime import StartError
 from causeway_storage.domain.log import next_generation
 
 SCHEMA: Final = 3
+CLEARED_LONG_AGO_MS: Final = 1
 
 _VERSIONS: Final = "CREATE TABLE versions (number INTEGER PRIMARY KEY, version INTEGER NOT NULL, epoch TEXT NOT NULL);"
 _ATTENDANCES: Final = """
@@ -163,8 +164,9 @@ def raise_generation(path: Path, now_ms: int) -> int:
 
 
 def set_generation(connection: sqlite3.Connection, generation: int) -> None:
-    """Every epoch is another one from now on."""
+    """Every epoch is another one from now on, and no gateway holds anything: what they have told since is not here, so they begin anew."""
     connection.execute("UPDATE meta SET value = ? WHERE key = 'generation'", (generation,))
+    connection.execute("UPDATE holders SET cleared_ms = ? WHERE cleared_ms IS NULL", (CLEARED_LONG_AGO_MS,))
 
 
 def synced_in_place(made: Path, path: Path) -> None:
