@@ -74,7 +74,7 @@ def build(settings: StorageSettings, process: Process) -> None:
         "retention": Periodic("retention", retention.step, after_failure_s=1),
     }
     access = Access(apps)
-    log_handlers = LogHandlers(logs, access, now_ms)
+    log_handlers = LogHandlers(logs, access, now_ms, feed.passed)
     entity_handlers = EntityHandlers(entities, access, relay.kick, now_ms)
     record_handlers = RecordHandlers(records, delivery, access, now_ms, periodic["due records"].wake)
 

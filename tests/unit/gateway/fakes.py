@@ -142,9 +142,14 @@ class FakeBus:
             for callback in list(self.listeners[message.channel]):
                 callback(message)
 
-    async def append(self, channel: str, rule: Rule, item: AppendItem, deadline: Deadline) -> AppendReply:
+    async def append(
+        self, channel: str, rule: Rule, item: AppendItem, deadline: Deadline, *, skip_history: bool = False
+    ) -> AppendReply:
         await self.gate.wait()
         self._present()
+        if skip_history:
+            await self.publish(channel, item.data, item.info, item.tags, delta=item.delta)
+            return AppendReply(epoch="", offsets=[0], repeats=[False])
         repeat = item.id in self.ids
         if not repeat:
             self.ids[item.id] = self.put(channel, item.data, item.info, item.tags)
@@ -294,7 +299,13 @@ class Gateway:
     """A whole gateway on a loopback port, its upstream fake."""
 
     def __init__(
-        self, *, queue_max: int = 1_048_576, drain_ms: int = 200, specs: Sequence[NamespaceSpec] = (), **options: Any
+        self,
+        *,
+        queue_max: int = 1_048_576,
+        drain_ms: int = 200,
+        specs: Sequence[NamespaceSpec] = (),
+        transports: TransportSettings | None = None,
+        **options: Any,
     ) -> None:
         self.bus, self.apps, self.alone = FakeBus(), FakeApps(), Alone()
         self.timers, self.tasks = WheelTimers(), TaskGroup()
@@ -366,7 +377,7 @@ class Gateway:
             Gate(around, NODE, new_id, self.cluster),
             self.api,
             KeyRing([(API_KEY, ApiCaller("tests")), (LIMITED_KEY, LIMITED)]),
-            TransportSettings(queue_max=queue_max, endpoints=Endpoints(http_stream=True, sse=True)),
+            transports or TransportSettings(queue_max=queue_max, endpoints=Endpoints(http_stream=True, sse=True)),
             version="test",
             broken=self.broken.append,
         )

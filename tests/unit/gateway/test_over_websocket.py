@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,7 +15,8 @@ from cent import AsyncClient, CentApiResponseError, HistoryRequest, PublishReque
 from centrifuge import Client, PublicationContext, SubscriptionEventHandler
 
 from causeway_common.contracts.messages import FeedPublication, RpcRequest
-from causeway_gateway.handlers.clients import COMMANDS_A_TURN
+from causeway_gateway.adapters.clock import TICK_MS
+from causeway_gateway.handlers.clients import COMMANDS_A_TURN, HORIZON_MS
 from support.waiting import until
 from unit.gateway.fakes import API_KEY, Gateway, token
 
@@ -476,3 +478,17 @@ async def test_an_uplink_that_brings_more_than_its_client_may_have_waiting_ends_
         while isinstance(last := await client.next(), dict):
             assert last["error"]["code"] == 102
         assert last == ("closed", 3013)
+
+
+async def test_the_timer_of_a_client_that_is_gone_is_not_held_for_as_long_as_its_token_is_good() -> None:
+    """A cancelled timer is nothing, but it is kept until its time."""
+    in_a_year = int(time.time()) + 365 * 86_400
+    async with Gateway(ping_interval=0) as gateway:
+        async with wire(gateway) as client:
+            await client.ask({"id": 1, "connect": {"token": token("ann", exp=in_a_year)}})
+            (inside,) = gateway.registry._all
+            inside._tick()  # the time for its connect is over
+        await until(lambda: not len(gateway.registry))
+
+        horizon = (gateway.timers.now() + HORIZON_MS) // TICK_MS + 1
+        assert all(bucket <= horizon for bucket in gateway.timers._wheel._buckets)

@@ -44,6 +44,8 @@ from causeway_gateway.ports import Link, Tasks, Timers
 log = get_logger("gateway.clients")
 
 APP_CLOSE_MIN: Final = 4000
+HORIZON_MS: Final = 60_000
+"""A cancelled timer is held until its time: one for a token's expiry in a year would outlive its connection by that."""
 COMMANDS_A_TURN: Final = 16
 """Commands of one client in one turn of the loop; a full frame would be tens of milliseconds of it."""
 COMMANDS_WAITING: Final = 2 * COMMANDS_A_FRAME
@@ -292,7 +294,8 @@ class Client:
         if self._timer is not None:
             self._timer.cancel()
         self._due = due
-        self._timer = self._around.timers.at(due, self._tick)
+        timers = self._around.timers
+        self._timer = timers.at(min(due, timers.now() + HORIZON_MS), self._tick)
 
     def _tick(self) -> None:
         self._due, self._timer = NEVER, None
