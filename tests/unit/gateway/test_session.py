@@ -262,6 +262,7 @@ def test_expiry_is_told_enforced_after_its_grace_and_moved_by_refresh() -> None:
         assert isinstance(reply, Send)
         assert reply.reply.connect is not None
         assert (reply.reply.connect.expires, reply.reply.connect.ttl) == (True, 60)
+        assert reply.reply.connect.time == WALL
         return found
 
     found = expiring()

@@ -132,7 +132,7 @@ class ConnectRequest(Value, frozen=True):
 
 
 class ConnectResult(Value, frozen=True):
-    """The connection stands; `ping` and `ttl` in seconds."""
+    """The connection stands; `ping` and `ttl` in seconds, `time` in milliseconds since the Unix epoch."""
 
     client: str
     version: str
@@ -144,6 +144,7 @@ class ConnectResult(Value, frozen=True):
     pong: bool = False
     session: str = ""
     node: str = ""
+    time: int = 0
 
 
 class RefreshRequest(Value, frozen=True):
@@ -299,6 +300,7 @@ class ConnectPush(Value, frozen=True):
     pong: bool = False
     session: str = ""
     node: str = ""
+    time: int = 0
 
 
 class DisconnectPush(Value, frozen=True):
