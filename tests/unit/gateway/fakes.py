@@ -229,6 +229,7 @@ class FakeApps:
     def __init__(self) -> None:
         self.methods: dict[str, Method] = {}
         self.members: set[str] = set()
+        self.asked_to_connect: list[ConnectHookRequest] = []
 
     async def call(self, app: str, method: str, request: RpcRequest, deadline: Deadline) -> bytes:
         run = self.methods.get(f"{app}.{method}")
@@ -242,6 +243,7 @@ class FakeApps:
         return SubscribeHookReply(data=b'{"welcome":true}', info=b'{"role":"member"}')
 
     async def may_connect(self, app: str, request: ConnectHookRequest, deadline: Deadline) -> ConnectHookReply:
+        self.asked_to_connect.append(request)
         if request.data != b'"please"':
             raise CausewayError(ErrorName.REJECTED, "say please", code=401)
         return ConnectHookReply(user="guest", data=b'{"hello":1}')
@@ -305,13 +307,14 @@ class Gateway:
         drain_ms: int = 200,
         specs: Sequence[NamespaceSpec] = (),
         transports: TransportSettings | None = None,
+        user_limit: int = 0,
         **options: Any,
     ) -> None:
         self.bus, self.apps, self.alone = FakeBus(), FakeApps(), Alone()
         self.timers, self.tasks = WheelTimers(), TaskGroup()
         self.catalogue = catalogue(*specs)
         self.feeds = Feeds(self.bus, self.bus, self.timers, self.tasks)
-        self.registry = self.alone.registry = Registry(self.feeds, self.timers)
+        self.registry = self.alone.registry = Registry(self.feeds, self.timers, user_limit=user_limit)
         self.alone.local = Local(self.registry, lambda: INFO)
         self.cluster = Cluster(self.alone, self.timers, presence_max=100)
         self.revocations = self.alone.revocations = Revocations()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from causeway_common.contracts.messages import Head
-from causeway_gateway.domain.protocol import Publication
+from causeway_gateway.domain.protocol import Publication, weight
 
 HOLD_MS: Final = 50
 BACKOFF_MAX_MS: Final = 2000
@@ -193,9 +193,9 @@ class Feed:
         if not older or older[-1].offset != first - 1:
             return
         for publication in reversed(older):
-            self._ring_bytes += memoryview(publication.data).nbytes
+            self._ring_bytes += weight(publication)
             if len(self._ring) >= RING_MAX or self._ring_bytes > RING_MAX_BYTES:
-                self._ring_bytes -= memoryview(publication.data).nbytes
+                self._ring_bytes -= weight(publication)
                 return
             self._ring.appendleft(publication)
 
@@ -219,9 +219,9 @@ class Feed:
             self._held = {offset: held for offset, held in self._held.items() if offset > self.position}
         for publication in found:
             self._ring.append(publication)
-            self._ring_bytes += memoryview(publication.data).nbytes
+            self._ring_bytes += weight(publication)
         while len(self._ring) > RING_MAX or self._ring_bytes > RING_MAX_BYTES:
-            self._ring_bytes -= memoryview(self._ring.popleft().data).nbytes
+            self._ring_bytes -= weight(self._ring.popleft())
         return Deliver(tuple(self._woven(found) if self._passing else found))
 
     def _woven(self, found: list[Publication]) -> list[Publication]:
@@ -236,7 +236,7 @@ class Feed:
     def _trim(self, floor: int) -> None:
         """What is at or below the floor is gone from the log, here too."""
         while self._ring and self._ring[0].offset <= floor:
-            self._ring_bytes -= memoryview(self._ring.popleft().data).nbytes
+            self._ring_bytes -= weight(self._ring.popleft())
 
     def _reset(self, head: Head) -> list[Output]:
         self.epoch, self.position, self._target = head.epoch, head.head, head.head

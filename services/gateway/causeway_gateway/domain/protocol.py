@@ -357,6 +357,17 @@ def publication_of(message: FeedPublication | StoredPublication) -> Publication:
     return Publication(data=Raw(message.data), offset=message.offset, tags=message.tags, info=info, delta=wish)
 
 
+def weight(publication: Publication | StoredPublication) -> int:
+    """Its bytes: of its data, of who published it and of its tags, which may be the most of it."""
+    size, info = memoryview(publication.data).nbytes, publication.info
+    if info is not None:
+        parts = (info.conn_info, info.chan_info)
+        size += len(info.user) + len(info.client) + sum(memoryview(part).nbytes for part in parts if isinstance(part, bytes | Raw))
+    if publication.tags:
+        size += sum(len(name) + len(value) for name, value in publication.tags.items())
+    return size
+
+
 def client_info(info: BusClientInfo) -> ClientInfo:
     """A client of the bus as clients see it."""
     return ClientInfo(user=info.user, client=info.client, conn_info=payload(info.conn_info), chan_info=payload(info.chan_info))

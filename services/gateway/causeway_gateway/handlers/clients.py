@@ -27,6 +27,7 @@ from causeway_gateway.domain.asks import (
     RpcAsk,
     SubRefreshAsk,
     SubscribeAsk,
+    Subscribed,
 )
 from causeway_gateway.domain.effects import Close, Effect, Join, Leave, Opened, Refuse, Send
 from causeway_gateway.domain.frames.codecs import Codec
@@ -39,6 +40,7 @@ from causeway_gateway.handlers.commands import Commands
 from causeway_gateway.handlers.feeds import Feeds
 from causeway_gateway.handlers.membership import Membership
 from causeway_gateway.handlers.registry import Registry
+from causeway_gateway.handlers.subscribing import fitting
 from causeway_gateway.ports import Link, Tasks, Timers
 
 log = get_logger("gateway.clients")
@@ -284,6 +286,12 @@ class Client:
 
     def _complete(self, ask: Ask, outcome: Outcome) -> None:
         timers = self._around.timers
+        if (
+            isinstance(outcome, Subscribed)
+            and isinstance(ask, SubscribeAsk)
+            and any(s.result.publications for s in outcome.standings)
+        ):
+            outcome = fitting(ask, outcome, self._around.options.recovery_max_bytes - self.backlog)
         self._run(self.session.complete(ask, outcome, timers.now(), timers.wall()))
         self._schedule()
 
