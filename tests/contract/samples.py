@@ -74,6 +74,9 @@ SAMPLES: dict[str, m.Message] = {
     ),
     "compare_heads": m.CompareHeads(),
     "append_versioned": m.AppendItem(id="k:2", data=b"1", delta=True, version=7, version_epoch="e"),
+    "append_past_the_log": m.AppendRequest(
+        channel="news:a", size=1, ttl_ms=1, items=[m.AppendItem(id="k:3", data=b"1")], skip_history=True
+    ),
     "append_skipped": m.AppendReply(epoch="e", offsets=[3], repeats=[False], skipped=[True]),
     "feed_delta": m.FeedPublication(channel="chat:1", data=b"[]", delta=True),
     "feed_membership": m.FeedMembership(channel="chat:1", joined=True, info=INFO, id="n.c"),

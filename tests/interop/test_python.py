@@ -177,6 +177,33 @@ async def test_every_method_of_cent(stack: Stack) -> None:
     await until(lambda: client.state.name == "DISCONNECTED")
 
 
+async def test_what_skips_the_history_reaches_who_watches_in_order_and_is_not_kept(stack: Stack) -> None:
+    channel, notes = "news:aside", Notes()
+    client = sdk(stack, "ann")
+    await client.connect()
+    subscription = client.new_subscription(channel, notes)
+    await subscription.subscribe()
+    await subscription.ready(10)
+    async with stack.api() as api:
+        for number in range(20):
+            aside = await api.publish(cent.PublishRequest(channel=channel, data=f"aside {number}", skip_history=True))
+            kept = await api.publish(cent.PublishRequest(channel=channel, data=number))
+            assert (aside.offset, aside.epoch, kept.offset) == (0, "", number + 1)
+        for _ in range(2):
+            await api.publish(cent.PublishRequest(channel=channel, data="once", skip_history=True, idempotency_key="aside"))
+        await until(lambda: len(notes.publications) >= 41)
+        page = await api.history(cent.HistoryRequest(channel=channel, limit=-1))
+    assert notes.publications == [data for number in range(20) for data in (f"aside {number}", number)] + ["once"]
+    assert [each.data for each in page.publications] == list(range(20))
+    await client.disconnect()
+    await client.connect()
+    await until(lambda: len(notes.subscribed) == 2)
+
+    assert notes.subscribed[-1].recovered is True
+    assert len(notes.publications) == 41, "nothing was missed, nothing comes twice"
+    await client.disconnect()
+
+
 async def test_a_batch_with_a_failing_command_answers_the_others(stack: Stack) -> None:
     commands = [{"publish": {"channel": "nowhere:x", "data": 1}}, {"presence_stats": {"channel": "plain:x"}}, {"what": {}}]
     headers = {"X-API-Key": stack.credentials["api_key"]}

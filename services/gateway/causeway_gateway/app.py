@@ -265,6 +265,7 @@ def session_options(settings: GatewaySettings) -> SessionOptions:
         expired_sub_delay=client.expired_sub_close_delay,
         channel_limit=client.channel_limit,
         in_flight_limit=client.in_flight_limit,
+        recovery_max_bytes=client.queue_max_size // 2,
         default_app=settings.rpc.default_app,
         connect_app=client.connect_app,
         personal_channel=client.subscribe_to_user_personal_channel.enabled,

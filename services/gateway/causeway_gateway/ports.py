@@ -52,8 +52,13 @@ from causeway_gateway.domain.wheel import Entry
 class Storage(Protocol):
     """The logs of the channels. Everything raises CausewayError: 100 unavailable where storage cannot answer in time."""
 
-    async def append(self, channel: str, rule: Rule, item: AppendItem, deadline: Deadline) -> AppendReply:
-        """Append; returns once it is durable. The item's id makes a repeat harmless."""
+    async def append(
+        self, channel: str, rule: Rule, item: AppendItem, deadline: Deadline, *, skip_history: bool = False
+    ) -> AppendReply:
+        """Append; returns once it is durable. The item's id makes a repeat harmless.
+
+        With `skip_history` it is only fed, at most once and without a position, behind what was answered before.
+        """
         ...
 
     async def history(self, channel: str, *, since: int, limit: int, reverse: bool, deadline: Deadline) -> HistoryReply:

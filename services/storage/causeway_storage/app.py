@@ -97,7 +97,7 @@ def build(settings: StorageSettings, process: Process) -> None:
     delivery = Delivery(records, BusWorkQueue(bus), now_ms, redeliver_after_ms=settings.redeliver_after)
     relay = Relay(entities, logs, delivery, now_ms)
     access, due = Access(apps), Periodic("due records", delivery.sweep, after_failure_s=1)
-    log_handlers = LogHandlers(logs, access, now_ms)
+    log_handlers = LogHandlers(logs, access, now_ms, feed.passed)
     entity_handlers = EntityHandlers(entities, access, relay.kick, now_ms)
     events, nodes = _events(settings, bus, store.attendances), _nodes(settings, bus, process.node, store.name)
     clearing = Clearing(store.attendances, nodes, now_ms, events.wake, interval_ms=CLEARING_MS)

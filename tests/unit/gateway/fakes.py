@@ -146,9 +146,14 @@ class FakeBus:
             for callback in list(self.listeners[message.channel]):
                 callback(message)
 
-    async def append(self, channel: str, rule: Rule, item: AppendItem, deadline: Deadline) -> AppendReply:
+    async def append(
+        self, channel: str, rule: Rule, item: AppendItem, deadline: Deadline, *, skip_history: bool = False
+    ) -> AppendReply:
         await self.gate.wait()
         self._present()
+        if skip_history:
+            await self.publish(channel, item.data, item.info, item.tags, delta=item.delta)
+            return AppendReply(epoch="", offsets=[0], repeats=[False])
         repeat = item.id in self.ids
         if not repeat:
             self.ids[item.id] = self.put(channel, item.data, item.info, item.tags)
@@ -228,6 +233,7 @@ class FakeApps:
     def __init__(self) -> None:
         self.methods: dict[str, Method] = {}
         self.members: set[str] = set()
+        self.asked_to_connect: list[ConnectHookRequest] = []
 
     async def call(self, app: str, method: str, request: RpcRequest, deadline: Deadline) -> bytes:
         run = self.methods.get(f"{app}.{method}")
@@ -241,6 +247,7 @@ class FakeApps:
         return SubscribeHookReply(data=b'{"welcome":true}', info=b'{"role":"member"}')
 
     async def may_connect(self, app: str, request: ConnectHookRequest, deadline: Deadline) -> ConnectHookReply:
+        self.asked_to_connect.append(request)
         if request.data != b'"please"':
             raise CausewayError(ErrorName.REJECTED, "say please", code=401)
         return ConnectHookReply(user="guest", data=b'{"hello":1}')
@@ -337,13 +344,15 @@ class Gateway:
         specs: Sequence[NamespaceSpec] = (),
         lifecycle: bool = False,
         pause_ms: int = 0,
+        transports: TransportSettings | None = None,
+        user_limit: int = 0,
         **options: Any,
     ) -> None:
         self.bus, self.apps, self.alone = FakeBus(), FakeApps(), Alone()
         self.timers, self.tasks = WheelTimers(), TaskGroup()
         self.catalogue = catalogue(*specs)
         self.feeds = Feeds(self.bus, self.bus, self.timers, self.tasks)
-        self.registry = self.alone.registry = Registry(self.feeds, self.timers)
+        self.registry = self.alone.registry = Registry(self.feeds, self.timers, user_limit=user_limit)
         self.alone.local = Local(self.registry, lambda: INFO)
         self.cluster = Cluster(self.alone, self.timers, presence_max=100)
         self.revocations = self.alone.revocations = Revocations()
@@ -420,7 +429,7 @@ class Gateway:
             Gate(around, NODE, new_id, self.cluster),
             self.api,
             KeyRing([(API_KEY, ApiCaller("tests")), (LIMITED_KEY, LIMITED)]),
-            TransportSettings(queue_max=queue_max, endpoints=Endpoints(http_stream=True, sse=True)),
+            transports or TransportSettings(queue_max=queue_max, endpoints=Endpoints(http_stream=True, sse=True)),
             version="test",
             broken=self.broken.append,
         )

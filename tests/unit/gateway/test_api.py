@@ -75,7 +75,7 @@ async def test_what_cannot_be_decoded_is_400(body: bytes) -> None:
         ("publish", {"channel": "news:a", "b64data": "eA=="}, 107),
         ("publish", {"channel": "news:a", "b64data": "?"}, 107),
         ("publish", {"channel": "news:a", "b64data": "\u00e4"}, 107),
-        ("publish", {"channel": "news:a", "data": 1, "skip_history": True}, 108),
+        ("publish", {"channel": "news:a", "data": 1, "skip_history": True, "version": 1}, 107),
         ("broadcast", {"data": 1}, 107),
         ("subscribe", {"channel": "open:a"}, 107),
         ("subscribe", {"user": "ann", "channel": "nowhere:a"}, 102),

@@ -56,12 +56,16 @@ class AppendItem(Message, frozen=True):
 
 
 class AppendRequest(Message, frozen=True):
-    """Append to one channel's log: all items or none. `size` publications are kept, each for `ttl_ms`."""
+    """Append to one channel's log: all items or none. `size` publications are kept, each for `ttl_ms`.
+
+    `skip_history`: nothing is written; the items go on the channel's feed without a position, behind what was answered before.
+    """
 
     channel: str
     size: int
     ttl_ms: int
     items: list[AppendItem]
+    skip_history: bool = False
 
 
 class AppendReply(Message, frozen=True):

@@ -65,12 +65,16 @@ class BusStorage:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
-    async def append(self, channel: str, rule: Rule, item: AppendItem, deadline: Deadline) -> AppendReply:
-        """Append one publication; the item's id is the message id, so that the bus may ask again."""
-        spec = rule.spec
-        request = AppendRequest(channel=channel, size=spec.history_size, ttl_ms=spec.history_ttl_ms, items=[item])
+    async def append(
+        self, channel: str, rule: Rule, item: AppendItem, deadline: Deadline, *, skip_history: bool = False
+    ) -> AppendReply:
+        """Append one publication; the item's id is the message id, so that the bus may ask again, but for what has no repeat."""
+        spec, message_id = rule.spec, "" if skip_history else item.id
+        request = AppendRequest(
+            channel=channel, size=spec.history_size, ttl_ms=spec.history_ttl_ms, items=[item], skip_history=skip_history
+        )
         shard = channel_shard(channel)
-        return await ask_owner(self._bus, APPEND, request, deadline, shard=shard, message_id=item.id, caller=CALLER)
+        return await ask_owner(self._bus, APPEND, request, deadline, shard=shard, message_id=message_id, caller=CALLER)
 
     async def history(self, channel: str, *, since: int, limit: int, reverse: bool, deadline: Deadline) -> HistoryReply:
         """A page of a log."""

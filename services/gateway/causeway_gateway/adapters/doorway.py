@@ -19,6 +19,7 @@ from causeway_gateway.adapters.head import Head, raw_refusal
 from causeway_gateway.adapters.limits import Refused
 from causeway_gateway.adapters.settings import TransportSettings
 from causeway_gateway.adapters.websocket import WebSocketEndpoint
+from causeway_gateway.adapters.wire import write_end
 
 HEAD_MAX: Final = 16_384
 WAITING_MAX: Final = 4096
@@ -183,5 +184,5 @@ class Doorway(asyncio.Protocol):
         self._doorways.leave(self)
         self._over = True
         self._transport.write(raw_refusal(refused))
-        self._transport.write_eof()
+        write_end(self._transport)
         asyncio.get_running_loop().call_later(LINGER_SECONDS, self._transport.abort)

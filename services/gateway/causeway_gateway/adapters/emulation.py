@@ -60,7 +60,7 @@ class EmulationEndpoint:
     async def _carry(self, request: web.Request, body: bytes) -> int:
         protobuf = request.content_type == PROTOBUF_TYPE and "Content-Type" in request.headers
         try:
-            node, session, data = decode_emulation(body) if protobuf else _decode_json(body)
+            node, session, data = decode_emulation(body) if protobuf else decode_json(body)
         except (ProtocolError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return 400
         if not node or not session:
@@ -75,6 +75,7 @@ class EmulationEndpoint:
         return 204
 
 
-def _decode_json(body: bytes) -> tuple[str, str, bytes]:
+def decode_json(body: bytes) -> tuple[str, str, bytes]:
+    """Node, session and frame of a JSON request. Raises MsgspecError, UnicodeDecodeError, RecursionError: it is none."""
     request = _decoder.decode(body)
     return request.node, request.session, request.data.encode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from causeway_common.contracts.codes import CLOSE_REASONS, CloseCode
@@ -23,6 +24,12 @@ CONNECTION_CLOSED: Final = 3000
 OPEN: Final = 0
 CLOSING: Final = 1  # told to close, the peer's word is awaited
 ENDED: Final = 2
+
+
+def write_end(transport: asyncio.WriteTransport) -> None:
+    """Say that nothing more will be sent. Whoever is gone already, which asyncio's transport raises, need not hear it."""
+    with suppress(OSError):
+        transport.write_eof()
 
 
 class Nobody:

@@ -27,6 +27,7 @@ from causeway_gateway.domain.asks import (
     RpcAsk,
     SubRefreshAsk,
     SubscribeAsk,
+    Subscribed,
 )
 from causeway_gateway.domain.effects import Close, Effect, Join, Leave, Opened, Refuse, Send
 from causeway_gateway.domain.frames.codecs import Codec
@@ -40,11 +41,14 @@ from causeway_gateway.handlers.commands import Commands
 from causeway_gateway.handlers.feeds import Feeds
 from causeway_gateway.handlers.membership import Membership
 from causeway_gateway.handlers.registry import Registry
+from causeway_gateway.handlers.subscribing import fitting
 from causeway_gateway.ports import Link, Tasks, Timers
 
 log = get_logger("gateway.clients")
 
 APP_CLOSE_MIN: Final = 4000
+HORIZON_MS: Final = 60_000
+"""A cancelled timer is held until its time: one for a token's expiry in a year would outlive its connection by that."""
 COMMANDS_A_TURN: Final = 16
 """Commands of one client in one turn of the loop; a full frame would be tens of milliseconds of it."""
 COMMANDS_WAITING: Final = 2 * COMMANDS_A_FRAME
@@ -285,6 +289,12 @@ class Client:
 
     def _complete(self, ask: Ask, outcome: Outcome) -> None:
         timers = self._around.timers
+        if (
+            isinstance(outcome, Subscribed)
+            and isinstance(ask, SubscribeAsk)
+            and any(s.result.publications for s in outcome.standings)
+        ):
+            outcome = fitting(ask, outcome, self._around.options.recovery_max_bytes - self.backlog)
         self._run(self.session.complete(ask, outcome, timers.now(), timers.wall()))
         self._schedule()
 
@@ -295,7 +305,8 @@ class Client:
         if self._timer is not None:
             self._timer.cancel()
         self._due = due
-        self._timer = self._around.timers.at(due, self._tick)
+        timers = self._around.timers
+        self._timer = timers.at(min(due, timers.now() + HORIZON_MS), self._tick)
 
     def _tick(self) -> None:
         self._due, self._timer = NEVER, None

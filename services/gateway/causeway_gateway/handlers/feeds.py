@@ -239,6 +239,8 @@ class Feeds:
         publication = publication_of(message)
         if channel.feed is None:
             self._deliver(channel, publication)
+        elif not publication.offset:
+            self._run(channel, channel.feed.passing(publication))
         else:
             self._run(channel, channel.feed.publication(message.epoch, publication))
 

@@ -29,8 +29,9 @@ class Publisher:
         delta: bool = False,
         version: int = 0,
         version_epoch: str = "",
+        skip_history: bool = False,
     ) -> StreamPosition | None:
-        """Publish one JSON value (any bytes in a binary namespace); returns its position, None in a channel without history.
+        """Publish one JSON value (any bytes in a binary namespace); returns its position, None where it has none.
 
         Args:
             channel: where to.
@@ -43,6 +44,7 @@ class Publisher:
             delta: it may go to subscribers as a patch.
             version: above 0, it is left out where the channel has seen this version or a later one (and has history).
             version_epoch: versions of another epoch are no later ones.
+            skip_history: it reaches those who watch now and is not in the history; the same as always in a channel without one.
 
         Raises:
             CausewayError: 107, `data` is not one JSON value or too large; 100, 111: not taken, or the outcome is unknown.
@@ -52,5 +54,5 @@ class Publisher:
             await self._unlogged.publish(channel, data, info, tags, delta=delta)
             return None
         item = AppendItem(id=message_id, data=data, info=info, tags=tags, delta=delta, version=version, version_epoch=version_epoch)
-        reply = await self._storage.append(channel, rule, item, deadline)
-        return StreamPosition(offset=reply.offsets[0], epoch=reply.epoch)
+        reply = await self._storage.append(channel, rule, item, deadline, skip_history=skip_history)
+        return None if skip_history else StreamPosition(offset=reply.offsets[0], epoch=reply.epoch)

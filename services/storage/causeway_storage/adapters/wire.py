@@ -7,7 +7,14 @@ from typing import Final
 from causeway_common.bus import Bus, Deadline, publish_durable
 from causeway_common.contracts.codec import encode
 from causeway_common.contracts.errors import CausewayError
-from causeway_common.contracts.messages import CompareHeads, FeedMembership, FeedPublication, JobDelivery, LifecycleEvent
+from causeway_common.contracts.messages import (
+    AppendRequest,
+    CompareHeads,
+    FeedMembership,
+    FeedPublication,
+    JobDelivery,
+    LifecycleEvent,
+)
 from causeway_common.contracts.subjects import EVENT, GATEWAY_ALL, JOB, VERB_COMPARE_HEADS, feed_subject, members_subject
 from causeway_common.runtime import fault_point
 from causeway_common.telemetry import Counters, get_logger
@@ -41,6 +48,15 @@ class BusFeed:
             )
             self._send(subject, encode(message))
         fault_point("storage.feed.after")
+
+    def passed(self, request: AppendRequest, now_ms: int) -> None:
+        """Feed what skips the history: on the same subject, so that it stays behind what was fed before, and without a position."""
+        subject = feed_subject(request.channel, logged=True)
+        for item in request.items:
+            message = FeedPublication(
+                channel=request.channel, data=item.data, time_ms=now_ms, info=item.info, tags=item.tags, delta=item.delta
+            )
+            self._send(subject, encode(message))
 
     def compare_heads(self) -> None:
         """Tell the gateways that feed messages may have been lost."""

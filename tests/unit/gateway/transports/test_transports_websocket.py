@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from causeway_gateway.adapters import rfc6455
+from causeway_gateway.adapters.pings import FEW, NativePings
 from causeway_gateway.adapters.wire import CLOSE_SECONDS
 from support.waiting import until
 from unit.gateway.transports.harness import Visitor, masked, place
@@ -334,3 +335,18 @@ async def test_stopping_cuts_off_who_does_not_answer(monkeypatch: pytest.MonkeyP
         await here.server.stop()
         assert await client.closed() == (3001, "shutdown")
         await until(lambda: here.server.connections == 0)
+
+
+async def test_who_comes_and_goes_between_two_rounds_of_pings_is_not_held_until_the_next() -> None:
+    class Gone:
+        ended, awaiting_pong = True, False
+
+        def ping(self) -> None: ...
+
+        def no_pong(self) -> None: ...
+
+    pings = NativePings(60_000, 1_000)
+    for _ in range(1_000):
+        pings.add(Gone())
+
+    assert len(pings._all) <= FEW
