@@ -425,6 +425,16 @@ def test_a_renewed_subscription_stays_and_a_server_side_one_that_lapsed_closes()
     assert bare(other.tick(26_000))[-1] == Close(3006, "subscription expired")
 
 
+def test_a_token_without_its_channel_renews_no_subscription_that_its_client_does_not() -> None:
+    found = connected(ping_interval=0)
+    (question,) = found.subscribe(SubscribeUser(user="ann", channel="open:a"), 0)
+    stand(question, found, server_side=True, expire_at=WALL + 1_000)
+    (renewal,) = ask(found, id=3, sub_refresh={"token": "of open:a"})
+    assert isinstance(renewal, SubRefreshAsk)
+
+    assert found.complete(renewal, SubRefreshed("open:a", WALL + 120_000), 0, WALL)[-1] == Close(3501, "bad request")
+
+
 def test_what_a_hook_let_in_is_renewed_by_asking_it_again() -> None:
     found = session(ping_interval=0)
     (question,) = found.receive(command(id=1, connect={}), 0)
