@@ -316,3 +316,9 @@ class GatewaySettings(ServiceSettings):
     rpc: RpcSettings = RpcSettings()
     http_api: HttpApiSettings = HttpApiSettings()
     shutdown: ShutdownSettings = ShutdownSettings()
+
+    @model_validator(mode="after")
+    def _ports_differ(self) -> Self:
+        if self.http_api.port and self.http_api.port == self.http_server.port:
+            raise ValueError("http_api.port must differ from http_server.port; 0 serves the server API there")
+        return self

@@ -23,12 +23,14 @@ class Configured:
 
     Attributes:
         port: the gateway's, where the configuration sets one.
+        api_port: of the server API's own; 0: it has none.
         api_key: of the server API, "" where it is not set.
         token_hmac_secret_key: likewise.
         added: per service, the environment variables that give `causeway dev` its own defaults.
     """
 
     port: int | None
+    api_port: int
     api_key: str = field(repr=False)
     token_hmac_secret_key: str = field(repr=False)
     added: Mapping[str, Mapping[str, str]]
@@ -60,6 +62,7 @@ def _configured(settings: Mapping[str, ServiceSettings], data_dir: Path) -> Conf
     added["integrations"]["CAUSEWAY_INTEGRATIONS_WEBHOOK__ALLOW_HOSTS"] = allowed
     return Configured(
         port=set_value(gateway, "http_server.port"),
+        api_port=set_value(gateway, "http_api.port") or 0,
         api_key=set_value(gateway, "http_api.key") or "",
         token_hmac_secret_key=set_value(gateway, "client.token.hmac_secret_key") or "",
         added=added,

@@ -77,6 +77,7 @@ class StackPlan:
     """A stack, ready to start."""
 
     url: str
+    api_url: str
     nats_url: str
     nats: ProcessSpec
     services: tuple[ProcessSpec, ...]
@@ -137,7 +138,12 @@ def plan_stack(
         hidden=NATS_HIDDEN,
     )
     return StackPlan(
-        url=f"http://{options.host}:{options.port}", nats_url=nats_url, nats=nats, services=tuple(services), nats_users=tuple(users)
+        url=f"http://{options.host}:{options.port}",
+        api_url=f"http://{options.host}:{configured.api_port or options.port}",
+        nats_url=nats_url,
+        nats=nats,
+        services=tuple(services),
+        nats_users=tuple(users),
     )
 
 

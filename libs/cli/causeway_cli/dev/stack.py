@@ -77,6 +77,8 @@ def _prepare(asked: DevOptions, data_dir: Path, ports: Ports) -> tuple[StackPlan
     configured = load_configuration(config, os.environ, data_dir)
     options = StackOptions(data_dir, config, HOST, _port(asked, configured), asked.gateways, _scripts())
     ports.public(options.port)
+    if configured.api_port:
+        ports.public(configured.api_port, "http_api.port")
     credentials = settle_credentials(data_dir, api_key=configured.api_key, token_hmac_secret_key=configured.token_hmac_secret_key)
     plan = plan_stack(
         options, configured, credentials, env=os.environ, new_port=ports.find, new_password=lambda: secrets.token_urlsafe(24)
@@ -117,7 +119,7 @@ def _greeting(asked: DevOptions, plan: StackPlan, data_dir: Path) -> str:
     where = "" if asked.data_dir == Path(".causeway") else f" --data-dir {shlex.quote(str(asked.data_dir))}"
     lines = [
         "",
-        f"ready: {plan.url}  (clients: {plan.url.replace('http', 'ws', 1)}/connection/websocket, server API: {plan.url}/api)",
+        f"ready: {plan.url}  (clients: {plan.url.replace('http', 'ws', 1)}/connection/websocket, server API: {plan.api_url}/api)",
         f"data and credentials: {data_dir}",
     ]
     if asked.config is None:

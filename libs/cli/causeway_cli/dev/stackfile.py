@@ -29,7 +29,10 @@ class ProcessEntry:
 
 @dataclass(frozen=True, slots=True)
 class StackState:
-    """The file. `ready`: every process of the stack runs and answers that it is ready; one that is down is not in `processes`."""
+    """The file. `ready`: every process of the stack runs and answers that it is ready; one that is down is not in `processes`.
+
+    `url` is where clients connect; `api_url` where the server API is, if that is elsewhere.
+    """
 
     version: str
     ready: bool
@@ -37,11 +40,15 @@ class StackState:
     nats_url: str
     data_dir: str
     processes: tuple[ProcessEntry, ...]
+    api_url: str = ""
 
 
 def write_stack(data_dir: Path, state: StackState) -> None:
     """Replace the file. Raises OSError."""
-    write_atomic(data_dir / STACK_FILE, json.dumps(asdict(state), indent=2) + "\n", mode=0o644)
+    document = asdict(state)
+    if state.api_url in ("", state.url):
+        del document["api_url"]
+    write_atomic(data_dir / STACK_FILE, json.dumps(document, indent=2) + "\n", mode=0o644)
 
 
 def read_stack(data_dir: Path) -> StackState:
@@ -56,7 +63,8 @@ def read_stack(data_dir: Path) -> StackState:
         processes = tuple(
             ProcessEntry(**{key: entry[key] for key in ProcessEntry.__dataclass_fields__}) for entry in document["processes"]
         )
-        fields = {key: document[key] for key in StackState.__dataclass_fields__ if key != "processes"}
+        fields = {key: document[key] for key in StackState.__dataclass_fields__ if key not in ("processes", "api_url")}
+        api_url = document.get("api_url", "")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StackFileError(f"{path} cannot be read: {type(error).__name__}") from error
-    return StackState(**fields, processes=processes)
+    return StackState(**fields, processes=processes, api_url=api_url)

@@ -164,7 +164,10 @@ class Supervisor:
             if keeper.pid is not None
         )
         ready = self._ready and not self._stop.is_set()
-        state = StackState(self._version, ready, self._plan.url, self._plan.nats_url, str(self._data_dir), processes)
+        plan, own = self._plan, self._plan.api_url
+        state = StackState(
+            self._version, ready, plan.url, plan.nats_url, str(self._data_dir), processes, "" if own == plan.url else own
+        )
         if state == self._written:
             return
         try:
