@@ -23,10 +23,13 @@ from causeway_common.bus import (
     publish_durable,
 )
 from causeway_common.bus.apps import version_order
+from causeway_common.bus.buckets import load
 from causeway_common.contracts import messages as m
 from causeway_common.contracts import subjects, verbs
 from causeway_common.contracts.codec import decode
 from causeway_common.contracts.errors import CausewayError, ErrorName
+from causeway_common.runtime import now_ms
+from causeway_gateway.adapters.gateways import BusRevocations
 from support.nats import NatsServer
 from support.waiting import until
 
@@ -358,6 +361,23 @@ async def test_a_namespace_of_another_app_or_with_other_history_is_refused_at_an
         await announce(server, m.Manifest(app="gateway", version="1.0.0", methods=[]), Deadline.after(3))
     with pytest.raises(CausewayError, match="has history never changes"):
         await announce(server, m.Manifest(app="chat", version="1.1.0", methods=[], namespaces=[logged]), Deadline.after(3))
+
+
+async def test_a_revocation_is_kept_as_long_as_it_holds_and_no_longer(make_bus: Callable[[str], Bus]) -> None:
+    client, server = await pair(make_bus)
+    await ensure_streams(server, Deadline.after(5))
+    heard: list[m.Revocation] = []
+    revocations = BusRevocations(client, heard.append, now_ms)
+    await revocations.start()
+    lasting, ending = m.Revocation(jti="lasting"), m.Revocation(user="ann", expire_at_ms=now_ms() + 1000)
+    for each in (lasting, ending):
+        await revocations.revoke(each, Deadline.after(3))
+    await until(lambda: heard == [lasting, ending])
+
+    async with asyncio.timeout(10):
+        while len(await load(client, subjects.REVOCATIONS_STREAM, subjects.KV_REVOCATIONS, Deadline.after(3))) > 1:
+            await asyncio.sleep(0.1)
+    await revocations.stop()
 
 
 def test_versions_are_ordered_by_value() -> None:

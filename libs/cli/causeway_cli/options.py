@@ -129,8 +129,8 @@ def token_secret_option(command: F) -> F:
     return click.option("--token-secret", default="", envvar="CAUSEWAY_TOKEN_SECRET", show_envvar=True, help=text)(command)
 
 
-def find_url(where: Where) -> str:
-    """The base URL, without a slash at its end.
+def find_url(where: Where, *, api: bool = False) -> str:
+    """The base URL, without a slash at its end; with `api` that of the server API, which may have a port of its own.
 
     Raises:
         click.ClickException: the URL is none of http(s), or no stack runs in the data directory.
@@ -144,9 +144,10 @@ def find_url(where: Where) -> str:
             f"no stack runs in {where.data_dir.absolute()}: start one with `causeway dev`, or name one with --data-dir or --url"
         )
     try:
-        return read_stack(where.data_dir).url
+        stack = read_stack(where.data_dir)
     except StackFileError as error:
         raise click.ClickException(f"{error}; the stack may be starting, try again") from error
+    return (stack.api_url if api else "") or stack.url
 
 
 def _is_http(url: str) -> bool:

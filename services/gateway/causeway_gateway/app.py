@@ -24,7 +24,7 @@ from causeway_gateway.adapters.gateways import SERVICE, BusGateways, BusKeys, Bu
 from causeway_gateway.adapters.http import PublicServer
 from causeway_gateway.adapters.process import ProcessFigures
 from causeway_gateway.adapters.settings import Endpoints, TransportSettings
-from causeway_gateway.config import GatewaySettings
+from causeway_gateway.config import GatewaySettings, HttpServerSettings
 from causeway_gateway.domain.admission import SessionOptions
 from causeway_gateway.domain.namespaces import Catalogue
 from causeway_gateway.domain.revocations import Revocations
@@ -48,6 +48,7 @@ from causeway_gateway.handlers.registry import Registry
 from causeway_gateway.handlers.subscribing import Subscribing
 
 log = get_logger("gateway")
+FORGET_MS: Final = 60_000
 TEST_ECHO: Final = "CAUSEWAY_GATEWAY_TEST_ECHO"
 
 
@@ -113,11 +114,14 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
     revocations = Revocations()
 
     def revoked(revocation: Revocation) -> None:
-        if not revocations.add(revocation):
-            log.error("there are too many revocations, one more is not applied; revoke with an expire_at")
-        registry.revoked(revocation)
+        if identity.revoke(revocation):
+            registry.revoked(revocation)
 
-    kept = BusRevocations(bus, revoked)
+    def forget_revocations() -> None:
+        identity.forget()
+        timers.at(timers.now() + FORGET_MS, forget_revocations)
+
+    kept = BusRevocations(bus, revoked, timers.wall)
     options = session_options(settings)
     source = BusKeySource(bus)
     connection_keys = Keys(source, client.token.jwks_public_endpoint, timers, tasks)
@@ -143,6 +147,7 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
         presence=cluster,
         timers=timers,
     )
+    forget_revocations()
     around = Surroundings(
         options=options,
         catalogue=catalogue,
@@ -176,16 +181,14 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
         new_id=new_id,
     )
     server = PublicServer(
-        _bound(settings.http_server.address, settings.http_server.port, reuse_port=settings.http_server.reuse_port),
+        _bound(settings.http_server, settings.http_server.port, "http_server.port (causeway dev --port)"),
         Gate(around, process.node, _new_uuid, cluster),
         api if len(keys) else None,
         keys,
         transport_settings(settings),
         version=__version__,
         broken=lambda code: metrics.closes.add(1, str(code)),
-        api_bound=_bound(settings.http_server.address, settings.http_api.port, reuse_port=settings.http_server.reuse_port)
-        if settings.http_api.port
-        else None,
+        api_bound=_bound(settings.http_server, settings.http_api.port, "http_api.port") if settings.http_api.port else None,
     )
 
     def apps_changed() -> None:
@@ -305,13 +308,11 @@ def _new_uuid() -> str:
     return str(uuid.UUID(hex=new_id(), version=4))
 
 
-def _bound(address: str, port: int, *, reuse_port: bool) -> socket.socket:
+def _bound(http: HttpServerSettings, port: int, option: str) -> socket.socket:
     try:
-        return bind(address, port, reuse_port=reuse_port)
+        return bind(http.address, port, reuse_port=http.reuse_port)
     except OSError as error:
-        raise StartError(
-            f"cannot listen on {address}:{port} ({error.strerror}); choose another port with http_server.port (causeway dev --port)"
-        ) from error
+        raise StartError(f"cannot listen on {http.address}:{port} ({error.strerror}); choose another port with {option}") from error
 
 
 def _warn(settings: GatewaySettings) -> None:

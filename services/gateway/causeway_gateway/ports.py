@@ -192,6 +192,10 @@ class Link(Protocol):
         """Bytes that wait to be read by the client, here and in the socket's buffer."""
         ...
 
+    def call_drained(self) -> None:
+        """Have the peer told `drained` once, as soon as what is queued now was written and little of it waits in the socket's buffer."""
+        ...
+
 
 class Peer(Protocol):
     """The gateway as a transport sees it: one per connection."""

@@ -40,6 +40,12 @@ def test_the_stack_file_has_exactly_the_promised_keys(tmp_path: Path) -> None:
     assert read_stack(tmp_path) == state()
 
 
+def test_a_server_api_elsewhere_is_in_the_stack_file(tmp_path: Path) -> None:
+    write_stack(tmp_path, state(api_url="http://api"))
+
+    assert read_stack(tmp_path) == state(api_url="http://api")
+
+
 def test_a_newer_stack_file_is_read_and_a_broken_one_refused(tmp_path: Path) -> None:
     document = {**json.loads(json.dumps({"new": 1})), "version": "2", "ready": False, "url": "", "nats_url": "", "data_dir": ""}
     (tmp_path / "stack.json").write_text(json.dumps({**document, "processes": []}))

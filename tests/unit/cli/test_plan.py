@@ -12,14 +12,14 @@ from causeway_common.contracts.rights import Role, rights_of
 OPTIONS = StackOptions(
     data_dir=Path("/data"), config=Path("/data/c.toml"), host="127.0.0.1", port=8000, gateways=2, scripts=Path("/venv/bin")
 )
-CONFIGURED = Configured("sqlite", None, "", "", {"storage": {"CAUSEWAY_STORAGE_PATH": "/data/storage.sqlite3"}})
+CONFIGURED = Configured("sqlite", None, 0, "", "", {"storage": {"CAUSEWAY_STORAGE_PATH": "/data/storage.sqlite3"}})
 
 
-def plan(options: StackOptions = OPTIONS) -> StackPlan:
+def plan(options: StackOptions = OPTIONS, configured: Configured = CONFIGURED) -> StackPlan:
     ports, passwords = itertools.count(20000), itertools.count()
     return plan_stack(
         options,
-        CONFIGURED,
+        configured,
         Credentials("the-key", "the-secret", "the-operator's"),
         env={"PATH": "/bin", "CAUSEWAY_GATEWAY_HTTP_SERVER__PORT": "1"},
         new_port=lambda: next(ports),
@@ -34,6 +34,11 @@ def test_every_service_is_a_process_and_every_gateway_too() -> None:
     assert made.url == "http://127.0.0.1:8000"
     assert made.nats_url == f"nats://127.0.0.1:{made.nats.port}"
     assert {spec.kind for spec in (made.nats, *made.services)} == set(STOP_ORDER)
+
+
+def test_the_server_api_is_where_the_configuration_puts_it() -> None:
+    assert plan().api_url == "http://127.0.0.1:8000"
+    assert plan(configured=replace(CONFIGURED, api_port=9001)).api_url == "http://127.0.0.1:9001"
 
 
 def test_only_gateways_and_nats_serve_others_and_no_internal_port_is_shared() -> None:

@@ -392,7 +392,7 @@ class Gateway:
             presence=self.cluster,
             timers=self.timers,
         )
-        around = Surroundings(
+        around = self.around = Surroundings(
             options=session_options,
             catalogue=self.catalogue,
             feeds=self.feeds,

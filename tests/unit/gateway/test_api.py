@@ -218,6 +218,17 @@ async def test_an_idempotency_key_holds_in_channels_without_history_too() -> Non
     assert [push["push"]["pub"]["data"] for push in pushes] == [1, 2]
 
 
+@pytest.mark.parametrize("refused", [{"b64data": "eA=="}, {"data": "x" * 1_000_000}], ids=["no JSON", "too large"])
+async def test_an_idempotency_key_is_not_spent_on_what_is_refused(refused: dict[str, Any]) -> None:
+    async with watched("open:a") as (_, http, ws):
+        for _ in range(2):
+            answer = (await post(http, "publish", {"channel": "open:a", "idempotency_key": "k", **refused}))[2]
+            assert answer["error"]["code"] == 107
+        await post(http, "publish", {"channel": "open:a", "idempotency_key": "k", "data": "mended"})
+
+        assert (await ws.receive_json())["push"]["pub"]["data"] == "mended"
+
+
 async def test_errors_can_be_http_statuses() -> None:
     async with serving() as (_, http):
         headers = {"X-API-Key": API_KEY, "X-Centrifugo-Error-Mode": "transport"}

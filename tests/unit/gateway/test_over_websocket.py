@@ -14,7 +14,7 @@ import pytest
 from cent import AsyncClient, CentApiResponseError, HistoryRequest, PublishRequest, StreamPosition
 from centrifuge import Client, PublicationContext, SubscriptionEventHandler
 
-from causeway_common.contracts.messages import ClientInfo, FeedPublication, RpcRequest
+from causeway_common.contracts.messages import ClientInfo, FeedPublication, NamespaceSpec, RpcRequest
 from causeway_gateway.adapters.clock import TICK_MS
 from causeway_gateway.handlers.clients import COMMANDS_A_TURN, HORIZON_MS
 from support.waiting import until
@@ -324,6 +324,53 @@ async def test_a_slow_reader_is_closed_with_3008_and_the_others_go_on() -> None:
         gateway.bus.feed(FeedPublication(channel="open:a", data=b'"still here"'))
         assert (await fast.next())["push"]["pub"]["data"] == "still here"
         writer.transport.abort()
+
+
+async def test_a_conflating_reader_that_keeps_up_ends_with_the_newest_of_every_key_of_a_burst() -> None:
+    prices = NamespaceSpec(name="price", allow_subscribe_for_client=True, slow_reader="conflate", conflate_tag="key")
+    async with Gateway(specs=(prices,)) as gateway, wire(gateway) as client:
+        await client.connect()
+        await client.ask({"id": 2, "subscribe": {"channel": "price:a"}})
+        for number in range(300):
+            data = json.dumps({"number": number, "rest": "x" * 1_000}).encode()
+            gateway.bus.feed(FeedPublication(channel="price:a", data=data, tags={"key": str(number % 30)}))
+
+        newest: dict[int, int] = {}
+        while min(newest.values(), default=0) < 270:
+            number = (await client.next())["push"]["pub"]["data"]["number"]
+            newest[number % 30] = number
+        assert len(newest) == 30
+
+
+@pytest.mark.parametrize("position", ["recoverable", "positioned"])
+async def test_a_positioned_reader_is_closed_rather_than_missing_something_without_a_word(position: str) -> None:
+    spec = NamespaceSpec(
+        name="log",
+        history_size=10,
+        history_ttl_ms=60_000,
+        allow_subscribe_for_client=True,
+        allow_history_for_subscriber=True,
+        slow_reader="drop",
+    )
+    async with Gateway(specs=(spec,), queue_max=256 * 1024) as gateway, wire(gateway) as client:
+        await client.connect()
+        await client.ask({"id": 2, "subscribe": {"channel": "log:a", position: True}})
+        for number in range(40):
+            gateway.bus.put("log:a", json.dumps({"number": number, "rest": "x" * 10_000}).encode())
+
+        assert await client.next() == ("closed", 3008)
+
+
+@pytest.mark.parametrize("claims", [{"exp": 1}, {"expire_at": 1}])
+async def test_a_subscription_is_not_renewed_into_the_past(claims: dict[str, Any]) -> None:
+    async with Gateway() as gateway, wire(gateway) as client:
+        await client.connect()
+        lasting = token("ann", channel="news:a", expire_at=int(time.time()) + 60)
+        (reply,) = await client.ask({"id": 2, "subscribe": {"channel": "news:a", "token": lasting}})
+        assert reply["subscribe"]["expires"]
+        await client.send({"id": 3, "sub_refresh": {"channel": "news:a", "token": token("ann", channel="news:a", **claims)}})
+
+        assert await client.next() == ("closed", 3006)
 
 
 async def test_a_client_that_answers_no_ping_is_closed_with_3012() -> None:

@@ -438,6 +438,16 @@ def test_a_sub_refresh_without_its_channel_takes_that_of_its_token() -> None:
     assert reply == Send(p.Reply(id=3, sub_refresh=p.SubRefreshResult(expires=True, ttl=70)))
 
 
+def test_a_token_without_its_channel_renews_no_subscription_that_its_client_does_not() -> None:
+    found = connected(ping_interval=0)
+    (question,) = found.subscribe(SubscribeUser(user="ann", channel="open:a"), 0)
+    stand(question, found, server_side=True, expire_at=WALL + 1_000)
+    (renewal,) = ask(found, id=3, sub_refresh={"token": "of open:a"})
+    assert isinstance(renewal, SubRefreshAsk)
+
+    assert found.complete(renewal, SubRefreshed("open:a", WALL + 120_000), 0, WALL)[-1] == Close(3501, "bad request")
+
+
 def test_what_a_hook_let_in_is_renewed_by_asking_it_again() -> None:
     found = session(ping_interval=0)
     (question,) = found.receive(command(id=1, connect={}), 0)

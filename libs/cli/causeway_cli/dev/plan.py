@@ -81,6 +81,7 @@ class StackPlan:
     """A stack, ready to start. `storage`: `sqlite` or `mongodb`."""
 
     url: str
+    api_url: str
     nats_url: str
     storage: str
     nats: ProcessSpec
@@ -144,6 +145,7 @@ def plan_stack(
     )
     return StackPlan(
         url=f"http://{options.host}:{options.port}",
+        api_url=f"http://{options.host}:{configured.api_port or options.port}",
         nats_url=nats_url,
         storage=options.storage,
         nats=nats,

@@ -78,7 +78,7 @@ STREAMS: Final[tuple[Mapping[str, Any], ...]] = (
     },
     _bucket(subjects.APPS_STREAM, subjects.KV_APPS),
     _bucket(subjects.NODES_STREAM, subjects.KV_NODES, storage="memory", max_age=60 * NANOSECONDS),
-    _bucket(subjects.REVOCATIONS_STREAM, subjects.KV_REVOCATIONS, max_msgs=100_000),
+    _bucket(subjects.REVOCATIONS_STREAM, subjects.KV_REVOCATIONS, max_msgs=100_000, allow_msg_ttl=True),
     _bucket(
         subjects.KEYS_STREAM, subjects.KV_KEYS, storage="memory", max_age=300 * NANOSECONDS, max_bytes=256 << 20, discard="old"
     ),
@@ -165,6 +165,11 @@ async def put(bus: Bus, subject: str, body: bytes, deadline: Deadline, headers: 
         raise unavailable("no stream takes this right now")
     if error_of := json.loads(reply.body).get("error"):
         raise unavailable(f"JetStream refused: {error_of.get('description')}")
+
+
+def ttl_headers(seconds: int) -> dict[str, str]:
+    """The headers of a message that its stream (`allow_msg_ttl`) keeps no longer than this; 0: for as long as others."""
+    return {"Nats-TTL": f"{seconds}s"} if seconds else {}
 
 
 def _template(subject: str) -> str:

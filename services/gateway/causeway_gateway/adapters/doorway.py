@@ -9,7 +9,7 @@ import asyncio
 import re
 from typing import Final, cast
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.http import HttpProcessingError, HttpRequestParser
 
 from causeway_gateway.adapters import metrics
@@ -168,7 +168,7 @@ class Doorway(asyncio.Protocol):
         if not upgraded or len(messages) != 1:
             return False
         request = messages[0][0]
-        if request.url.path not in doorways.endpoint.paths:
+        if request.url.path not in doorways.endpoint.paths or request.version < HttpVersion11:
             return False
         address = doorways.proxies.client(self._address, request.headers.getall("X-Forwarded-For", ()))
         try:

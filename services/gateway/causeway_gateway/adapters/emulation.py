@@ -45,6 +45,7 @@ class EmulationEndpoint:
 
     async def handle(self, request: web.Request) -> web.Response:
         """One frame of commands; answered 204 as soon as it is on its way."""
+        allowed: dict[str, str] = {}
         if request.method not in ("POST", "OPTIONS"):
             return refusal(Refused(405, "method not allowed", {"Allow": "POST, OPTIONS"}))
         try:
@@ -54,7 +55,7 @@ class EmulationEndpoint:
                 return web.Response(status=204, headers=allowed | PREFLIGHT)
             body = await read_body(request, self._settings.message_max, self._settings.header_seconds)
         except Refused as refused:
-            return refusal(refused)
+            return refusal(refused, allowed)
         return web.Response(status=await self._carry(request, body), headers=allowed)
 
     async def _carry(self, request: web.Request, body: bytes) -> int:

@@ -210,6 +210,8 @@ class Life:
         subscription = self.subscriptions.get(channel)
         if subscription is None:
             return [Refuse(command.id, CausewayError(ErrorName.PERMISSION_DENIED))] if command.id else []
+        if command.id and subscription.refresher != "client":
+            return self.violated()  # the channel was the token's own
         ttl = self._sub_expires(subscription, expire_at, now, wall)
         if not command.id:
             return []

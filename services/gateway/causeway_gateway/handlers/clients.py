@@ -38,6 +38,7 @@ from causeway_gateway.domain.wheel import Entry
 from causeway_gateway.handlers import metrics
 from causeway_gateway.handlers.attending import Attending
 from causeway_gateway.handlers.commands import Commands
+from causeway_gateway.handlers.fanout import SLOW_BYTES
 from causeway_gateway.handlers.feeds import Feeds
 from causeway_gateway.handlers.membership import Membership
 from causeway_gateway.handlers.registry import Registry
@@ -167,24 +168,35 @@ class Client:
         self._run(self.session.close(CloseCode.SLOW))
 
     def drained(self) -> None:
-        """The client has read what waited: it gets the newest of what it was too slow for."""
-        if self._latest:
-            latest, self._latest = self._latest, None
-            for frame in latest.values():
-                self.send(frame)
+        """The client has read what waited: it gets the newest of what it was too slow for, as much as does not make it slow again."""
+        latest = self._latest
+        if latest is None:
+            return
+        room = SLOW_BYTES - self._link.backlog
+        for key, frame in list(latest.items()):
+            del latest[key]
+            self.send(frame)
+            room -= len(frame)
+            if room <= 0:
+                break
+        if latest:
+            self._link.call_drained()
+        else:
+            self._latest = None
 
     # --- what the fan-out says
 
     @property
     def backlog(self) -> int:
-        """Bytes that wait for the client."""
-        return self._link.backlog
+        """Bytes that wait for the client; more than enough for slow as long as older ones of `send_latest` wait: they go first."""
+        return self._link.backlog if self._latest is None else SLOW_BYTES + self._link.backlog + 1
 
     def send_latest(self, key: tuple[str, str], frame: bytes) -> None:
         """Queue a frame for when the client reads again, in the place of an older one of this key."""
         latest = self._latest
         if latest is None:
             latest = self._latest = {}
+            self._link.call_drained()
         latest.pop(key, None)
         latest[key] = frame
         if len(latest) > LATEST_MAX:

@@ -163,6 +163,8 @@ class Subscribing:
             return Ends(CloseCode.INVALID_TOKEN)
         if not _fits(verdict, who, ask.channel or verdict.channel):
             return Ends(CloseCode.INVALID_TOKEN)
+        if verdict.expire_at is not None and verdict.expire_at <= self._timers.wall():
+            return Ends(CloseCode.SUBSCRIPTION_EXPIRED)
         return SubRefreshed(verdict.channel, verdict.expire_at)
 
     # --- who decides
@@ -215,7 +217,7 @@ class Subscribing:
             delta=agreed.delta,
             accepts=compile_filter(wish.request.tf) if wish.request.tf is not None and wish.rule.spec.allow_tags_filter else None,
             refresher=wish.refresher,
-            slow=wish.rule.spec.slow_reader,
+            slow="close" if agreed.whole else wish.rule.spec.slow_reader,
             expire_at=wish.expire_at or NEVER,
             holds=held_by(overridden(wish.rule.spec, wish.override)),
         )

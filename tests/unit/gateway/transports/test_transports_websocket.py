@@ -44,6 +44,18 @@ async def test_a_first_message_that_comes_with_the_handshake_is_heard() -> None:
         await until(lambda: visitor.heard == [b"early"])
 
 
+@pytest.mark.parametrize("line", ["POST /connection/websocket HTTP/1.1", "GET /connection/websocket HTTP/1.0"])
+async def test_only_a_get_of_http_1_1_is_upgraded(line: str) -> None:
+    async with place() as here:
+        client = await here.raw()
+        head = "Host: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        head += "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+        client.write(f"{line}\r\n{head}".encode())
+
+        assert " 426 " in (await client.head()).splitlines()[0]
+        assert here.server.connections == 0
+
+
 async def test_a_connection_that_served_http_before_may_still_be_upgraded() -> None:
     """Proxies keep theirs open and use them again."""
     async with place() as here:

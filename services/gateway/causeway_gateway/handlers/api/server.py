@@ -215,8 +215,10 @@ class ServerApi:
         key = request.idempotency_key or ""
         if len(key) > IDEMPOTENCY_KEY_MAX_CHARS:
             raise bad_request(f"idempotency_key has more than {IDEMPOTENCY_KEY_MAX_CHARS} characters")
-        if key and (skip or not rule.spec.has_history) and not await self._keys.claim(channel, key, deadline):
-            return b.PublishResult()  # as the first time
+        if key and (skip or not rule.spec.has_history):
+            self._publisher.check(channel, rule, data, request.tags)  # a key is not spent on what is refused
+            if not await self._keys.claim(channel, key, deadline):
+                return b.PublishResult()  # as the first time
         position = await self._publisher.publish(
             channel,
             rule,
