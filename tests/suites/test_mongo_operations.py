@@ -22,7 +22,7 @@ from causeway_storage.adapters.mongo.inspection import READ_COLLECTIONS
 from causeway_storage.adapters.mongo.probe import PROBE
 from causeway_storage.adapters.mongo.schema import COLLECTIONS
 from causeway_storage.domain.entity import oldest_ms
-from causeway_storage.domain.stored import AnyEntry, Entity, Record
+from causeway_storage.domain.stored import AnyEntry, Entity, Holder, Record
 from causeway_storage.operations import operations
 from causeway_storage.operations.target import MongoTarget
 from causeway_storage.operations.transfer import imported
@@ -80,12 +80,12 @@ async def import_mongo(options: MongoOptions, data: bytes, now_ms: int = NOW) ->
 
 
 def entries_of(data: bytes) -> list[AnyEntry]:
-    """Sorted, and without what each adapter finds entities by in its own way."""
+    """Sorted, without what each adapter finds entities by in its own way, and without holders: an import clears them."""
     entries = [
         msgspec.structs.replace(each, oldest_ms=oldest_ms(each.document)) if isinstance(each, Entity) else each
         for each in read_export(data)[1]
     ]
-    logs = [each for each in entries if not isinstance(each, Entity)]
+    logs = [each for each in entries if not isinstance(each, Entity | Holder)]
     return [*logs, *sorted((each for each in entries if isinstance(each, Entity)), key=lambda each: (each.app, each.kind, each.id))]
 
 
@@ -137,6 +137,8 @@ PLANTED: dict[str, list[Plant]] = {
         lambda db: db.entities.update_one({}, {"$set": {"outbox": [{"id": "x"}]}}),
     ],
     "outbox.misplaced": [lambda db: db.entities.update_one({}, {"$unset": {"oldest": ""}})],
+    "attendance.document": [lambda db: db.attendances.update_one({"_id": "user ann"}, {"$set": {"body": Binary(b"\xc1")}})],
+    "attendance.misplaced": [lambda db: db.attendances.update_one({"_id": "user ann"}, {"$set": {"held": []}})],
     "record.payload": [lambda db: db.records.update_one({"_id": "o:1"}, {"$set": {"payload": Binary(b"\xc1")}})],
     "record.row": [lambda db: db.records.update_one({"_id": "o:1"}, {"$set": {"note": 1}})],
     "record.never_due": [lambda db: db.records.update_one({"_id": "o:1"}, {"$unset": {"due": ""}})],
@@ -178,6 +180,18 @@ async def test_storage_goes_on_with_an_import_under_other_epochs(options: MongoO
         assert versioned.skipped == (True,)
         assert [each.id for each in (await store.records.due(NOW + 10, 10)).records] == ["o:1", "o:3"]
     assert await found_in(back) == set()
+
+
+async def test_gateways_begin_anew_on_a_restored_or_imported_database(options: MongoOptions, server: str, tmp_path: Path) -> None:
+    """What they told after the backup is not in it, and they would not tell it again."""
+    back = await migrated(options_of(server, tmp_path / "back"))
+    await import_mongo(back, await exported(options))
+    assert (await asyncio.to_thread(CliRunner().invoke, operations, ["restored", "--uri", options.uri])).exit_code == 0
+
+    for directory in (tmp_path, tmp_path / "back"):
+        async with open_mongo(directory, name=server) as store:
+            assert not await store.attendances.attend("n.1", 5, [], NOW)
+            assert await store.attendances.clear("n.1", NOW, 10) == 2, "what it held is released, with its events"
 
 
 async def test_an_import_broken_off_keeps_processes_away_and_is_begun_again(

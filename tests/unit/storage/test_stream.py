@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from causeway_storage.domain.stored import AnyEntry, Entity, Log, Publication, Record, SeenId
+from causeway_storage.domain.stored import AnyEntry, Attendance, Entity, Holder, Log, Publication, Record, SeenId
 from causeway_storage.domain.stream import FRAME_MAX_BYTES, ExportReader, ExportWriter, Header, StreamError
 
 HEADER = Header(adapter="sqlite", generation=3, at_ms=7, by="0.1.0")
@@ -50,7 +50,11 @@ def of_a_log(draw: st.DrawFn) -> list[AnyEntry]:
     return [log, *draw(st.lists(held, max_size=4))]
 
 
-ENTRIES = st.tuples(st.lists(of_a_log(), max_size=3), st.lists(ENTITIES | RECORDS, max_size=3)).map(
+ATTENDANCES = st.builds(
+    Attendance, key=NAMES, document=st.dictionaries(NAMES, NAMES, max_size=2), holders=st.lists(NAMES, max_size=2)
+)
+HOLDERS = st.builds(Holder, name=NAMES, cleared_ms=st.none() | COUNTS)
+ENTRIES = st.tuples(st.lists(of_a_log(), max_size=3), st.lists(ENTITIES | RECORDS | ATTENDANCES | HOLDERS, max_size=3)).map(
     lambda drawn: [*(entry for log in drawn[0] for entry in log), *drawn[1]]
 )
 

@@ -1,5 +1,6 @@
 """The database of many machines: a replica set or a sharded cluster, whose only atomic act is an update of one document."""
 
+from causeway_storage.adapters.mongo.attendances import MongoAttendances
 from causeway_storage.adapters.mongo.database import MongoDatabase, MongoOptions
 from causeway_storage.adapters.mongo.entities import MongoEntities
 from causeway_storage.adapters.mongo.inspection import inspected
@@ -9,6 +10,7 @@ from causeway_storage.adapters.mongo.restoration import restoring
 from causeway_storage.adapters.mongo.schema import migrate, open_database, plan, raise_generation
 
 __all__ = [
+    "MongoAttendances",
     "MongoDatabase",
     "MongoEntities",
     "MongoLogs",

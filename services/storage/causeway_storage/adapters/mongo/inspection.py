@@ -16,6 +16,7 @@ from pymongo.errors import PyMongoError
 
 from causeway_common.contracts.errors import CausewayError
 from causeway_common.runtime import StartError
+from causeway_storage.adapters.mongo.attendances import ATTENDANCES, HOLDERS
 from causeway_storage.adapters.mongo.cache import HEADS
 from causeway_storage.adapters.mongo.database import Fields, MongoDatabase, MongoOptions
 from causeway_storage.adapters.mongo.entities import ENTITIES, as_known, name_of
@@ -26,10 +27,10 @@ from causeway_storage.adapters.mongo.segments import SEGMENTS, log_key
 from causeway_storage.domain.entity import EntityKey
 from causeway_storage.domain.log import LogHead
 from causeway_storage.domain.packing import unpack
-from causeway_storage.domain.stored import AnyEntry, Entity, Facts, Log, Publication, Record, SeenId, Unreadable
+from causeway_storage.domain.stored import AnyEntry, Attendance, Entity, Facts, Holder, Log, Publication, Record, SeenId, Unreadable
 
 PAGE: Final = 500
-READ_COLLECTIONS: Final = frozenset({META, HEADS, SEGMENTS, ENTITIES, RECORDS})
+READ_COLLECTIONS: Final = frozenset({META, HEADS, SEGMENTS, ENTITIES, RECORDS, ATTENDANCES, HOLDERS})
 """All the collections there are; a test compares them with the schema, so that a new one is not forgotten here."""
 Found = AnyEntry | Unreadable
 _READ_FAULTS: Final = (KeyError, TypeError, ValueError, msgspec.ValidationError)
@@ -68,7 +69,7 @@ class MongoInspection:
 
     async def facts(self) -> Facts:
         """As the port says; of publications it has the segments' number."""
-        names = {"log": HEADS, "publication": SEGMENTS, "entity": ENTITIES, "record": RECORDS}
+        names = {"log": HEADS, "publication": SEGMENTS, "entity": ENTITIES, "record": RECORDS, "attendance": ATTENDANCES}
         counts = {tag: await self._collection(name).estimated_document_count() for tag, name in names.items()}
         return Facts("mongodb", self._generation, counts, one_moment=False)
 
@@ -96,6 +97,10 @@ class MongoInspection:
             yield _entity(fields)
         async for fields in self._collection(RECORDS).find({}, batch_size=PAGE).sort([("_id", 1)]):
             yield _record(fields)
+        async for fields in self._collection(ATTENDANCES).find({}, batch_size=PAGE).sort([("_id", 1)]):
+            yield _attendance(fields)
+        async for fields in self._collection(HOLDERS).find({}, batch_size=PAGE).sort([("_id", 1)]):
+            yield Holder(name=fields["_id"], leave_at_ms=fields.get("leave"), cleared_ms=fields.get("cleared"))
 
     async def _log(self, fields: Fields) -> list[Found]:
         channel, where = fields["_id"], f"log {fields['_id']}"
@@ -208,3 +213,16 @@ def _record(fields: Fields) -> Found:
         return msgspec.convert({name: renamed.get(name) for name in Record.__struct_fields__}, Record)
     except _READ_FAULTS as error:
         return Unreadable("record.row", f"record {fields['_id']}", f"it cannot be read: {error}")
+
+
+def _attendance(fields: Fields) -> Found:
+    where = f"attendance {fields['_id']}"
+    try:
+        document = unpack(fields["body"])
+    except Exception as error:  # noqa: BLE001 - as above
+        return Unreadable("attendance.document", where, f"its document cannot be read: {error!r:.200}")
+    beside = {"oldest_ms": fields.get("oldest"), "idle_ms": fields.get("idle"), "holders": fields.get("held")}
+    try:
+        return msgspec.convert({"key": fields["_id"], "document": document, **beside}, Attendance)
+    except _READ_FAULTS as error:
+        return Unreadable("attendance.row", where, f"it cannot be read: {error}")

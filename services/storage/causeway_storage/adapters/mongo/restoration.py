@@ -12,6 +12,7 @@ from typing import Any, Final, assert_never, cast
 from pymongo.errors import PyMongoError
 
 from causeway_common.runtime import StartError, now_ms
+from causeway_storage.adapters.mongo.attendances import ATTENDANCES, HOLDERS, clear_all_holders, stored_attendance
 from causeway_storage.adapters.mongo.cache import HEADS
 from causeway_storage.adapters.mongo.database import Fields, MongoDatabase, MongoOptions
 from causeway_storage.adapters.mongo.entities import ENTITIES, stored_entity
@@ -21,9 +22,9 @@ from causeway_storage.adapters.mongo.schema import IMPORTING, META, migrate
 from causeway_storage.adapters.mongo.segments import SEGMENTS, Segment
 from causeway_storage.domain.log import LogHead, SeenVersion
 from causeway_storage.domain.record import RecordLife, State
-from causeway_storage.domain.stored import AnyEntry, Entity, Log, Publication, Record, SeenId
+from causeway_storage.domain.stored import AnyEntry, Attendance, Entity, Holder, Log, Publication, Record, SeenId
 
-FILLED: Final = (HEADS, SEGMENTS, ENTITIES, RECORDS)
+FILLED: Final = (HEADS, SEGMENTS, ENTITIES, RECORDS, ATTENDANCES, HOLDERS)
 
 
 @asynccontextmanager
@@ -79,6 +80,7 @@ class MongoRestoration:
         """As the port says."""
         self._end_log()
         await self._write()
+        await clear_all_holders(self._database)
         await self._collection(META).update_one({"_id": "generation"}, {"$set": {"value": generation}})
         await self._collection(META).delete_one({"_id": IMPORTING})
 
@@ -107,6 +109,11 @@ class MongoRestoration:
             case Record():
                 self._end_log()
                 self._documents[RECORDS].append(_record(entry))
+            case Attendance():
+                self._documents[ATTENDANCES].append(stored_attendance(entry.key, entry.document))
+            case Holder():
+                times = {"leave": entry.leave_at_ms, "cleared": entry.cleared_ms}
+                self._documents[HOLDERS].append({"_id": entry.name} | {name: at for name, at in times.items() if at is not None})
             case other:
                 assert_never(other)
 

@@ -16,6 +16,7 @@ from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 
 from causeway_common.runtime import StartError
 from causeway_common.telemetry import get_logger
+from causeway_storage.adapters.mongo.attendances import clear_all_holders
 from causeway_storage.adapters.mongo.database import Fields, MongoDatabase
 from causeway_storage.adapters.mongo.probe import require_atomic_updates
 from causeway_storage.adapters.mongo.segments import log_key
@@ -101,6 +102,13 @@ COLLECTIONS: Final = (
         _BY_ID,
         {"app": _TEXT, "state": _TEXT, "attempts": _NUMBER},
     ),
+    Declared(
+        "attendances",
+        (Index((("held", 1),)), Index((("oldest", 1),), sparse=True), Index((("idle", 1),), sparse=True)),
+        _BY_ID,
+        {"v": _NUMBER, "held": ("array",)},
+    ),
+    Declared("holders", (Index((("cleared", 1),), sparse=True),), _BY_ID, {}),
 )
 
 
@@ -175,6 +183,7 @@ async def raise_generation(database: MongoDatabase, now_ms: int) -> int:
     try:
         await database.database.get_collection(META).update_one({"_id": "generation"}, {"$max": {"value": generation}})
         await _cut_to_heads(database)
+        await clear_all_holders(database)
     except PyMongoError as error:
         raise StartError(f"the generation could not be raised for sure, do it again: {error}") from error
     return generation
