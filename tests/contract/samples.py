@@ -45,6 +45,24 @@ SAMPLES: dict[str, m.Message] = {
     "claim_reply": m.ClaimReply(outcome="leased"),
     "settle_request": m.SettleRequest(id="1", attempt=2, outcome="retry", delay_ms=5000, note="503"),
     "settle_reply": m.SettleReply(settled=True),
+    "attend_request": m.AttendRequest(
+        node="n1",
+        life=2,
+        first=7,
+        changes=[
+            m.Attend(scope="user", held=True, user="u1"),
+            m.Attend(scope="subscription", held=False, channel="chat:1", client="c1"),
+            m.Attend(scope="member", held=True, channel="chat:1", client="c1", info=INFO),
+        ],
+    ),
+    "attend_leaving": m.AttendRequest(node="n1", life=1, first=1, leave_ms=3000),
+    "attend": m.Attend(scope="channel", held=True, channel="chat:1"),
+    "attend_reply": m.AttendReply(),
+    "attend_cleared": m.AttendReply(cleared=True),
+    "lifecycle_event": m.LifecycleEvent(
+        id="e1", type="subscribed", time_ms=1_700_000_000_000, user="u1", channel="chat:1", namespace="chat"
+    ),
+    "lifecycle_anonymous": m.LifecycleEvent(id="e2", type="connected", time_ms=5, client="c1"),
     "rpc_request": m.RpcRequest(user="u1", client="c1", data=b"{}", info=b"1"),
     "rpc_reply": m.RpcReply(data=b"{}"),
     "subscribe_hook_request": m.SubscribeHookRequest(user="u1", client="c1", channel="chat:1"),
@@ -56,6 +74,9 @@ SAMPLES: dict[str, m.Message] = {
     ),
     "compare_heads": m.CompareHeads(),
     "append_versioned": m.AppendItem(id="k:2", data=b"1", delta=True, version=7, version_epoch="e"),
+    "append_past_the_log": m.AppendRequest(
+        channel="news:a", size=1, ttl_ms=1, items=[m.AppendItem(id="k:3", data=b"1")], skip_history=True
+    ),
     "append_skipped": m.AppendReply(epoch="e", offsets=[3], repeats=[False], skipped=[True]),
     "feed_delta": m.FeedPublication(channel="chat:1", data=b"[]", delta=True),
     "feed_membership": m.FeedMembership(channel="chat:1", joined=True, info=INFO, id="n.c"),

@@ -245,7 +245,7 @@ async def test_the_server_api_answers_each_fault_with_its_own_status_or_error(st
         ({"channel": "", "data": 1}, 107),
         ({"channel": "open:" + "x" * 300, "data": 1}, 107),
         ({"channel": "open:5", "data": 1, "idempotency_key": "k" * 500}, 107),
-        ({"channel": "open:5", "data": 1, "skip_history": True}, 108),
+        ({"channel": "open:5", "data": 1, "skip_history": True, "version": 1}, 107),
     ):
         status, answer = await api(stack, "publish", body)
         assert (status, answer["error"]["code"]) == (200, code), answer

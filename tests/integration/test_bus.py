@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -16,14 +17,19 @@ from causeway_common.bus import (
     Deadline,
     DeliveryInfo,
     DurableConsumer,
+    StreamTail,
     announce,
     ensure_streams,
     publish_durable,
 )
 from causeway_common.bus.apps import version_order
+from causeway_common.bus.buckets import load
 from causeway_common.contracts import messages as m
 from causeway_common.contracts import subjects, verbs
+from causeway_common.contracts.codec import decode
 from causeway_common.contracts.errors import CausewayError, ErrorName
+from causeway_common.runtime import now_ms
+from causeway_gateway.adapters.gateways import BusRevocations
 from support.nats import NatsServer
 from support.waiting import until
 
@@ -357,7 +363,78 @@ async def test_a_namespace_of_another_app_or_with_other_history_is_refused_at_an
         await announce(server, m.Manifest(app="chat", version="1.1.0", methods=[], namespaces=[logged]), Deadline.after(3))
 
 
+async def test_a_revocation_is_kept_as_long_as_it_holds_and_no_longer(make_bus: Callable[[str], Bus]) -> None:
+    client, server = await pair(make_bus)
+    await ensure_streams(server, Deadline.after(5))
+    heard: list[m.Revocation] = []
+    revocations = BusRevocations(client, heard.append, now_ms)
+    await revocations.start()
+    lasting, ending = m.Revocation(jti="lasting"), m.Revocation(user="ann", expire_at_ms=now_ms() + 1000)
+    for each in (lasting, ending):
+        await revocations.revoke(each, Deadline.after(3))
+    await until(lambda: heard == [lasting, ending])
+
+    async with asyncio.timeout(10):
+        while len(await load(client, subjects.REVOCATIONS_STREAM, subjects.KV_REVOCATIONS, Deadline.after(3))) > 1:
+            await asyncio.sleep(0.1)
+    await revocations.stop()
+
+
 def test_versions_are_ordered_by_value() -> None:
     versions = ["1.0.0", "1.9.0", "1.10.0", "1.10.0-rc1", "2.0.0", "0.1.0"]
 
     assert sorted(versions, key=version_order) == ["0.1.0", "1.0.0", "1.9.0", "1.10.0-rc1", "1.10.0", "2.0.0"]
+
+
+# --- a stream that is only looked at
+
+
+async def tailed(tail: StreamTail, since: int | datetime, found: list[tuple[int, str]]) -> None:
+    async for message in tail.messages(since):
+        found += [(message.sequence, decode(message.body, m.LifecycleEvent).id)]
+
+
+async def event(bus: Bus, id: str, type: str = "connected") -> None:
+    message = m.LifecycleEvent(id=id, type=type, time_ms=1, user="ann")
+    await publish_durable(bus, subjects.EVENT.at(source="gateway", type=type), message, Deadline.after(5), message_id=id)
+
+
+async def test_a_stream_is_followed_from_a_place_or_a_time_in_order_and_through_an_outage(
+    make_bus: Callable[[str], Bus], nats: NatsServer
+) -> None:
+    reader, writer = await pair(make_bus)
+    await ensure_streams(writer, Deadline.after(5))
+    await event(writer, "a")
+    await event(writer, "b", "subscribed")
+    every = StreamTail(reader, subjects.EVENTS_STREAM, subjects.EVENT.wildcard())
+    some = StreamTail(reader, subjects.EVENTS_STREAM, subjects.EVENT.wildcard(type="connected"))
+    assert await every.end() == 3
+    found: list[list[tuple[int, str]]] = [[], [], []]
+    following = [
+        asyncio.ensure_future(tailed(every, 1, found[0])),
+        asyncio.ensure_future(tailed(some, datetime.fromtimestamp(0, UTC), found[1])),
+        asyncio.ensure_future(tailed(every, 3, found[2])),
+    ]
+    await until(lambda: len(found[0]) == 2 and len(found[1]) == 1)
+    nats.kill()
+    await nats.start()
+    await until(lambda: writer.connected and reader.connected)
+    for attempt in range(20):
+        try:
+            await event(writer, "c")
+            break
+        except CausewayError:
+            assert attempt < 19
+            await asyncio.sleep(0.1)
+    await until(lambda: all(each and each[-1] == (3, "c") for each in found))
+    for task in following:
+        task.cancel()
+    await asyncio.gather(*following, return_exceptions=True)
+
+    assert found == [[(1, "a"), (2, "b"), (3, "c")], [(1, "a"), (3, "c")], [(3, "c")]]
+
+
+async def test_a_stream_that_is_not_there_is_unavailable(make_bus: Callable[[str], Bus]) -> None:
+    reader, _ = await pair(make_bus)
+    with pytest.raises(CausewayError, match="no stream"):
+        await StreamTail(reader, subjects.EVENTS_STREAM, subjects.EVENT.wildcard()).end()

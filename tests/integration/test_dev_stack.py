@@ -1,60 +1,19 @@
 """`causeway dev` with the real services, and the commands beside it."""
 
-import asyncio
 import json
 import os
 import signal
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
+from support.command import command
 from support.stack import Stack, alive, running_stack
 from support.waiting import until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(120)]
-
-
-class Command:
-    """A `causeway` command as a process, its output gathered as it comes."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.process, self.out, self.err = process, "", ""
-        self._reading = asyncio.gather(self._read("out", process.stdout), self._read("err", process.stderr))
-
-    async def _read(self, name: str, stream: asyncio.StreamReader | None) -> None:
-        assert stream
-        async for line in stream:
-            setattr(self, name, getattr(self, name) + line.decode())
-
-    async def ended(self) -> int:
-        await self._reading
-        return await self.process.wait()
-
-
-@asynccontextmanager
-async def command(stack: Stack, *arguments: str) -> AsyncIterator[Command]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "causeway_cli",
-        *arguments,
-        "--data-dir",
-        str(stack.data_dir),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    started = Command(process)
-    try:
-        yield started
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await started.ended()
 
 
 async def result_of(stack: Stack, *arguments: str) -> Any:

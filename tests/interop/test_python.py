@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,16 @@ import pytest
 import pytest_asyncio
 from centrifuge import (
     Client,
+    ClientEventHandler,
     PublicationContext,
     SubscribedContext,
     SubscriptionEventHandler,
     UnsubscribedContext,
 )
+from centrifuge.contexts import ConnectedContext, ConnectingContext, LeaveContext
 
 from interop.world import CONFIG, subscription_token, url
+from support.people import connections
 from support.stack import Stack, running_stack
 from support.waiting import until
 
@@ -173,6 +177,33 @@ async def test_every_method_of_cent(stack: Stack) -> None:
     await until(lambda: client.state.name == "DISCONNECTED")
 
 
+async def test_what_skips_the_history_reaches_who_watches_in_order_and_is_not_kept(stack: Stack) -> None:
+    channel, notes = "news:aside", Notes()
+    client = sdk(stack, "ann")
+    await client.connect()
+    subscription = client.new_subscription(channel, notes)
+    await subscription.subscribe()
+    await subscription.ready(10)
+    async with stack.api() as api:
+        for number in range(20):
+            aside = await api.publish(cent.PublishRequest(channel=channel, data=f"aside {number}", skip_history=True))
+            kept = await api.publish(cent.PublishRequest(channel=channel, data=number))
+            assert (aside.offset, aside.epoch, kept.offset) == (0, "", number + 1)
+        for _ in range(2):
+            await api.publish(cent.PublishRequest(channel=channel, data="once", skip_history=True, idempotency_key="aside"))
+        await until(lambda: len(notes.publications) >= 41)
+        page = await api.history(cent.HistoryRequest(channel=channel, limit=-1))
+    assert notes.publications == [data for number in range(20) for data in (f"aside {number}", number)] + ["once"]
+    assert [each.data for each in page.publications] == list(range(20))
+    await client.disconnect()
+    await client.connect()
+    await until(lambda: len(notes.subscribed) == 2)
+
+    assert notes.subscribed[-1].recovered is True
+    assert len(notes.publications) == 41, "nothing was missed, nothing comes twice"
+    await client.disconnect()
+
+
 async def test_a_batch_with_a_failing_command_answers_the_others(stack: Stack) -> None:
     commands = [{"publish": {"channel": "nowhere:x", "data": 1}}, {"presence_stats": {"channel": "plain:x"}}, {"what": {}}]
     headers = {"X-API-Key": stack.credentials["api_key"]}
@@ -230,3 +261,55 @@ async def test_a_client_that_only_listens_gets_bare_pushes(stack: Stack, transpo
         else:
             async with http.post(url(stack, transport), data=request) as response:
                 await follow(lines_of(response.content))
+
+
+class Neighbour(ClientEventHandler, SubscriptionEventHandler):
+    """What a client in a room was told: its own connection's end, and the leaves of others by client id."""
+
+    def __init__(self) -> None:
+        self.lost = False
+        self.own: list[str] = []
+        self.leaves: Counter[str] = Counter()
+
+    async def on_connected(self, ctx: ConnectedContext) -> None:
+        self.own.append(ctx.client)
+
+    async def on_connecting(self, ctx: ConnectingContext) -> None:
+        self.lost |= ctx.code != 0
+
+    async def on_leave(self, ctx: LeaveContext) -> None:
+        self.leaves[ctx.info.client] += 1
+
+
+async def test_the_leaves_of_a_killed_gateways_clients_are_told_once(stack: Stack) -> None:
+    """The last test here: it kills one of the gateways that the others use."""
+    neighbours: list[tuple[Client, Neighbour]] = []
+
+    async def arrive() -> None:
+        neighbour = Neighbour()
+        client = sdk(stack, f"n{len(neighbours)}", events=neighbour)
+        await client.connect()
+        subscription = client.new_subscription("room:killed", neighbour)
+        await subscription.subscribe()
+        await subscription.ready(10)
+        neighbours.append((client, neighbour))
+
+    async with aiohttp.ClientSession() as session:
+        before = now = await connections(stack, session)
+        while any(now[name] < count + 2 for name, count in before.items()):
+            await arrive()
+            now = await connections(stack, session)
+    victims = stack.kill("gateway-1")
+    await until(lambda: stack.pid("gateway-1") not in (0, victims), 20)
+    lost = [neighbour for _, neighbour in neighbours if neighbour.lost]
+    stayed = [neighbour for _, neighbour in neighbours if not neighbour.lost]
+    assert lost
+    assert stayed
+    gone = {neighbour.own[0] for neighbour in lost}
+    await until(lambda: all(len(neighbour.leaves) >= len(lost) for neighbour in stayed), 20)
+    for client, _ in neighbours:
+        await client.disconnect()
+
+    for neighbour in stayed:
+        assert all(count == 1 for count in neighbour.leaves.values())
+        assert gone <= neighbour.leaves.keys()

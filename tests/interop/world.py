@@ -20,6 +20,10 @@ history_ttl = "1h"
 allow_history_for_subscriber = true
 """
 CONFIG = f"""
+[nats]
+heartbeat = "500ms"
+silence = "3s"
+
 [client]
 ping_interval = "1s"
 pong_timeout = "500ms"

@@ -341,21 +341,32 @@ async def test_the_lock_is_given_back_and_missing_directories_are_made(tmp_path:
         await database.stop()
 
 
-async def test_a_file_of_an_older_schema_is_brought_up_to_date(tmp_path: Path) -> None:
+ATTENDANCES = "DROP TABLE attendances; DROP TABLE holds; DROP TABLE holders; "
+
+
+@pytest.mark.parametrize(
+    "back",
+    [
+        ATTENDANCES + "DROP TABLE versions; UPDATE meta SET value = 1 WHERE key = 'schema'",
+        ATTENDANCES + "UPDATE meta SET value = 2 WHERE key = 'schema'",
+    ],
+)
+async def test_a_file_of_an_older_schema_is_brought_up_to_date(tmp_path: Path, back: str) -> None:
     path = tmp_path / "s.sqlite3"
     database = opened(path)
     await database.start()
     await database.stop()
     with closing(sqlite3.connect(path)) as connection:
-        connection.executescript("DROP TABLE versions; UPDATE meta SET value = 1 WHERE key = 'schema'")
+        connection.executescript(back)
     for _ in range(2):
         database = opened(path)
         await database.start()
         await database.stop()
 
     with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone() == (2,)
+        assert connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone() == (3,)
         assert connection.execute("SELECT * FROM versions").fetchall() == []
+        assert connection.execute("SELECT * FROM attendances, holds, holders").fetchall() == []
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,15 @@ def document(change: Callable[[dict[str, Any]], object]) -> Callable[[sqlite3.Co
     return plant
 
 
+def attendance(change: Callable[[dict[str, Any]], object]) -> Callable[[sqlite3.Connection], None]:
+    def plant(connection: sqlite3.Connection) -> None:
+        found = msgpack.unpackb(connection.execute("SELECT document FROM attendances WHERE key = 'user ann'").fetchone()[0])
+        change(found)
+        connection.execute("UPDATE attendances SET document = ? WHERE key = 'user ann'", (msgpack.packb(found),))
+
+    return plant
+
+
 def damaged_index(connection: sqlite3.Connection) -> None:
     """An index that does not know of a row: what a broken disk leaves."""
     connection.execute("PRAGMA writable_schema = ON")
@@ -158,13 +167,21 @@ PLANTED: dict[str, list[Callable[[sqlite3.Connection], None]]] = {
     ],
     "entity.version": [sql("UPDATE entities SET version = 2"), sql("UPDATE entities SET version = 4")],
     "entity.double": [unconstrained("entities", "INSERT INTO entities SELECT * FROM entities")],
-    "outbox.misplaced": [sql("UPDATE entities SET oldest_ms = NULL"), sql("UPDATE entities SET oldest_ms = 1")],
+    "outbox.misplaced": [
+        sql("UPDATE attendances SET oldest_ms = NULL WHERE key = 'user bob'"),
+        sql("UPDATE attendances SET idle_ms = 5 WHERE key = 'user ann'"),
+        sql("UPDATE entities SET oldest_ms = NULL"),
+        sql("UPDATE entities SET oldest_ms = oldest_ms + 1"),
+    ],
     "outbox.stuck": [lambda connection: None],
     "outbox.malformed_id": [
         document(lambda found: found["outbox"][1].update(id="commit-1")),
         document(lambda found: found["outbox"][1].pop("id")),
     ],
-    "outbox.double_id": [document(lambda found: found["outbox"][1].update(id=found["outbox"][0]["id"]))],
+    "outbox.double_id": [
+        attendance(lambda found: found["outbox"].append(found["outbox"][0])),
+        document(lambda found: found["outbox"][1].update(id=found["outbox"][0]["id"])),
+    ],
     "outbox.bound": [
         document(lambda found: found["outbox"][1].update(bytes=1 << 20)),
         document(lambda found: found["outbox"][1].update(items=[ITEM] * 257)),
@@ -202,6 +219,22 @@ PLANTED: dict[str, list[Callable[[sqlite3.Connection], None]]] = {
     ],
     "record.early_end": [sql("UPDATE records SET ended_ms = 1 WHERE id = 'o:1'")],
     "record.double": [unconstrained("records", "INSERT INTO records SELECT * FROM records WHERE id = 'o:2'")],
+    "attendance.row": [unconstrained("attendances", "UPDATE attendances SET idle_ms = 'x' WHERE key = 'member c'")],
+    "attendance.document": [
+        sql("UPDATE attendances SET document = x'c1' WHERE key = 'user bob'"),
+        attendance(lambda found: found.pop("told")),
+        attendance(lambda found: found["key"].update(scope="moon")),
+        attendance(lambda found: found["holders"].update({"n.1": [1, 1, 1]})),
+        attendance(lambda found: found["outbox"][0].pop("at")),
+    ],
+    "attendance.misplaced": [
+        sql("DELETE FROM holds WHERE key = 'user ann'"),
+        sql("INSERT INTO holds VALUES ('m.1', 'user ann')"),
+    ],
+    "attendance.untold": [attendance(lambda found: found.update(told=False))],
+    "attendance.double": [unconstrained("attendances", "INSERT INTO attendances SELECT * FROM attendances WHERE key = 'user bob'")],
+    "attendance.stray": [sql("INSERT INTO holds VALUES ('n.1', 'user eve')")],
+    "holder.row": [sql("UPDATE holders SET cleared_ms = 'x' WHERE holder = 'n.1'")],
     "database.damaged": [damaged_index, sql("UPDATE records SET note = CAST(x'ff' AS TEXT) WHERE id = 'o:2'")],
     "database.generation": [
         sql("DELETE FROM meta WHERE key = 'generation'"),
@@ -231,9 +264,9 @@ def test_every_kind_of_violation_is_planted() -> None:
     words = {
         word
         for source in sources
-        for word in re.findall(r'"((?:log|id|entity|outbox|commit|record|database)\.\w+)"', source.read_text())
+        for word in re.findall(r'"((?:log|id|entity|outbox|commit|record|attendance|database)\.\w+)"', source.read_text())
     }
-    rows = {f"{kind}.row" for kind in ("log", "publication", "id", "entity", "record")}
+    rows = {f"{kind}.row" for kind in ("log", "publication", "id", "entity", "record", "attendance", "holder")}
 
     assert words | rows == set(PLANTED)
 

@@ -28,11 +28,9 @@ URI = os.environ.get("CAUSEWAY_TEST_MONGODB_URI", "")
 IN_CI = bool(os.environ.get("CI"))
 
 
-def _run(*command: str | Path, name: str) -> subprocess.Popen[bytes]:
+def _run(*command: str | Path, name: str, told: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
     directory = Path(tempfile.mkdtemp(prefix=f"causeway-{name}-"))
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=directory, bufsize=0
-    )
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=told, stderr=subprocess.DEVNULL, cwd=directory, bufsize=0)
 
     def end() -> None:
         process.kill()
@@ -70,7 +68,18 @@ def _mongod() -> str:
 
 def _nx_27017() -> str:
     port = free_port()
-    _run(Path(sys.executable).with_name("nx-27017"), "--db", "memory", "-p", str(port), "--log-file", "log", name="nx-27017")
+    _run(
+        Path(sys.executable).with_name("nx-27017"),
+        "--db",
+        "memory",
+        "-p",
+        str(port),
+        "--log-file",
+        "log",
+        "--pid-file",
+        "pid",
+        name="nx-27017",
+    )
     return _answering(f"mongodb://127.0.0.1:{port}/")
 
 
@@ -99,7 +108,15 @@ def _mongo_java_server() -> str:
         if IN_CI:
             pytest.fail(reason)
         pytest.skip(reason)
-    process = _run("java", "-XX:TieredStopAtLevel=1", "-cp", f"{JARS}/*", HERE / "Launcher.java", name="mongo-java-server")
+    process = _run(
+        "java",
+        "-XX:TieredStopAtLevel=1",
+        "-cp",
+        f"{JARS}/*",
+        HERE / "Launcher.java",
+        name="mongo-java-server",
+        told=subprocess.PIPE,
+    )
     assert process.stdout is not None
     return _answering(f"mongodb://127.0.0.1:{int(process.stdout.readline())}/")
 

@@ -13,12 +13,23 @@ from causeway_common.contracts.codec import encode_item
 from causeway_common.contracts.messages import (
     AppendItem,
     AppendRequest,
+    Attend,
     ClaimRequest,
+    ClientInfo,
     NewRecord,
     PublishItem,
     SettleRequest,
 )
-from causeway_storage.adapters.sqlite import SqliteDatabase, SqliteEntities, SqliteLogs, SqliteRecords, inspected, restoring
+from causeway_storage.adapters.sqlite import (
+    SqliteAttendances,
+    SqliteDatabase,
+    SqliteEntities,
+    SqliteLogs,
+    SqliteRecords,
+    inspected,
+    restoring,
+)
+from causeway_storage.domain.attendance import Change
 from causeway_storage.domain.entity import Commit, EntityKey
 from causeway_storage.domain.invariants import Violation
 from causeway_storage.domain.relay import ParkedItem
@@ -26,7 +37,8 @@ from causeway_storage.domain.stored import AnyEntry
 from causeway_storage.domain.stream import ExportReader, Header
 from causeway_storage.operations.check import checked
 from causeway_storage.operations.transfer import exported, imported
-from causeway_storage.ports import Entities, Inspection, Logs, Records
+from causeway_storage.ports import Attendances, Entities, Inspection, Logs, Records
+from support.stores import Store
 
 MINUTE = 60_000
 KEY = EntityKey("chat", "room", "1")
@@ -41,6 +53,7 @@ class Ports:
     logs: Logs
     entities: Entities
     records: Records
+    attendances: Attendances
 
 
 @asynccontextmanager
@@ -50,7 +63,12 @@ async def ports_on(path: Path) -> AsyncIterator[Ports]:
     letters: Callable[[], str] = (f"{number:08}" for number in count()).__next__
     await database.start()
     try:
-        yield Ports(SqliteLogs(database, letters, lambda _appended: None), SqliteEntities(database), SqliteRecords(database))
+        yield Ports(
+            SqliteLogs(database, letters, lambda _appended: None),
+            SqliteEntities(database),
+            SqliteRecords(database),
+            SqliteAttendances(database),
+        )
     finally:
         await database.stop()
 
@@ -93,7 +111,18 @@ def record(id: str) -> NewRecord:
     return NewRecord(id=id, app="chat", connector="webhook", op="event", payload={"id": id}, traceparent="trace")
 
 
-async def a_bit_of_everything(ports: Ports) -> None:
+def attends() -> list[Change]:
+    """Changes of a gateway: one user stays, another one goes, a client is in a channel."""
+    info = ClientInfo(user="ann", client="c", conn_info=b"1")
+    return [
+        Change("user ann", 1, Attend(scope="user", held=True, user="ann")),
+        Change("user bob", 2, Attend(scope="user", held=True, user="bob")),
+        Change("user bob", 3, Attend(scope="user", held=False, user="bob")),
+        Change("member c", 4, Attend(scope="member", held=True, channel="chat:1", client="c", info=info)),
+    ]
+
+
+async def a_bit_of_everything(ports: Ports | Store) -> None:
     """Something of each kind."""
     await ports.logs.append(append("demo:a", *[f"c:{n}" for n in range(1, 7)], size=4, version=0), NOW)
     await ports.logs.append(append("demo:b", "c:1", version=7), NOW)
@@ -104,6 +133,9 @@ async def a_bit_of_everything(ports: Ports) -> None:
     for each in ("o:2", "o:3"):
         await ports.records.claim(ClaimRequest(id=each, node="n", lease_ms=1000), NOW)
     await ports.records.settle(SettleRequest(id="o:2", attempt=1, outcome="done", note="x", delay_ms=5), NOW)
+    await ports.attendances.attend("n.1", 1, attends(), NOW, NOW + 5)
+    await ports.attendances.attend("m.1", 1, attends()[:1], NOW)
+    await ports.attendances.clear("m.1", NOW, 10)
     await ports.records.settle(SettleRequest(id="o:3", attempt=1, outcome="retry", note="x", delay_ms=5), NOW)
 
 

@@ -11,10 +11,18 @@ from itertools import count
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from causeway_storage.adapters.memory import MemoryDatabase, MemoryEntities, MemoryLogs, MemoryRecords
-from causeway_storage.adapters.mongo import MongoDatabase, MongoEntities, MongoLogs, MongoOptions, MongoRecords, open_database
-from causeway_storage.adapters.sqlite import SqliteDatabase, SqliteEntities, SqliteLogs, SqliteRecords
-from causeway_storage.ports import Appended, Entities, Logs, Records
+from causeway_storage.adapters.memory import MemoryAttendances, MemoryDatabase, MemoryEntities, MemoryLogs, MemoryRecords
+from causeway_storage.adapters.mongo import (
+    MongoAttendances,
+    MongoDatabase,
+    MongoEntities,
+    MongoLogs,
+    MongoOptions,
+    MongoRecords,
+    open_database,
+)
+from causeway_storage.adapters.sqlite import SqliteAttendances, SqliteDatabase, SqliteEntities, SqliteLogs, SqliteRecords
+from causeway_storage.ports import Appended, Attendances, Entities, Logs, Records
 from support.mongo import SERVERS, server
 
 
@@ -25,6 +33,7 @@ class Store:
     logs: Logs
     entities: Entities
     records: Records
+    attendances: Attendances
     fed: list[Appended] = field(default_factory=list)
 
 
@@ -45,7 +54,13 @@ async def open_sqlite(directory: Path) -> AsyncIterator[Store]:
     fed: list[Appended] = []
     await database.start()
     try:
-        yield Store(SqliteLogs(database, letters(), fed.append), SqliteEntities(database), SqliteRecords(database), fed)
+        yield Store(
+            SqliteLogs(database, letters(), fed.append),
+            SqliteEntities(database),
+            SqliteRecords(database),
+            SqliteAttendances(database),
+            fed,
+        )
     finally:
         await database.stop()
 
@@ -58,7 +73,13 @@ async def open_memory(directory: Path) -> AsyncIterator[Store]:
     """The store in memory."""
     database = in_memory.setdefault(directory, MemoryDatabase())
     fed: list[Appended] = []
-    yield Store(MemoryLogs(database, letters(), fed.append), MemoryEntities(database), MemoryRecords(database), fed)
+    yield Store(
+        MemoryLogs(database, letters(), fed.append),
+        MemoryEntities(database),
+        MemoryRecords(database),
+        MemoryAttendances(database),
+        fed,
+    )
 
 
 def mongo_uri(name: str, directory: Path) -> str:
@@ -75,7 +96,7 @@ async def open_mongo(directory: Path, *, name: str) -> AsyncIterator[Store]:
     try:
         await open_database(database, apply=True)
         logs = MongoLogs(database, letters(), fed.append, forget_slack_ms=0)
-        yield Store(logs, MongoEntities(database), MongoRecords(database), fed)
+        yield Store(logs, MongoEntities(database), MongoRecords(database), MongoAttendances(database), fed)
         await logs.stop()
     finally:
         await database.stop()

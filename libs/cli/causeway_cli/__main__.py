@@ -9,6 +9,7 @@ from causeway_cli.commands.call import call
 from causeway_cli.commands.check import check
 from causeway_cli.commands.dev import dev
 from causeway_cli.commands.disconnect import disconnect
+from causeway_cli.commands.events import events
 from causeway_cli.commands.presence import presence
 from causeway_cli.commands.publish import publish
 from causeway_cli.commands.revoke import revoke
@@ -28,7 +29,7 @@ def main() -> None:
     """
 
 
-for command in (dev, check, token, publish, call, tail, presence, disconnect, revoke):
+for command in (dev, check, token, publish, call, tail, events, presence, disconnect, revoke):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ class ServerApi:
 @contextmanager
 def server_api(where: Where) -> Iterator[ServerApi]:
     """The API of the stack that the command line names. Raises click.ClickException where none is found or its key is not known."""
-    base, key = find_url(where), find_api_key(where)
+    base, key = find_url(where, api=True), find_api_key(where)
     with requests.Session() as session:
         session.trust_env = not is_local(base)
         yield ServerApi(base, key, session)

@@ -38,12 +38,13 @@ def findings(settings: Mapping[str, ServiceSettings], env: Mapping[str, str]) ->
     found = (
         *_namespaces(settings["gateway"]),
         ("transports", ", ".join(_transports(gateway)) or "none"),
-        ("connect hook", gateway.get("client.connect_app") or "none, clients need a token"),
+        ("connect hook", gateway.get("client.connect_app") or "none"),
+        ("without a token", _without_token(gateway)),
         *((path, "present" if _text(value) else "missing") for path, value in _keys(gateway)),
         ("server API", _server_api(gateway)),
         *_others(settings),
     )
-    return Findings(found, (*_warnings(gateway), *_unread(env)))
+    return Findings(found, (*_warnings(gateway), *_left_out(gateway), *_unread(env)))
 
 
 def _namespaces(gateway: BaseModel) -> Iterator[tuple[str, str]]:
@@ -88,11 +89,22 @@ def _keys(gateway: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield path, value
 
 
+def _without_token(gateway: Mapping[str, Any]) -> str:
+    if gateway.get("client.connect_app"):
+        return "the connect hook is asked"
+    if gateway.get("client.insecure"):
+        return "anybody connects (client.insecure)"
+    if gateway.get("client.allow_anonymous_connect_without_token"):
+        return "anonymous clients connect"
+    return "nobody connects"
+
+
 def _server_api(gateway: Mapping[str, Any]) -> str:
     if gateway.get("http_api.disabled"):
         return "off (http_api.disabled)"
     held = sum(bool(_text(value)) for path, value in _keys(gateway) if path.startswith("http_api."))
-    return f"on, {held} key{'s' * (held != 1)}" if held else "off, it has no key (http_api.key)"
+    where = f" port {port}" if (port := gateway.get("http_api.port")) else ""
+    return f"on{where}, {held} key{'s' * (held != 1)}" if held else "off, it has no key (http_api.key)"
 
 
 def _others(settings: Mapping[str, ServiceSettings]) -> Iterator[tuple[str, str]]:
@@ -124,6 +136,16 @@ def _warnings(gateway: Mapping[str, Any]) -> Iterator[str]:
             yield f"{path} is on: whoever may connect may publish there, without a name"
     if not _anybody_connects(gateway):
         yield "nobody can connect: no key for tokens (client.token), no connect hook (client.connect_app), no anonymous clients"
+
+
+def _left_out(gateway: Mapping[str, Any]) -> Iterator[str]:
+    """What is switched on and does nothing without something else."""
+    personal = "client.subscribe_to_user_personal_channel"
+    declared = [value for path, value in gateway.items() if path.startswith("channel.namespaces.") and path.endswith(".name")]
+    if gateway.get(f"{personal}.enabled") and (space := gateway.get(f"{personal}.namespace")) and space not in declared:
+        yield f"{personal}.namespace {space} is not in the file: unless an app announces it, no user can connect (102)"
+    if gateway.get("http_server.proxy_protocol") and not gateway.get("http_server.trusted_proxies"):
+        yield "http_server.proxy_protocol is on, but no proxy is believed (http_server.trusted_proxies)"
 
 
 def _anybody_connects(gateway: Mapping[str, Any]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
@@ -73,6 +73,30 @@ def time_of_day(_ctx: click.Context, param: click.Parameter, text: str | None) -
     return int(moment.timestamp())
 
 
+def past_time(_ctx: click.Context, param: click.Parameter, text: str | None) -> datetime | None:
+    """Callback of an option that is a time in the past: a duration back, Unix seconds or RFC 3339; None where not given.
+
+    Raises:
+        click.BadParameter: it is none of these (exit code 2).
+    """
+    if text is None:
+        return None
+    if text.isascii() and text.isdecimal() and len(text) <= SECONDS_MAX_DIGITS:
+        return datetime.fromtimestamp(int(text), UTC)
+    try:
+        return datetime.fromtimestamp((now_ms() - parse_duration(text)) / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        rule = "a time is a duration back (10m, 7d), Unix seconds, or RFC 3339 such as 2030-01-31T12:00:00Z"
+        raise click.BadParameter(f"{text!r:.80}: {rule}", param=param)
+    return moment
+
+
 def data_dir_option(command: F) -> F:
     """Adds --data-dir."""
     option = click.option(
@@ -105,8 +129,8 @@ def token_secret_option(command: F) -> F:
     return click.option("--token-secret", default="", envvar="CAUSEWAY_TOKEN_SECRET", show_envvar=True, help=text)(command)
 
 
-def find_url(where: Where) -> str:
-    """The base URL, without a slash at its end.
+def find_url(where: Where, *, api: bool = False) -> str:
+    """The base URL, without a slash at its end; with `api` that of the server API, which may have a port of its own.
 
     Raises:
         click.ClickException: the URL is none of http(s), or no stack runs in the data directory.
@@ -120,9 +144,10 @@ def find_url(where: Where) -> str:
             f"no stack runs in {where.data_dir.absolute()}: start one with `causeway dev`, or name one with --data-dir or --url"
         )
     try:
-        return read_stack(where.data_dir).url
+        stack = read_stack(where.data_dir)
     except StackFileError as error:
         raise click.ClickException(f"{error}; the stack may be starting, try again") from error
+    return (stack.api_url if api else "") or stack.url
 
 
 def _is_http(url: str) -> bool:
@@ -140,6 +165,24 @@ def find_api_key(where: Where) -> str:
     if where.url:
         raise click.UsageError("--url needs the key of that system's server API: --api-key or CAUSEWAY_API_KEY")
     return _credentials(where).api_key
+
+
+def find_nats(where: Where, url: str, password: str) -> tuple[str, str]:
+    """URL and password of NATS, for the user who only looks.
+
+    Raises:
+        click.ClickException: no stack runs in the data directory.
+    """
+    if url:
+        return url, password
+    if not is_in_use(where.data_dir):
+        raise click.ClickException(
+            f"no stack runs in {where.data_dir.absolute()}: start one with `causeway dev`, or name one with --data-dir or --nats"
+        )
+    try:
+        return read_stack(where.data_dir).nats_url, password or _credentials(where).nats_operator_password
+    except StackFileError as error:
+        raise click.ClickException(f"{error}; the stack may be starting, try again") from error
 
 
 def find_token_secret(where: Where) -> str:

@@ -24,7 +24,7 @@ from causeway_gateway.adapters.gateways import SERVICE, BusGateways, BusKeys, Bu
 from causeway_gateway.adapters.http import PublicServer
 from causeway_gateway.adapters.process import ProcessFigures
 from causeway_gateway.adapters.settings import Endpoints, TransportSettings
-from causeway_gateway.config import GatewaySettings
+from causeway_gateway.config import GatewaySettings, HttpServerSettings
 from causeway_gateway.domain.admission import SessionOptions
 from causeway_gateway.domain.namespaces import Catalogue
 from causeway_gateway.domain.revocations import Revocations
@@ -32,6 +32,7 @@ from causeway_gateway.domain.tokens import KEY_MIN_BYTES, Tokens
 from causeway_gateway.handlers import metrics
 from causeway_gateway.handlers.api import ServerApi
 from causeway_gateway.handlers.api.users import UserMethods
+from causeway_gateway.handlers.attending import Attending
 from causeway_gateway.handlers.clients import Surroundings
 from causeway_gateway.handlers.cluster import Cluster, Local
 from causeway_gateway.handlers.commands import Commands
@@ -47,6 +48,7 @@ from causeway_gateway.handlers.registry import Registry
 from causeway_gateway.handlers.subscribing import Subscribing
 
 log = get_logger("gateway")
+FORGET_MS: Final = 60_000
 TEST_ECHO: Final = "CAUSEWAY_GATEWAY_TEST_ECHO"
 
 
@@ -88,17 +90,38 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
             rss=figures.rss,
         )
 
-    nodes = Nodes(bus, service=SERVICE, node=process.node, version=__version__, clock=timers.now, wall=timers.wall)
+    nodes = Nodes(
+        bus,
+        service=SERVICE,
+        node=process.node,
+        version=__version__,
+        clock=timers.now,
+        wall=timers.wall,
+        beat_s=settings.nats.heartbeat / 1000,
+        silent_ms=settings.nats.silence,
+    )
+    attending = Attending(
+        storage,
+        timers,
+        node=process.node,
+        users=client.lifecycle_events,
+        pause_ms=client.lifecycle_debounce,
+        beat_ms=settings.nats.heartbeat,
+        cleared=registry.reconnect_all,
+    )
     gateways = BusGateways(bus, nodes, process.node, Local(registry, info))
     cluster = Cluster(gateways, timers, presence_max=client.presence_max_clients)
     revocations = Revocations()
 
     def revoked(revocation: Revocation) -> None:
-        if not revocations.add(revocation):
-            log.error("there are too many revocations, one more is not applied; revoke with an expire_at")
-        registry.revoked(revocation)
+        if identity.revoke(revocation):
+            registry.revoked(revocation)
 
-    kept = BusRevocations(bus, revoked)
+    def forget_revocations() -> None:
+        identity.forget()
+        timers.at(timers.now() + FORGET_MS, forget_revocations)
+
+    kept = BusRevocations(bus, revoked, timers.wall)
     options = session_options(settings)
     source = BusKeySource(bus)
     connection_keys = Keys(source, client.token.jwks_public_endpoint, timers, tasks)
@@ -124,12 +147,14 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
         presence=cluster,
         timers=timers,
     )
+    forget_revocations()
     around = Surroundings(
         options=options,
         catalogue=catalogue,
         feeds=feeds,
         commands=commands,
-        membership=Membership(feed_port, cluster.changed),
+        membership=Membership(feed_port, cluster.changed, attending),
+        attending=attending,
         registry=registry,
         timers=timers,
         tasks=tasks,
@@ -156,16 +181,14 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
         new_id=new_id,
     )
     server = PublicServer(
-        _bound(settings.http_server.address, settings.http_server.port, reuse_port=settings.http_server.reuse_port),
+        _bound(settings.http_server, settings.http_server.port, "http_server.port (causeway dev --port)"),
         Gate(around, process.node, _new_uuid, cluster),
         api if len(keys) else None,
         keys,
         transport_settings(settings),
         version=__version__,
         broken=lambda code: metrics.closes.add(1, str(code)),
-        api_bound=_bound(settings.http_server.address, settings.http_api.port, reuse_port=settings.http_server.reuse_port)
-        if settings.http_api.port
-        else None,
+        api_bound=_bound(settings.http_server, settings.http_api.port, "http_api.port") if settings.http_api.port else None,
     )
 
     def apps_changed() -> None:
@@ -178,6 +201,10 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
     bus.on_reconnect(lambda: feeds.compare_soon(RECONNECT_SPREAD_MS))
     feed_bus.on_reconnect(lambda: feeds.compare_soon(RECONNECT_SPREAD_MS))
 
+    async def leave() -> None:
+        attending.leave()
+        await doors.close()
+
     async def follow_control() -> None:
         await bus.listen(GATEWAY_ALL.at(verb=VERB_COMPARE_HEADS), lambda _subject, _body: feeds.compare_soon(ASKED_SPREAD_MS))
         await gateways.start()
@@ -185,6 +212,7 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
     metrics.counters.gauge("connections", "client connections", lambda: len(registry))
     metrics.counters.gauge("subscriptions", "subscriptions of clients", lambda: feeds.subscriptions)
     metrics.counters.gauge("channels", "channels listened to", lambda: feeds.channels)
+    metrics.counters.gauge("attend.waiting", "changes of what is held that storage was not told yet", lambda: attending.waiting)
     metrics.counters.gauge("revocations", "revocations that hold", lambda: len(revocations))
     lifecycle, health = process.lifecycle, process.health
     lifecycle.add("bus", bus.start, bus.stop)
@@ -198,7 +226,8 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
     lifecycle.add("revocations", kept.start, kept.stop)
     lifecycle.add("nodes", nodes.start, nodes.stop)
     lifecycle.add("configuration", watch.start, watch.stop)
-    lifecycle.add("public listener", doors.open, doors.close, stop_seconds=doors.stop_seconds)
+    lifecycle.add("attendance", attending.start, attending.stop)
+    lifecycle.add("public listener", doors.open, leave, stop_seconds=doors.stop_seconds)
     health.check("bus", lambda: bus.connected)
     health.check("feeds", lambda: feed_bus.connected)
     health.check("apps", lambda: directory.ready)
@@ -239,6 +268,7 @@ def session_options(settings: GatewaySettings) -> SessionOptions:
         expired_sub_delay=client.expired_sub_close_delay,
         channel_limit=client.channel_limit,
         in_flight_limit=client.in_flight_limit,
+        recovery_max_bytes=client.queue_max_size // 2,
         default_app=settings.rpc.default_app,
         connect_app=client.connect_app,
         personal_channel=client.subscribe_to_user_personal_channel.enabled,
@@ -278,13 +308,11 @@ def _new_uuid() -> str:
     return str(uuid.UUID(hex=new_id(), version=4))
 
 
-def _bound(address: str, port: int, *, reuse_port: bool) -> socket.socket:
+def _bound(http: HttpServerSettings, port: int, option: str) -> socket.socket:
     try:
-        return bind(address, port, reuse_port=reuse_port)
+        return bind(http.address, port, reuse_port=http.reuse_port)
     except OSError as error:
-        raise StartError(
-            f"cannot listen on {address}:{port} ({error.strerror}); choose another port with http_server.port (causeway dev --port)"
-        ) from error
+        raise StartError(f"cannot listen on {http.address}:{port} ({error.strerror}); choose another port with {option}") from error
 
 
 def _warn(settings: GatewaySettings) -> None:

@@ -125,6 +125,13 @@ class ClientSettings(Settings):
     connection_rate_limit: int = Field(
         2_000, ge=0, description="connections taken in a second, the others wait in the kernel's queue; 0: any"
     )
+    lifecycle_events: bool = Field(default=False, description="connected and disconnected, of users, become durable events")
+    lifecycle_debounce: Duration = Field(
+        3_000,
+        ge=0,
+        le=600_000,
+        description="an end (disconnected, unsubscribed, last leave) becomes an event after so long without a new beginning",
+    )
     user_connection_limit: int = Field(0, ge=0, description="connections of one user on one gateway, beyond: close 3504; 0: any")
     in_flight_limit: int = Field(256, ge=1, le=4096, description="commands of one connection under way, beyond: error 111")
     presence_max_clients: int = Field(1_000, ge=1, le=5_000, description="clients that one presence lists, beyond: error 106")
@@ -181,7 +188,8 @@ class ChannelOptions(Settings):
     binary: bool = Field(default=False, description="publications are any bytes; only Protobuf clients may subscribe")
     publish_rate_limit: int = Field(0, ge=0, description="publications of one connection in a second, beyond: error 111; 0: any")
     slow_reader: Literal["close", "drop", "conflate"] = Field(
-        "close", description="a client that does not keep up: closed (3008), misses publications, or gets the newest per key"
+        "close",
+        description="a client that does not keep up: closed (3008; positioned ones always), misses publications, or gets the newest per key",
     )
     conflate_tag: str = Field("", description="the tag whose value is the key of `conflate`; empty: the channel is")
     lifecycle_events: bool = Field(default=False, description="subscribed and unsubscribed become durable events")
@@ -207,8 +215,9 @@ class ChannelOptions(Settings):
             raise ValueError("history needs both history_size and history_ttl above 0, or neither")
         if not self.history_size and (self.force_recovery or self.force_positioning):
             raise ValueError("force_recovery and force_positioning need history (history_size and history_ttl)")
-        if self.slow_reader != "close" and (self.force_recovery or self.force_positioning):
-            raise ValueError("slow_reader must be close where subscriptions are recoverable or positioned")
+        whole = self.force_positioning or (self.force_recovery and self.force_recovery_mode == "stream")
+        if self.slow_reader != "close" and whole:
+            raise ValueError("slow_reader must be close where subscriptions are positioned, or recoverable but for the mode cache")
         if self.force_push_join_leave and not self.join_leave:
             raise ValueError("force_push_join_leave needs join_leave")
         if self.delta_publish and not self.allowed_delta_types:
@@ -314,3 +323,9 @@ class GatewaySettings(ServiceSettings):
     rpc: RpcSettings = RpcSettings()
     http_api: HttpApiSettings = HttpApiSettings()
     shutdown: ShutdownSettings = ShutdownSettings()
+
+    @model_validator(mode="after")
+    def _ports_differ(self) -> Self:
+        if self.http_api.port and self.http_api.port == self.http_server.port:
+            raise ValueError("http_api.port must differ from http_server.port; 0 serves the server API there")
+        return self

@@ -11,6 +11,8 @@ from causeway_common.contracts.errors import CausewayError
 from causeway_common.contracts.messages import (
     AppendItem,
     AppendReply,
+    AttendReply,
+    AttendRequest,
     ChannelsReply,
     ChannelsRequest,
     ClientInfo,
@@ -50,8 +52,13 @@ from causeway_gateway.domain.wheel import Entry
 class Storage(Protocol):
     """The logs of the channels. Everything raises CausewayError: 100 unavailable where storage cannot answer in time."""
 
-    async def append(self, channel: str, rule: Rule, item: AppendItem, deadline: Deadline) -> AppendReply:
-        """Append; returns once it is durable. The item's id makes a repeat harmless."""
+    async def append(
+        self, channel: str, rule: Rule, item: AppendItem, deadline: Deadline, *, skip_history: bool = False
+    ) -> AppendReply:
+        """Append; returns once it is durable. The item's id makes a repeat harmless.
+
+        With `skip_history` it is only fed, at most once and without a position, behind what was answered before.
+        """
         ...
 
     async def history(self, channel: str, *, since: int, limit: int, reverse: bool, deadline: Deadline) -> HistoryReply:
@@ -137,6 +144,14 @@ class Members(Protocol):
         ...
 
 
+class Attendances(Protocol):
+    """What this gateway holds, as storage knows it."""
+
+    async def attend(self, request: AttendRequest, deadline: Deadline) -> AttendReply:
+        """Tell it, durably; a repeat is harmless. Raises CausewayError: 100 unavailable, 107 for what it never takes."""
+        ...
+
+
 class Timers(Protocol):
     """Coarse timers; the process's monotonic and wall clocks."""
 
@@ -175,6 +190,10 @@ class Link(Protocol):
     @property
     def backlog(self) -> int:
         """Bytes that wait to be read by the client, here and in the socket's buffer."""
+        ...
+
+    def call_drained(self) -> None:
+        """Have the peer told `drained` once, as soon as what is queued now was written and little of it waits in the socket's buffer."""
         ...
 
 

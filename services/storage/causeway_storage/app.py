@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import string
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -15,15 +14,24 @@ from causeway_common.bus.nodes import Nodes
 from causeway_common.contracts import verbs
 from causeway_common.contracts.names import NodeId
 from causeway_common.contracts.verbs import Verb
-from causeway_common.runtime import Periodic, Process, Service, now_ms
+from causeway_common.runtime import Periodic, Process, Service, monotonic_ms, now_ms
 from causeway_common.telemetry import Counters
 from causeway_storage import __version__
-from causeway_storage.adapters.mongo import MongoDatabase, MongoEntities, MongoLogs, MongoOptions, MongoRecords, open_database
-from causeway_storage.adapters.sqlite import SqliteDatabase, SqliteEntities, SqliteLogs, SqliteRecords
-from causeway_storage.adapters.wire import BusFeed, BusWorkQueue
+from causeway_storage.adapters.mongo import (
+    MongoAttendances,
+    MongoDatabase,
+    MongoEntities,
+    MongoLogs,
+    MongoOptions,
+    MongoRecords,
+    open_database,
+)
+from causeway_storage.adapters.sqlite import SqliteAttendances, SqliteDatabase, SqliteEntities, SqliteLogs, SqliteRecords
+from causeway_storage.adapters.wire import BusEvents, BusFeed, BusLeaves, BusWorkQueue
 from causeway_storage.config import StorageSettings
 from causeway_storage.domain.log import EPOCH_LETTERS
 from causeway_storage.handlers.access import Access
+from causeway_storage.handlers.attendance import AttendanceHandlers, AttendanceRelay, Clearing
 from causeway_storage.handlers.delivery import Delivery
 from causeway_storage.handlers.entities import EntityHandlers
 from causeway_storage.handlers.logs import LogHandlers
@@ -31,9 +39,10 @@ from causeway_storage.handlers.ownership import BEAT_SECONDS, SILENT_MS, Ownersh
 from causeway_storage.handlers.records import RecordHandlers
 from causeway_storage.handlers.relay import Relay
 from causeway_storage.handlers.sweeps import OutboxSweep, Retention
-from causeway_storage.ports import Appended, Entities, Logs, Records
+from causeway_storage.ports import Appended, Attendances, Entities, Logs, Records
 
 QUEUE: Final = "storage"
+CLEARING_MS: Final = 500
 STREAMS_AGAIN_S: Final = 30.0
 """The streams are looked after now and then: a NATS that lost its store gets them anew."""
 
@@ -70,6 +79,7 @@ class Store:
         logs: the port.
         entities: the port.
         records: the port.
+        attendances: the port.
     """
 
     name: str
@@ -80,6 +90,7 @@ class Store:
     logs: Logs
     entities: Entities
     records: Records
+    attendances: Attendances
 
 
 def opened(settings: StorageSettings, on_appended: Callable[[Appended], None]) -> Store:
@@ -104,6 +115,7 @@ def _sqlite(settings: StorageSettings, on_appended: Callable[[Appended], None]) 
         logs=logs,
         entities=SqliteEntities(database),
         records=SqliteRecords(database),
+        attendances=SqliteAttendances(database),
     )
 
 
@@ -126,6 +138,7 @@ def _mongo(settings: StorageSettings, on_appended: Callable[[Appended], None]) -
         logs=logs,
         entities=MongoEntities(database),
         records=MongoRecords(database),
+        attendances=MongoAttendances(database),
     )
 
 
@@ -139,8 +152,10 @@ def build(settings: StorageSettings, process: Process) -> None:
     delivery = Delivery(records, BusWorkQueue(bus), now_ms, redeliver_after_ms=settings.redeliver_after)
     relay = Relay(entities, logs, delivery, now_ms)
     access, due = Access(apps), Periodic("due records", delivery.sweep, after_failure_s=1)
-    log_handlers = LogHandlers(logs, access, now_ms)
+    log_handlers = LogHandlers(logs, access, now_ms, feed.passed)
     entity_handlers = EntityHandlers(entities, access, relay.kick, now_ms)
+    events, nodes = _events(settings, bus, store.attendances), _nodes(settings, bus, process.node, store.name)
+    clearing = Clearing(store.attendances, nodes, now_ms, events.wake, interval_ms=CLEARING_MS)
     record_handlers = RecordHandlers(records, delivery, access, now_ms, due.wake)
     served: dict[Verb[Any, Any], Callable[[Any, Call], Awaitable[Any]]] = {
         verbs.APPEND: log_handlers.append,
@@ -152,10 +167,10 @@ def build(settings: StorageSettings, process: Process) -> None:
         verbs.ENQUEUE: record_handlers.enqueue,
         verbs.CLAIM: record_handlers.claim,
         verbs.SETTLE: record_handlers.settle,
+        verbs.ATTEND: AttendanceHandlers(store.attendances, access, now_ms, events.wake).attend,
     }
 
     shards = OwnedShards(bus, served, limit=settings.requests_max)
-    nodes = _nodes(bus, process.node, store.name)
     ownership = Ownership(shards, process.node, partial(nodes.living, QUEUE, within_ms=SILENT_MS))
     sweep = OutboxSweep(entities, relay.kick, now_ms, patience_ms=settings.sweep_interval, owned=ownership.owns)
     retention = Retention(
@@ -166,6 +181,8 @@ def build(settings: StorageSettings, process: Process) -> None:
         "outboxes": Periodic("outboxes", sweep.step, after_failure_s=1),
         "due records": due,
         "retention": Periodic("retention", retention.step, after_failure_s=1),
+        "lifecycle events": events,
+        "clearing": Periodic("clearing", clearing.step, after_failure_s=1),
     }
     looking = Periodic("shards", ownership.step, after_failure_s=1)
     nodes.on_change(looking.wake)
@@ -211,15 +228,21 @@ async def _nothing() -> None:
     """Has nothing to do at start."""
 
 
-def _nodes(bus: Bus, node: NodeId, database: str) -> Nodes:
+def _events(settings: StorageSettings, bus: Bus, attendances: Attendances) -> Periodic:
+    relay = AttendanceRelay(attendances, BusEvents(bus), BusLeaves(bus), now_ms, patience_ms=settings.sweep_interval)
+    return Periodic("lifecycle events", relay.step, after_failure_s=1)
+
+
+def _nodes(settings: StorageSettings, bus: Bus, node: NodeId, database: str) -> Nodes:
     return Nodes(
         bus,
         service=QUEUE,
         node=node,
         version=__version__,
-        clock=lambda: time.monotonic_ns() // 1_000_000,
+        clock=monotonic_ms,
         wall=now_ms,
-        beat_s=BEAT_SECONDS,
+        beat_s=min(BEAT_SECONDS, settings.nats.heartbeat / 1000),
+        silent_ms=settings.nats.silence,
         database=database,
     )
 

@@ -36,7 +36,7 @@ def spec(described: str, port: int) -> ProcessSpec:
 lock = DataDirLock(Path(sys.argv[1]))
 ports = Ports()
 nats, *services = [spec(described, ports.find()) for described in sys.argv[2:]]
-plan = StackPlan("http://here", "nats://here", "sqlite", nats, tuple(services), ())
+plan = StackPlan("http://here", "http://here", "nats://here", "sqlite", nats, tuple(services), ())
 terminal = Terminal(sys.stdout.fileno(), colour=False)
 supervisor = Supervisor(
     plan, version="1", data_dir=Path(sys.argv[1]), terminal=terminal, greeting="the stand-ins are ready", stop_seconds=1.0

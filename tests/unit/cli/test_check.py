@@ -104,6 +104,12 @@ def test_without_a_file_the_environment_alone_is_checked() -> None:
             {},
             "channel.namespaces.0.allow_publish_for_anonymous is on",
         ),
+        (
+            '[client.subscribe_to_user_personal_channel]\nenabled = true\nnamespace = "mine"\n',
+            {},
+            "client.subscribe_to_user_personal_channel.namespace mine is not in the file",
+        ),
+        ("[http_server]\nproxy_protocol = true\n", {}, "no proxy is believed"),
         ("", {"CAUSEWAY_GATWAY_HTTP_SERVER__PORT": "1"}, "nothing reads it: CAUSEWAY_GATEWAY_…?"),
         ("", {"CAUSEWAY_GATEWAY_TEST_ECHO": "1"}, "CAUSEWAY_GATEWAY_TEST_ECHO is set: it is for tests"),
     ],
@@ -113,6 +119,26 @@ def test_what_is_dangerous_is_a_warning_and_no_fault(tmp_path: Path, text: str, 
 
     assert result.exit_code == 0
     assert any(line.startswith("warning: ") and told in line for line in result.stderr.splitlines()), result.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "nobody connects"),
+        ("[client]\nallow_anonymous_connect_without_token = true\n", "anonymous clients connect"),
+        ("[client]\ninsecure = true\n", "anybody connects (client.insecure)"),
+        ('[client]\nconnect_app = "chat"\n', "the connect hook is asked"),
+    ],
+)
+def test_who_connects_without_a_token_is_told(tmp_path: Path, text: str, told: str) -> None:
+    assert f"  without a token: {told}" in check(tmp_path, text).stdout.splitlines()
+
+
+def test_a_port_of_the_server_apis_own_is_told_and_is_another_one(tmp_path: Path) -> None:
+    text = f'[http_api]\nkey = "{KEY}"\nport = 9001\n'
+
+    assert "  server API: on port 9001, 1 key" in check(tmp_path, text).stdout.splitlines()
+    assert "must differ from http_server.port" in check(tmp_path, f"{text}[http_server]\nport = 9001\n").stderr
 
 
 def test_the_commands_own_variables_are_known(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import click
 import jwt
 import pytest
 from aiohttp import web
@@ -20,6 +21,8 @@ from causeway_cli.__main__ import main
 from causeway_cli.dev.credentials import settle_credentials
 from causeway_cli.dev.datadir import DataDirLock
 from causeway_cli.dev.stackfile import StackState, write_stack
+from causeway_cli.options import past_time
+from causeway_common.runtime import now_ms
 
 
 def run(*arguments: str, env: dict[str, str] | None = None) -> Result:
@@ -46,6 +49,31 @@ def test_without_a_stack_one_line_says_where_and_what_to_do(tmp_path: Path, comm
     assert result.output == (
         f"Error: no stack runs in {tmp_path}: start one with `causeway dev`, or name one with --data-dir or --url\n"
     )
+
+
+def test_events_without_a_stack_are_one_line_too(tmp_path: Path) -> None:
+    result = run("events", "--data-dir", str(tmp_path))
+    assert result.exit_code == 1
+    assert result.output == (
+        f"Error: no stack runs in {tmp_path}: start one with `causeway dev`, or name one with --data-dir or --nats\n"
+    )
+
+
+def test_events_of_a_nats_that_is_not_there_end_with_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("causeway_cli.commands.events.CONNECT_SECONDS", 0.1)
+    result = run("events", "--nats", "nats://127.0.0.1:9")
+    assert result.exit_code == 1
+    assert "nats://127.0.0.1:9 lets the user operator not in, or is not there" in result.output
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("10m", 600), ("1970-01-01T00:00:00Z", None), ("5", None)])
+def test_a_past_time_is_a_duration_back_or_a_moment(text: str, seconds: int | None) -> None:
+    found = past_time(click.Context(click.Command("x")), click.Option(["--since"]), text)
+    assert found is not None
+    if seconds is None:
+        assert found.timestamp() in {0.0, 5.0}
+    else:
+        assert abs(now_ms() / 1000 - seconds - found.timestamp()) < 60
 
 
 def test_what_a_stack_that_was_killed_left_behind_counts_as_no_stack(tmp_path: Path) -> None:
@@ -83,6 +111,9 @@ def test_what_a_stack_that_was_killed_left_behind_counts_as_no_stack(tmp_path: P
         (("disconnect", "--user", "u", "--code", "1000"), "--code"),
         (("disconnect", "--user", "u", "--reason", "x"), "--reason needs --code"),
         (("disconnect", "--user", "u", "--code", "4000", "--reason", "x" * 124), "at most 123 bytes"),
+        (("events", "--since", "soon"), "a duration back"),
+        (("events", "--since", "2030-01-31T12:00:00"), "a duration back"),
+        (("events", "--type", "x"), "connected"),
         (("check", "--config", "missing.toml"), "missing.toml"),
         (("dev", "--port", "0"), "--port"),
         (("dev", "--gateways", "0"), "--gateways"),

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,12 @@ def test_the_stack_file_has_exactly_the_promised_keys(tmp_path: Path) -> None:
     assert list(document) == ["version", "ready", "url", "nats_url", "data_dir", "storage", "processes"]
     assert document["processes"] == [{"service": "gateway", "name": "gateway-1", "pid": 42, "port": 8000, "internal_port": 9000}]
     assert read_stack(tmp_path) == state()
+
+
+def test_a_server_api_elsewhere_is_in_the_stack_file(tmp_path: Path) -> None:
+    write_stack(tmp_path, state(api_url="http://api"))
+
+    assert read_stack(tmp_path) == state(api_url="http://api")
 
 
 def test_a_newer_stack_file_is_read_and_a_broken_one_refused(tmp_path: Path) -> None:
@@ -91,7 +98,7 @@ def test_credentials_are_made_once_kept_and_for_the_owner_only(tmp_path: Path) -
     first = settle_credentials(tmp_path, api_key="", token_hmac_secret_key="")
     assert settle_credentials(tmp_path, api_key="", token_hmac_secret_key="") == first == read_credentials(tmp_path)
     assert (tmp_path / "credentials.json").stat().st_mode & 0o777 == 0o600
-    assert min(len(first.api_key), len(first.token_hmac_secret_key)) >= 32
+    assert min(len(first.api_key), len(first.token_hmac_secret_key), len(first.nats_operator_password)) >= 32
 
     (tmp_path / "credentials.json").chmod(0o644)
     settle_credentials(tmp_path, api_key="", token_hmac_secret_key="")
@@ -100,8 +107,17 @@ def test_credentials_are_made_once_kept_and_for_the_owner_only(tmp_path: Path) -
 
 def test_configured_credentials_are_the_ones_in_force(tmp_path: Path) -> None:
     made = settle_credentials(tmp_path, api_key="", token_hmac_secret_key="")
-    assert settle_credentials(tmp_path, api_key="mine", token_hmac_secret_key="") == Credentials("mine", made.token_hmac_secret_key)
-    assert read_credentials(tmp_path) == Credentials("mine", made.token_hmac_secret_key)
+    assert settle_credentials(tmp_path, api_key="mine", token_hmac_secret_key="") == replace(made, api_key="mine")
+    assert read_credentials(tmp_path) == replace(made, api_key="mine")
+
+
+def test_credentials_of_before_the_operator_had_one_get_its_password_and_keep_the_rest(tmp_path: Path) -> None:
+    (tmp_path / "credentials.json").write_text('{"api_key": "a", "token_hmac_secret_key": "b"}')
+
+    settled = settle_credentials(tmp_path, api_key="", token_hmac_secret_key="")
+
+    assert (settled.api_key, settled.token_hmac_secret_key) == ("a", "b")
+    assert len(settled.nats_operator_password) >= 32
 
 
 @pytest.mark.parametrize(
@@ -115,7 +131,7 @@ def test_damaged_credentials_are_told_and_never_overwritten(tmp_path: Path, text
 
 
 def test_secrets_are_in_no_repr() -> None:
-    assert "hush" not in repr(Credentials("hush", "hush"))
+    assert "hush" not in repr(Credentials("hush", "hush", "hush"))
 
 
 def test_a_data_directory_has_one_stack_at_a_time(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ USERS = [
     NatsUser("gateway-2", "g", rights_of(Role.GATEWAY, "gateway-2")),
     NatsUser("storage", "s", rights_of(Role.STORAGE, "storage")),
     NatsUser("integrations", "i", rights_of(Role.INTEGRATIONS, "integrations")),
+    NatsUser("operator", "o", rights_of(Role.OPERATOR, "operator")),
     NatsUser("logic-chat", "c", rights_of(Role.LOGIC, "logic-chat", "chat")),
 ]
 
@@ -96,6 +97,15 @@ def test_the_servers_own_check_takes_the_configuration(tmp_path: Path) -> None:
         ("gateway-1", "cw.v1.feed.l.chat"),
         ("integrations", "cw.v1.app.chat.rpc.send"),
         ("storage", "cw.v1.app.chat.rpc.send"),
+        ("gateway-1", "cw.v1.event.gateway.connected"),
+        ("logic-chat", "cw.v1.event.gateway.connected"),
+        ("integrations", "cw.v1.event.gateway.connected"),
+        ("logic-chat", "cw.v1.storage.gateway.any.attend"),
+        ("logic-chat", "cw.v1.storage.chat.any.attend"),
+        ("logic-chat", "cw.v1.feed.m.chat"),
+        ("operator", "cw.v1.event.gateway.connected"),
+        ("operator", "$JS.API.STREAM.PURGE.CW_EVENTS"),
+        ("operator", "$JS.API.CONSUMER.CREATE.CW_EVENTS.x"),
     ],
 )
 async def test_a_user_may_not_publish_outside_its_rights(port: int, name: str, subject: str) -> None:
@@ -116,6 +126,11 @@ async def test_a_user_may_not_publish_outside_its_rights(port: int, name: str, s
         ("gateway-1", "$KV.cw_revocations.user.ann"),
         ("storage", "cw.v1.feed.l.chat"),
         ("storage", "cw.v1.job.webhook.event"),
+        ("storage", "cw.v1.feed.m.chat"),
+        ("storage", "cw.v1.event.gateway.connected"),
+        ("storage", "$KV.cw_nodes.node1"),
+        ("gateway-1", "cw.v1.storage.gateway.any.attend"),
+        ("operator", "$JS.API.DIRECT.GET.CW_EVENTS"),
         ("integrations", "cw.v1.storage.integrations.any.claim"),
     ],
 )

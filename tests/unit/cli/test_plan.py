@@ -12,15 +12,15 @@ from causeway_common.contracts.rights import Role, rights_of
 OPTIONS = StackOptions(
     data_dir=Path("/data"), config=Path("/data/c.toml"), host="127.0.0.1", port=8000, gateways=2, scripts=Path("/venv/bin")
 )
-CONFIGURED = Configured("sqlite", None, "", "", {"storage": {"CAUSEWAY_STORAGE_PATH": "/data/storage.sqlite3"}})
+CONFIGURED = Configured("sqlite", None, 0, "", "", {"storage": {"CAUSEWAY_STORAGE_PATH": "/data/storage.sqlite3"}})
 
 
-def plan(options: StackOptions = OPTIONS) -> StackPlan:
+def plan(options: StackOptions = OPTIONS, configured: Configured = CONFIGURED) -> StackPlan:
     ports, passwords = itertools.count(20000), itertools.count()
     return plan_stack(
         options,
-        CONFIGURED,
-        Credentials("the-key", "the-secret"),
+        configured,
+        Credentials("the-key", "the-secret", "the-operator's"),
         env={"PATH": "/bin", "CAUSEWAY_GATEWAY_HTTP_SERVER__PORT": "1"},
         new_port=lambda: next(ports),
         new_password=lambda: f"pass{next(passwords)}",
@@ -34,6 +34,11 @@ def test_every_service_is_a_process_and_every_gateway_too() -> None:
     assert made.url == "http://127.0.0.1:8000"
     assert made.nats_url == f"nats://127.0.0.1:{made.nats.port}"
     assert {spec.kind for spec in (made.nats, *made.services)} == set(STOP_ORDER)
+
+
+def test_the_server_api_is_where_the_configuration_puts_it() -> None:
+    assert plan().api_url == "http://127.0.0.1:8000"
+    assert plan(configured=replace(CONFIGURED, api_port=9001)).api_url == "http://127.0.0.1:9001"
 
 
 def test_only_gateways_and_nats_serve_others_and_no_internal_port_is_shared() -> None:
@@ -51,9 +56,11 @@ def test_each_process_is_a_user_of_its_own_with_the_rights_of_its_role() -> None
         "integrations": rights_of(Role.INTEGRATIONS, "integrations"),
         "gateway-1": rights_of(Role.GATEWAY, "gateway-1"),
         "gateway-2": rights_of(Role.GATEWAY, "gateway-2"),
+        "operator": rights_of(Role.OPERATOR, "operator"),
     }
-    assert len({user.password for user in made.nats_users}) == 5
-    for spec, user in zip(made.services, made.nats_users, strict=True):
+    assert len({user.password for user in made.nats_users}) == 6
+    assert made.nats_users[-1].password == "the-operator's"
+    for spec, user in zip(made.services, made.nats_users[:-1], strict=True):
         own = {key.split("_", 2)[2]: value for key, value in spec.env.items() if key.startswith("CAUSEWAY_") and "NATS__" in key}
         assert own == {"NATS__URL": made.nats_url, "NATS__USER": user.name, "NATS__PASSWORD": user.password}
 

@@ -11,10 +11,13 @@ from typing import Any, Self
 import jwt
 
 from causeway_common.bus import Deadline
-from causeway_common.contracts.errors import CausewayError, ErrorName, unavailable
+from causeway_common.contracts.errors import CausewayError, ErrorName, bad_request, unavailable
 from causeway_common.contracts.messages import (
     AppendItem,
     AppendReply,
+    Attend,
+    AttendReply,
+    AttendRequest,
     ClientInfo,
     ConnectHookReply,
     ConnectHookRequest,
@@ -48,6 +51,7 @@ from causeway_gateway.domain.revocations import Revocations
 from causeway_gateway.domain.tokens import Tokens
 from causeway_gateway.handlers.api import ServerApi
 from causeway_gateway.handlers.api.users import UserMethods
+from causeway_gateway.handlers.attending import Attending
 from causeway_gateway.handlers.clients import Surroundings
 from causeway_gateway.handlers.cluster import Cluster, Local
 from causeway_gateway.handlers.commands import Commands
@@ -142,9 +146,14 @@ class FakeBus:
             for callback in list(self.listeners[message.channel]):
                 callback(message)
 
-    async def append(self, channel: str, rule: Rule, item: AppendItem, deadline: Deadline) -> AppendReply:
+    async def append(
+        self, channel: str, rule: Rule, item: AppendItem, deadline: Deadline, *, skip_history: bool = False
+    ) -> AppendReply:
         await self.gate.wait()
         self._present()
+        if skip_history:
+            await self.publish(channel, item.data, item.info, item.tags, delta=item.delta)
+            return AppendReply(epoch="", offsets=[0], repeats=[False])
         repeat = item.id in self.ids
         if not repeat:
             self.ids[item.id] = self.put(channel, item.data, item.info, item.tags)
@@ -224,6 +233,7 @@ class FakeApps:
     def __init__(self) -> None:
         self.methods: dict[str, Method] = {}
         self.members: set[str] = set()
+        self.asked_to_connect: list[ConnectHookRequest] = []
 
     async def call(self, app: str, method: str, request: RpcRequest, deadline: Deadline) -> bytes:
         run = self.methods.get(f"{app}.{method}")
@@ -237,6 +247,7 @@ class FakeApps:
         return SubscribeHookReply(data=b'{"welcome":true}', info=b'{"role":"member"}')
 
     async def may_connect(self, app: str, request: ConnectHookRequest, deadline: Deadline) -> ConnectHookReply:
+        self.asked_to_connect.append(request)
         if request.data != b'"please"':
             raise CausewayError(ErrorName.REJECTED, "say please", code=401)
         return ConnectHookReply(user="guest", data=b'{"hello":1}')
@@ -293,20 +304,68 @@ class Alone:
         self.registry.revoked(revocation)
 
 
+class FakeAttendances:
+    """`ports.Attendances`: what was told and taken. `away`, `cleared`: it says so; `refuses` names channels that it never takes."""
+
+    def __init__(self) -> None:
+        self.requests: list[AttendRequest] = []
+        self.told: list[Attend] = []
+        self.left: list[int] = []
+        self.away = False
+        self.cleared = False
+        self.refuses = ""
+
+    async def attend(self, request: AttendRequest, deadline: Deadline) -> AttendReply:
+        self.requests.append(request)
+        if self.away:
+            raise unavailable("the fake is away")
+        if self.cleared:
+            return AttendReply(cleared=True)
+        if self.refuses and any(change.channel == self.refuses for change in request.changes):
+            raise bad_request("never")
+        self.told += request.changes
+        if request.leave_ms >= 0:
+            self.left.append(request.leave_ms)
+        return AttendReply()
+
+    @property
+    def seen(self) -> list[tuple[str, bool]]:
+        return [(change.scope, change.held) for change in self.told]
+
+
 class Gateway:
     """A whole gateway on a loopback port, its upstream fake."""
 
     def __init__(
-        self, *, queue_max: int = 1_048_576, drain_ms: int = 200, specs: Sequence[NamespaceSpec] = (), **options: Any
+        self,
+        *,
+        queue_max: int = 1_048_576,
+        drain_ms: int = 200,
+        specs: Sequence[NamespaceSpec] = (),
+        lifecycle: bool = False,
+        pause_ms: int = 0,
+        transports: TransportSettings | None = None,
+        user_limit: int = 0,
+        **options: Any,
     ) -> None:
         self.bus, self.apps, self.alone = FakeBus(), FakeApps(), Alone()
         self.timers, self.tasks = WheelTimers(), TaskGroup()
         self.catalogue = catalogue(*specs)
         self.feeds = Feeds(self.bus, self.bus, self.timers, self.tasks)
-        self.registry = self.alone.registry = Registry(self.feeds, self.timers)
+        self.registry = self.alone.registry = Registry(self.feeds, self.timers, user_limit=user_limit)
         self.alone.local = Local(self.registry, lambda: INFO)
         self.cluster = Cluster(self.alone, self.timers, presence_max=100)
         self.revocations = self.alone.revocations = Revocations()
+        self.attendances = FakeAttendances()
+        self.attending = Attending(
+            self.attendances,
+            self.timers,
+            node=NODE,
+            users=lifecycle,
+            pause_ms=pause_ms,
+            beat_ms=50,
+            cleared=self.registry.reconnect_all,
+        )
         reader = Reader(self.bus, recovery_limit=300, history_limit=300, max_bytes=queue_max // 2)
         self.publisher = Publisher(self.bus, self.bus)
         session_options = SessionOptions(version="test", **options)
@@ -333,12 +392,13 @@ class Gateway:
             presence=self.cluster,
             timers=self.timers,
         )
-        around = Surroundings(
+        around = self.around = Surroundings(
             options=session_options,
             catalogue=self.catalogue,
             feeds=self.feeds,
             commands=commands,
-            membership=Membership(self.bus, self.cluster.changed),
+            membership=Membership(self.bus, self.cluster.changed, self.attending),
+            attending=self.attending,
             registry=self.registry,
             timers=self.timers,
             tasks=self.tasks,
@@ -369,7 +429,7 @@ class Gateway:
             Gate(around, NODE, new_id, self.cluster),
             self.api,
             KeyRing([(API_KEY, ApiCaller("tests")), (LIMITED_KEY, LIMITED)]),
-            TransportSettings(queue_max=queue_max, endpoints=Endpoints(http_stream=True, sse=True)),
+            transports or TransportSettings(queue_max=queue_max, endpoints=Endpoints(http_stream=True, sse=True)),
             version="test",
             broken=self.broken.append,
         )
@@ -389,11 +449,14 @@ class Gateway:
 
     async def __aenter__(self) -> Self:
         await self.timers.start()
+        await self.attending.start()
         await self.doors.open()
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self.attending.leave()
         await self.doors.close()
+        await self.attending.stop()
         await self.timers.stop()
         await self.tasks.stop()
 

@@ -75,7 +75,7 @@ async def test_what_cannot_be_decoded_is_400(body: bytes) -> None:
         ("publish", {"channel": "news:a", "b64data": "eA=="}, 107),
         ("publish", {"channel": "news:a", "b64data": "?"}, 107),
         ("publish", {"channel": "news:a", "b64data": "\u00e4"}, 107),
-        ("publish", {"channel": "news:a", "data": 1, "skip_history": True}, 108),
+        ("publish", {"channel": "news:a", "data": 1, "skip_history": True, "version": 1}, 107),
         ("broadcast", {"data": 1}, 107),
         ("subscribe", {"channel": "open:a"}, 107),
         ("subscribe", {"user": "ann", "channel": "nowhere:a"}, 102),
@@ -216,6 +216,17 @@ async def test_an_idempotency_key_holds_in_channels_without_history_too() -> Non
 
     assert answers == [{"result": {}}] * 2
     assert [push["push"]["pub"]["data"] for push in pushes] == [1, 2]
+
+
+@pytest.mark.parametrize("refused", [{"b64data": "eA=="}, {"data": "x" * 1_000_000}], ids=["no JSON", "too large"])
+async def test_an_idempotency_key_is_not_spent_on_what_is_refused(refused: dict[str, Any]) -> None:
+    async with watched("open:a") as (_, http, ws):
+        for _ in range(2):
+            answer = (await post(http, "publish", {"channel": "open:a", "idempotency_key": "k", **refused}))[2]
+            assert answer["error"]["code"] == 107
+        await post(http, "publish", {"channel": "open:a", "idempotency_key": "k", "data": "mended"})
+
+        assert (await ws.receive_json())["push"]["pub"]["data"] == "mended"
 
 
 async def test_errors_can_be_http_statuses() -> None:

@@ -329,3 +329,50 @@ def test_every_subscriber_has_the_logs_suffix_or_was_told(actions: list[str], se
         if not subscriber.told:
             assert subscriber.epoch in ("", world.log.epoch)
             assert subscriber.joined + len(subscriber.got) == world.log.head
+
+
+def datas(outputs: Iterable[Output]) -> list[bytes]:
+    return [bytes(each.data) for output in outputs if isinstance(output, Deliver) for each in output.publications]
+
+
+def test_what_passes_by_the_log_is_delivered_at_once_and_moves_nothing() -> None:
+    feed = started()
+
+    assert datas(feed.passing(publication(0, b'"aside"'))) == [b'"aside"']
+    assert offsets(feed.publication("e1", publication(6))) == [6]
+    assert feed.since(5) is not None
+    assert [each.offset for each in feed.since(5) or []] == [6]
+
+
+def test_what_passes_by_the_log_waits_for_what_is_missing_before_it() -> None:
+    feed = started()
+    feed.publication("e1", publication(8, b"8"))
+    assert feed.passing(publication(0, b'"behind 8"')) == []
+    feed.publication("e1", publication(9, b"9"))
+    assert feed.passing(publication(0, b'"behind 9"')) == []
+    feed.timer()
+    repaired = feed.page(Head(epoch="e1", head=9), [publication(6, b"6"), publication(7, b"7")])
+
+    assert datas(repaired) == [b"6", b"7", b"8", b'"behind 8"', b"9", b'"behind 9"']
+
+
+def test_what_passes_by_the_log_is_not_kept_back_by_a_suspicion_that_came_to_nothing() -> None:
+    feed = started()
+    feed.compare(Head(epoch="e2", head=1))
+    assert feed.passing(publication(0, b'"aside"')) == []
+    feed.timer()
+
+    assert datas(feed.page(Head(epoch="e1", head=5), [])) == [b'"aside"']
+
+
+def test_what_waits_to_pass_by_the_log_is_bounded_and_forgotten_with_it() -> None:
+    feed = started()
+    feed.publication("e1", publication(7))
+    for _ in range(HELD_MAX + 10):
+        feed.passing(publication(0))
+    assert len(feed._passing) == HELD_MAX
+    feed.timer()
+    outputs = feed.page(Head(epoch="e2", head=3), [])
+
+    assert outputs == [Insufficient()]
+    assert datas(feed.passing(publication(0, b"2"))) == [b"2"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,8 +14,9 @@ import pytest
 from cent import AsyncClient, CentApiResponseError, HistoryRequest, PublishRequest, StreamPosition
 from centrifuge import Client, PublicationContext, SubscriptionEventHandler
 
-from causeway_common.contracts.messages import FeedPublication, RpcRequest
-from causeway_gateway.handlers.clients import COMMANDS_A_TURN
+from causeway_common.contracts.messages import ClientInfo, FeedPublication, NamespaceSpec, RpcRequest
+from causeway_gateway.adapters.clock import TICK_MS
+from causeway_gateway.handlers.clients import COMMANDS_A_TURN, HORIZON_MS
 from support.waiting import until
 from unit.gateway.fakes import API_KEY, Gateway, token
 
@@ -324,6 +326,53 @@ async def test_a_slow_reader_is_closed_with_3008_and_the_others_go_on() -> None:
         writer.transport.abort()
 
 
+async def test_a_conflating_reader_that_keeps_up_ends_with_the_newest_of_every_key_of_a_burst() -> None:
+    prices = NamespaceSpec(name="price", allow_subscribe_for_client=True, slow_reader="conflate", conflate_tag="key")
+    async with Gateway(specs=(prices,)) as gateway, wire(gateway) as client:
+        await client.connect()
+        await client.ask({"id": 2, "subscribe": {"channel": "price:a"}})
+        for number in range(300):
+            data = json.dumps({"number": number, "rest": "x" * 1_000}).encode()
+            gateway.bus.feed(FeedPublication(channel="price:a", data=data, tags={"key": str(number % 30)}))
+
+        newest: dict[int, int] = {}
+        while min(newest.values(), default=0) < 270:
+            number = (await client.next())["push"]["pub"]["data"]["number"]
+            newest[number % 30] = number
+        assert len(newest) == 30
+
+
+@pytest.mark.parametrize("position", ["recoverable", "positioned"])
+async def test_a_positioned_reader_is_closed_rather_than_missing_something_without_a_word(position: str) -> None:
+    spec = NamespaceSpec(
+        name="log",
+        history_size=10,
+        history_ttl_ms=60_000,
+        allow_subscribe_for_client=True,
+        allow_history_for_subscriber=True,
+        slow_reader="drop",
+    )
+    async with Gateway(specs=(spec,), queue_max=256 * 1024) as gateway, wire(gateway) as client:
+        await client.connect()
+        await client.ask({"id": 2, "subscribe": {"channel": "log:a", position: True}})
+        for number in range(40):
+            gateway.bus.put("log:a", json.dumps({"number": number, "rest": "x" * 10_000}).encode())
+
+        assert await client.next() == ("closed", 3008)
+
+
+@pytest.mark.parametrize("claims", [{"exp": 1}, {"expire_at": 1}])
+async def test_a_subscription_is_not_renewed_into_the_past(claims: dict[str, Any]) -> None:
+    async with Gateway() as gateway, wire(gateway) as client:
+        await client.connect()
+        lasting = token("ann", channel="news:a", expire_at=int(time.time()) + 60)
+        (reply,) = await client.ask({"id": 2, "subscribe": {"channel": "news:a", "token": lasting}})
+        assert reply["subscribe"]["expires"]
+        await client.send({"id": 3, "sub_refresh": {"channel": "news:a", "token": token("ann", channel="news:a", **claims)}})
+
+        assert await client.next() == ("closed", 3006)
+
+
 async def test_a_client_that_answers_no_ping_is_closed_with_3012() -> None:
     async with Gateway(ping_interval=600, pong_timeout=400) as gateway, wire(gateway) as client:
         await client.connect()
@@ -459,10 +508,10 @@ async def test_a_frame_of_a_thousand_commands_is_taken_a_few_each_turn_and_in_or
 async def test_what_follows_a_long_frame_waits_for_its_end() -> None:
     async with Gateway() as gateway, wire(gateway) as client:
         await client.connect()
-        await client.ws.send_str(crowd(1_000))
-        await client.ws.send_str(crowd(3, first=9_000))
+        for number in range(12):  # more than may wait for an emulated client
+            await client.ws.send_str(crowd(1_000, first=1_000 * number + 2))
 
-        assert [(await client.next())["id"] for _ in range(1_003)] == [*range(2, 1_002), 9_000, 9_001, 9_002]
+        assert [(await client.next())["id"] for _ in range(12_000)] == list(range(2, 12_002))
 
 
 async def test_an_uplink_that_brings_more_than_its_client_may_have_waiting_ends_it_with_3013() -> None:
@@ -476,3 +525,111 @@ async def test_an_uplink_that_brings_more_than_its_client_may_have_waiting_ends_
         while isinstance(last := await client.next(), dict):
             assert last["error"]["code"] == 102
         assert last == ("closed", 3013)
+
+
+async def test_the_timer_of_a_client_that_is_gone_is_not_held_for_as_long_as_its_token_is_good() -> None:
+    """A cancelled timer is nothing, but it is kept until its time."""
+    in_a_year = int(time.time()) + 365 * 86_400
+    async with Gateway(ping_interval=0) as gateway:
+        async with wire(gateway) as client:
+            await client.ask({"id": 1, "connect": {"token": token("ann", exp=in_a_year)}})
+            (inside,) = gateway.registry._all
+            inside._tick()  # the time for its connect is over
+        await until(lambda: not len(gateway.registry))
+
+        horizon = (gateway.timers.now() + HORIZON_MS) // TICK_MS + 1
+        assert all(bucket <= horizon for bucket in gateway.timers._wheel._buckets)
+
+
+def big(gateway: Gateway, channels: list[str], count: int = 20, size: int = 20_000) -> None:
+    for channel in channels:
+        for _ in range(count):
+            gateway.bus.put(channel, b'"%s"' % (b"x" * size))
+
+
+async def test_a_client_that_returns_to_many_channels_is_told_what_does_not_fit_and_is_not_closed_as_slow() -> None:
+    """Half of what may wait for a connection is for all of its recoveries; 3008 would bring it back to the same."""
+    channels = [f"news:{name}" for name in "abcd"]
+    position = {"recover": True, "offset": 0, "epoch": "e1"}
+    async with Gateway() as gateway, wire(gateway, max_msg_size=0) as client:
+        big(gateway, channels)
+        (reply,) = await client.ask({"id": 1, "connect": {"token": token("ann"), "subs": dict.fromkeys(channels, position)}})
+        found = reply["connect"]["subs"]
+        for channel in channels:
+            gateway.bus.put(channel, b'"next"')
+        pushed = [(await client.next())["push"] for _ in channels]
+
+    assert [len(found[channel].get("publications", [])) for channel in channels] == [20, 0, 0, 0]
+    assert [found[channel].get("recovered", False) for channel in channels] == [True, False, False, False]
+    assert [found[channel].get("offset", 0) for channel in channels] == [0, 20, 20, 20]
+    assert {push["channel"]: push["pub"]["offset"] for push in pushed} == dict.fromkeys(channels, 21)
+
+
+async def test_what_does_not_fit_is_112_where_the_client_wants_all_or_nothing() -> None:
+    async with Gateway(recovery_max_bytes=100) as gateway, wire(gateway) as client:
+        big(gateway, ["news:a"], 2, 100)
+        await client.connect()
+        subscribe = {"channel": "news:a", "recover": True, "offset": 0, "epoch": "e1"}
+        (strict,) = await client.ask({"id": 2, "subscribe": subscribe | {"flag": 2}})
+        (told,) = await client.ask({"id": 3, "subscribe": subscribe})
+
+    assert strict["error"]["code"] == 112
+    assert told["subscribe"]["was_recovering"] is True
+    assert "recovered" not in told["subscribe"]
+
+
+@pytest.mark.parametrize("where", ["data", "info", "tags"])
+async def test_one_recovery_has_half_the_bytes_that_may_wait_wherever_they_stand(where: str) -> None:
+    async with Gateway(queue_max=100_000) as gateway, wire(gateway) as client:
+        much = "x" * 20_000
+        for _ in range(3):
+            gateway.bus.put(
+                "news:a",
+                b'"%s"' % (much.encode() if where == "data" else b""),
+                ClientInfo(user="u", client="c", conn_info=f'"{much}"'.encode()) if where == "info" else None,
+                {"t": much} if where == "tags" else None,
+            )
+        await client.connect()
+        (reply,) = await client.ask({"id": 2, "subscribe": {"channel": "news:a", "recover": True, "offset": 0, "epoch": "e1"}})
+        (page,) = await client.ask({"id": 3, "history": {"channel": "news:a", "limit": 10}})
+
+    assert "recovered" not in reply["subscribe"]
+    assert reply["subscribe"]["offset"] == 3
+    assert len(page["history"]["publications"]) == 2
+
+
+async def test_recovery_from_no_epoch_matches_any() -> None:
+    async with Gateway() as gateway, wire(gateway) as client:
+        for n in range(3):
+            gateway.bus.put("news:a", b"%d" % n)
+        await client.connect()
+        (reply,) = await client.ask({"id": 2, "subscribe": {"channel": "news:a", "recover": True, "offset": 1, "epoch": ""}})
+
+    assert reply["subscribe"]["recovered"] is True
+    assert [each["offset"] for each in reply["subscribe"]["publications"]] == [2, 3]
+
+
+async def test_one_connection_more_than_a_user_may_have_closes_with_3504_and_the_others_stay() -> None:
+    async with Gateway(user_limit=1) as gateway, wire(gateway) as first, wire(gateway) as second, wire(gateway) as other:
+        assert "connect" in await first.connect("ann")
+        assert await second.connect("ann") == ("closed", 3504)
+        assert "connect" in await other.connect("bob")
+        assert "subscribe" in (await first.ask({"id": 2, "subscribe": {"channel": "open:a"}}))[0]
+        await first.ws.close()
+        await until(lambda: gateway.registry.num_users == 1)
+        async with wire(gateway) as third:
+            assert "connect" in await third.connect("ann")
+
+
+async def test_the_connect_hook_is_asked_with_what_the_client_says_of_itself_and_decides() -> None:
+    """Browsers cannot set headers: `headers` of the connect command stand in for them, and are the client's word."""
+    request = {"data": "please", "name": "js", "version": "5", "headers": {"Authorization": "Bearer x"}}
+    async with Gateway(connect_app="chat") as gateway, wire(gateway) as client, wire(gateway) as refused:
+        (reply,) = await client.ask({"id": 1, "connect": request})
+        (refusal,) = await refused.ask({"id": 1, "connect": {"data": "now"}})
+        asked = gateway.apps.asked_to_connect[0]
+
+    assert reply["connect"]["data"] == {"hello": 1}
+    assert (asked.name, asked.version, asked.headers, asked.data) == ("js", "5", {"Authorization": "Bearer x"}, b'"please"')
+    assert asked.transport == "websocket"
+    assert (refusal["error"]["code"], refusal["error"]["message"]) == (401, "say please")

@@ -262,6 +262,7 @@ def test_expiry_is_told_enforced_after_its_grace_and_moved_by_refresh() -> None:
         assert isinstance(reply, Send)
         assert reply.reply.connect is not None
         assert (reply.reply.connect.expires, reply.reply.connect.ttl) == (True, 60)
+        assert reply.reply.connect.time == WALL
         return found
 
     found = expiring()
@@ -423,6 +424,28 @@ def test_a_renewed_subscription_stays_and_a_server_side_one_that_lapsed_closes()
     (question,) = other.subscribe(SubscribeUser(user="ann", channel="open:a"), 0)
     stand(question, other, server_side=True, expire_at=WALL + 1_000)
     assert bare(other.tick(26_000))[-1] == Close(3006, "subscription expired")
+
+
+def test_a_sub_refresh_without_its_channel_takes_that_of_its_token() -> None:
+    """centrifuge-python 0.5.0 sends it so (reference/centrifuge-protocol.md, section 5)."""
+    found = connected(ping_interval=0)
+    (question,) = ask(found, id=2, subscribe={"channel": "open:a", "token": "a token"})
+    stand(question, found, refresher="client", expire_at=WALL + 60_000)
+    (renewal,) = ask(found, now=50_000, id=3, sub_refresh={"token": "a newer one"})
+    assert isinstance(renewal, SubRefreshAsk)
+    (reply,) = found.complete(renewal, SubRefreshed("open:a", WALL + 120_000), 50_000, WALL + 50_000)
+
+    assert reply == Send(p.Reply(id=3, sub_refresh=p.SubRefreshResult(expires=True, ttl=70)))
+
+
+def test_a_token_without_its_channel_renews_no_subscription_that_its_client_does_not() -> None:
+    found = connected(ping_interval=0)
+    (question,) = found.subscribe(SubscribeUser(user="ann", channel="open:a"), 0)
+    stand(question, found, server_side=True, expire_at=WALL + 1_000)
+    (renewal,) = ask(found, id=3, sub_refresh={"token": "of open:a"})
+    assert isinstance(renewal, SubRefreshAsk)
+
+    assert found.complete(renewal, SubRefreshed("open:a", WALL + 120_000), 0, WALL)[-1] == Close(3501, "bad request")
 
 
 def test_what_a_hook_let_in_is_renewed_by_asking_it_again() -> None:

@@ -77,6 +77,10 @@ def test_the_header_does_not_choose_the_algorithm() -> None:
         ({"nbf": SECOND}, Granted("ann", None, None)),
         ({"exp": SECOND + 5, "expire_at": 0}, Granted("ann", None, None)),
         ({"expire_at": SECOND + 9}, Granted("ann", None, NOW + 9000)),
+        ({"exp": SECOND + 5, "expire_at": None}, Granted("ann", None, NOW + 5000)),
+        ({"exp": 0}, Expired()),
+        ({"exp": 0.0001}, Expired()),
+        ({"exp": 0, "expire_at": 0}, Expired()),
         ({"exp": SECOND + 10**9}, Granted("ann", None, NOW + LIFETIME_MAX_MS)),
         ({"info": {"name": "Ann \u00e4"}}, Granted("ann", '{"name":"Ann \u00e4"}'.encode(), None)),
         ({"b64info": base64.b64encode(b'{"a": 1}').decode()}, Granted("ann", b'{"a": 1}', None)),
@@ -275,7 +279,7 @@ def test_tokens_are_for_us_and_from_whom_we_trust(rules: dict[str, Any], claims:
 def test_the_users_claim_and_the_clocks_difference_are_configured() -> None:
     assert Tokens(TokenRules(KEY, user_id_claim="uid")).verify(token("ann", uid="17"), NOW) == Granted("17", None, None)
     late = token("ann", exp=SECOND - 4)
-    assert Tokens(TokenRules(KEY, skew_ms=5000)).verify(late, NOW) == Granted("ann", None, NOW - 4000)
+    assert Tokens(TokenRules(KEY, skew_ms=5000)).verify(late, NOW) == Granted("ann", None, NOW + 1000)
     assert Tokens(TokenRules(KEY, skew_ms=3000)).verify(late, NOW) == Expired()
 
 

@@ -74,6 +74,7 @@ def test_a_recoverable_stream_takes_no_slow_reader_that_misses_publications() ->
     with pytest.raises(ValueError, match="slow_reader must be close"):
         declare(HISTORY, force_recovery=True, slow_reader="drop")
     assert declare(HISTORY, slow_reader="drop").slow_reader == "drop"
+    assert declare(HISTORY, force_recovery=True, force_recovery_mode="cache", slow_reader="conflate").slow_reader == "conflate"
 
 
 def test_all_faults_are_told_together() -> None:

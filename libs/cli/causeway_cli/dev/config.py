@@ -24,6 +24,7 @@ class Configured:
     Attributes:
         storage: what storage keeps its data in, `sqlite` or `mongodb`.
         port: the gateway's, where the configuration sets one.
+        api_port: of the server API's own; 0: it has none.
         api_key: of the server API, "" where it is not set.
         token_hmac_secret_key: likewise.
         added: per service, the environment variables that give `causeway dev` its own defaults.
@@ -31,6 +32,7 @@ class Configured:
 
     storage: str
     port: int | None
+    api_port: int
     api_key: str = field(repr=False)
     token_hmac_secret_key: str = field(repr=False)
     added: Mapping[str, Mapping[str, str]]
@@ -71,6 +73,7 @@ def _configured(settings: Mapping[str, ServiceSettings], data_dir: Path) -> Conf
     return Configured(
         storage=storage,
         port=set_value(gateway, "http_server.port"),
+        api_port=set_value(gateway, "http_api.port") or 0,
         api_key=set_value(gateway, "http_api.key") or "",
         token_hmac_secret_key=set_value(gateway, "client.token.hmac_secret_key") or "",
         added=added,

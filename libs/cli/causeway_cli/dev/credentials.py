@@ -1,4 +1,4 @@
-"""`credentials.json` of the data directory: the API key and the token secret in force, for this user's eyes only (0600)."""
+"""`credentials.json` of the data directory: the API key, the token secret and the operator's NATS password in force, for this user's eyes only (0600)."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ class CredentialsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The two secrets that a stack hands out."""
+    """The secrets that a stack hands out; the operator's NATS user only looks at lifecycle events."""
 
     api_key: str = field(repr=False)
     token_hmac_secret_key: str = field(repr=False)
+    nats_operator_password: str = field(default="", repr=False)
 
 
 def read_credentials(data_dir: Path) -> Credentials | None:
@@ -35,15 +36,16 @@ def read_credentials(data_dir: Path) -> Credentials | None:
     try:
         document: Any = json.loads(path.read_text(encoding="utf-8"))
         api_key, secret = document["api_key"], document["token_hmac_secret_key"]
+        operator = document.get("nats_operator_password", "")  # files of before it have none, the next start adds it
     except FileNotFoundError:
         return None
     except OSError as error:
         raise CredentialsError(f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CredentialsError(f"{path} is damaged; remove it, and the next start makes a new one") from error
-    if not (isinstance(api_key, str) and api_key and isinstance(secret, str) and secret):
+    if not (isinstance(api_key, str) and api_key and isinstance(secret, str) and secret and isinstance(operator, str)):
         raise CredentialsError(f"{path} is damaged; remove it, and the next start makes a new one")
-    return Credentials(api_key, secret)
+    return Credentials(api_key, secret, operator)
 
 
 def settle_credentials(data_dir: Path, *, api_key: str, token_hmac_secret_key: str) -> Credentials:
@@ -61,6 +63,7 @@ def settle_credentials(data_dir: Path, *, api_key: str, token_hmac_secret_key: s
     settled = Credentials(
         api_key or (kept.api_key if kept else secrets.token_urlsafe(32)),
         token_hmac_secret_key or (kept.token_hmac_secret_key if kept else secrets.token_urlsafe(48)),
+        (kept.nats_operator_password if kept else "") or secrets.token_urlsafe(24),
     )
     try:
         write_atomic(data_dir / CREDENTIALS_FILE, json.dumps(asdict(settled), indent=2) + "\n", mode=0o600)

@@ -16,6 +16,8 @@ from causeway_common.contracts.rights import Role, rights_of
 NATS_CONFIG_FILE: Final = "nats.conf"
 # Gateways first, so that clients are sent away while all behind them still answers; the bus last.
 STOP_ORDER: Final = ("gateway", "logic", "integrations", "storage", "nats")
+OPERATOR: Final = "operator"
+"""The NATS user of the command line."""
 STOP_SECONDS: Final = 10.0
 # Its banner, and that passwords stand in the file: they are made anew at each start and the file is its owner's alone.
 NATS_HIDDEN: Final = re.compile(r"\[INF\](?! Server is ready)|\[WRN\] Plaintext passwords")
@@ -79,6 +81,7 @@ class StackPlan:
     """A stack, ready to start. `storage`: `sqlite` or `mongodb`."""
 
     url: str
+    api_url: str
     nats_url: str
     storage: str
     nats: ProcessSpec
@@ -114,7 +117,7 @@ def plan_stack(
     Args:
         options: what was asked for.
         configured: what the configuration adds.
-        credentials: the secrets in force, for the gateways.
+        credentials: the secrets in force, for the gateways and the operator.
         env: the environment that all processes inherit.
         new_port: a port that is free and stays ours.
         new_password: a fresh password.
@@ -128,6 +131,7 @@ def plan_stack(
         users.append(user)
         own = {**_bus_variables(user, nats_url), **_gateway_variables(member, options, credentials)}
         services.append(_service(options, member, {**env, **configured.added.get(member.role, {})}, own, new_port()))
+    users.append(NatsUser(OPERATOR, credentials.nats_operator_password, rights_of(Role.OPERATOR, OPERATOR)))
     nats = ProcessSpec(
         service="nats",
         name="nats",
@@ -141,6 +145,7 @@ def plan_stack(
     )
     return StackPlan(
         url=f"http://{options.host}:{options.port}",
+        api_url=f"http://{options.host}:{configured.api_port or options.port}",
         nats_url=nats_url,
         storage=options.storage,
         nats=nats,

@@ -32,8 +32,8 @@ class Ports:
     def __init__(self) -> None:
         self._held: list[socket.socket] = []
 
-    def public(self, port: int) -> int:
-        """Take the public port for processes that share it by SO_REUSEPORT.
+    def public(self, port: int, option: str = "--port") -> int:
+        """Take a public port, which `option` chooses, for processes that share it by SO_REUSEPORT.
 
         Raises:
             PortTakenError: somebody listens on it or holds it, or it may not be bound.
@@ -51,7 +51,7 @@ class Ports:
                 holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
         except OSError as error:
             raise PortTakenError(
-                f"port {port} on {HOST} cannot be used ({error.strerror}); choose another one with --port"
+                f"port {port} on {HOST} cannot be used ({error.strerror}); choose another one with {option}"
             ) from error
         return port
 

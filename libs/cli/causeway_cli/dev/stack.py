@@ -94,6 +94,8 @@ def _prepare(asked: DevOptions, data_dir: Path, ports: Ports) -> tuple[StackPlan
         storage=configured.storage,
     )
     ports.public(options.port)
+    if configured.api_port:
+        ports.public(configured.api_port, "http_api.port")
     credentials = settle_credentials(data_dir, api_key=configured.api_key, token_hmac_secret_key=configured.token_hmac_secret_key)
     plan = plan_stack(
         options, configured, credentials, env=environment, new_port=ports.find, new_password=lambda: secrets.token_urlsafe(24)
@@ -134,7 +136,7 @@ def _greeting(asked: DevOptions, plan: StackPlan, data_dir: Path) -> str:
     where = "" if asked.data_dir == Path(".causeway") else f" --data-dir {shlex.quote(str(asked.data_dir))}"
     lines = [
         "",
-        f"ready: {plan.url}  (clients: {plan.url.replace('http', 'ws', 1)}/connection/websocket, server API: {plan.url}/api)",
+        f"ready: {plan.url}  (clients: {plan.url.replace('http', 'ws', 1)}/connection/websocket, server API: {plan.api_url}/api)",
         f"data and credentials: {data_dir}",
     ]
     if asked.config is None:

@@ -31,7 +31,7 @@ class ProcessEntry:
 class StackState:
     """The file. `ready`: every process of the stack runs and answers that it is ready; one that is down is not in `processes`.
 
-    `storage`: `sqlite` or `mongodb`.
+    `storage`: `sqlite` or `mongodb`. `url` is where clients connect; `api_url` where the server API is, if that is elsewhere.
     """
 
     version: str
@@ -41,11 +41,15 @@ class StackState:
     data_dir: str
     storage: str
     processes: tuple[ProcessEntry, ...]
+    api_url: str = ""
 
 
 def write_stack(data_dir: Path, state: StackState) -> None:
     """Replace the file. Raises OSError."""
-    write_atomic(data_dir / STACK_FILE, json.dumps(asdict(state), indent=2) + "\n", mode=0o644)
+    document = asdict(state)
+    if state.api_url in ("", state.url):
+        del document["api_url"]
+    write_atomic(data_dir / STACK_FILE, json.dumps(document, indent=2) + "\n", mode=0o644)
 
 
 def read_stack(data_dir: Path) -> StackState:
@@ -61,7 +65,8 @@ def read_stack(data_dir: Path) -> StackState:
             ProcessEntry(**{key: entry[key] for key in ProcessEntry.__dataclass_fields__}) for entry in document["processes"]
         )
         document.setdefault("storage", "sqlite")  # what wrote the file was older than the choice
-        fields = {key: document[key] for key in StackState.__dataclass_fields__ if key != "processes"}
+        fields = {key: document[key] for key in StackState.__dataclass_fields__ if key not in ("processes", "api_url")}
+        api_url = document.get("api_url", "")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StackFileError(f"{path} cannot be read: {type(error).__name__}") from error
-    return StackState(**fields, processes=processes)
+    return StackState(**fields, processes=processes, api_url=api_url)

@@ -164,8 +164,17 @@ class Supervisor:
             if keeper.pid is not None
         )
         ready = self._ready and not self._stop.is_set()
-        plan = self._plan
-        state = StackState(self._version, ready, plan.url, plan.nats_url, str(self._data_dir), plan.storage, processes)
+        plan, own = self._plan, self._plan.api_url
+        state = StackState(
+            self._version,
+            ready,
+            plan.url,
+            plan.nats_url,
+            str(self._data_dir),
+            plan.storage,
+            processes,
+            "" if own == plan.url else own,
+        )
         if state == self._written:
             return
         try:

@@ -7,6 +7,7 @@ from causeway_common.bus.deadline import Deadline
 from causeway_common.bus.dispatch import Call
 from causeway_common.bus.jetstream import DeliveryInfo, DurableConsumer, ensure_streams, publish_durable
 from causeway_common.bus.owners import OwnedShards, ask_owner
+from causeway_common.bus.tail import Kept, StreamTail
 
 __all__ = [
     "AppsDirectory",
@@ -16,9 +17,11 @@ __all__ = [
     "Deadline",
     "DeliveryInfo",
     "DurableConsumer",
+    "Kept",
     "Listener",
     "LiveBucket",
     "OwnedShards",
+    "StreamTail",
     "announce",
     "ask_owner",
     "ensure_streams",

@@ -63,9 +63,22 @@ STREAMS: Final[tuple[Mapping[str, Any], ...]] = (
         "duplicate_window": 120 * NANOSECONDS,
         "num_replicas": 1,
     },
+    {
+        "name": subjects.EVENTS_STREAM,
+        "subjects": [subjects.EVENT.wildcard()],
+        "retention": "limits",
+        "storage": "file",
+        "discard": "old",
+        "max_age": 7 * 86_400 * NANOSECONDS,
+        "max_bytes": 1 << 30,
+        "max_msg_size": 128 << 10,
+        "duplicate_window": 120 * NANOSECONDS,
+        "allow_direct": True,
+        "num_replicas": 1,
+    },
     _bucket(subjects.APPS_STREAM, subjects.KV_APPS),
     _bucket(subjects.NODES_STREAM, subjects.KV_NODES, storage="memory", max_age=60 * NANOSECONDS),
-    _bucket(subjects.REVOCATIONS_STREAM, subjects.KV_REVOCATIONS, max_msgs=100_000),
+    _bucket(subjects.REVOCATIONS_STREAM, subjects.KV_REVOCATIONS, max_msgs=100_000, allow_msg_ttl=True),
     _bucket(
         subjects.KEYS_STREAM, subjects.KV_KEYS, storage="memory", max_age=300 * NANOSECONDS, max_bytes=256 << 20, discard="old"
     ),
@@ -154,8 +167,13 @@ async def put(bus: Bus, subject: str, body: bytes, deadline: Deadline, headers: 
         raise unavailable(f"JetStream refused: {error_of.get('description')}")
 
 
+def ttl_headers(seconds: int) -> dict[str, str]:
+    """The headers of a message that its stream (`allow_msg_ttl`) keeps no longer than this; 0: for as long as others."""
+    return {"Nats-TTL": f"{seconds}s"} if seconds else {}
+
+
 def _template(subject: str) -> str:
-    for template in (subjects.JOB,):
+    for template in (subjects.JOB, subjects.EVENT):
         try:
             template.fields(subject)
         except ValueError:

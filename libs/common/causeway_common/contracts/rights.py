@@ -19,12 +19,13 @@ INBOX_ROOT: Final = "_INBOX"
 
 
 class Role(enum.StrEnum):
-    """Which service a process is."""
+    """Which service a process is; `OPERATOR` is the command line, which only looks."""
 
     GATEWAY = "gateway"
     STORAGE = "storage"
     LOGIC = "logic"
     INTEGRATIONS = "integrations"
+    OPERATOR = "operator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def rights_of(role: Role, user: str, app: str = "") -> Rights:
                 publish=(
                     s.APP_RPC.wildcard(),
                     s.APP_HOOK.wildcard(),
-                    *_storage_verbs("gateway", v.APPEND, v.HISTORY, v.HEADS, v.REMOVE),
+                    *_storage_verbs("gateway", v.APPEND, v.HISTORY, v.HEADS, v.REMOVE, v.ATTEND),
                     s.FEED_UNLOGGED.wildcard(),
                     s.FEED_MEMBERS.wildcard(),
                     s.GATEWAY_NODE.wildcard(),
@@ -87,8 +88,11 @@ def rights_of(role: Role, user: str, app: str = "") -> Rights:
                     s.FEED_LOGGED.wildcard(),
                     s.FEED_MEMBERS.wildcard(),
                     s.JOB.wildcard(),
+                    s.EVENT.wildcard(),
+                    s.KV_NODES.wildcard(),
                     s.GATEWAY_ALL.at(verb=s.VERB_COMPARE_HEADS),
                     *_manage_stream(s.JOBS_STREAM),
+                    *_manage_stream(s.EVENTS_STREAM),
                     *_manage_stream(s.APPS_STREAM),
                     *_manage_stream(s.NODES_STREAM),
                     *_manage_stream(s.REVOCATIONS_STREAM),
@@ -122,6 +126,12 @@ def rights_of(role: Role, user: str, app: str = "") -> Rights:
                 ),
                 subscribe=(inbox, s.CALL.wildcard()),
                 responses=True,
+            )
+        case Role.OPERATOR:
+            return Rights(
+                publish=(f"$JS.API.STREAM.INFO.{s.EVENTS_STREAM}", f"$JS.API.DIRECT.GET.{s.EVENTS_STREAM}"),
+                subscribe=(inbox, s.EVENT.wildcard()),
+                responses=False,
             )
 
 

@@ -46,6 +46,7 @@ COMMIT: Final = Verb("commit", STORAGE, m.CommitRequest, m.CommitReply, repeatab
 ENQUEUE: Final = Verb("enqueue", STORAGE, m.EnqueueRequest, m.EnqueueReply, repeatable=True)
 CLAIM: Final = Verb("claim", STORAGE, m.ClaimRequest, m.ClaimReply)
 SETTLE: Final = Verb("settle", STORAGE, m.SettleRequest, m.SettleReply, repeatable=True)
+ATTEND: Final = Verb("attend", STORAGE, m.AttendRequest, m.AttendReply, repeatable=True)
 RPC: Final = Verb("rpc", APP_RPC, m.RpcRequest, m.RpcReply)
 SUBSCRIBE_HOOK: Final = Verb("subscribe", APP_HOOK, m.SubscribeHookRequest, m.SubscribeHookReply, repeatable=True)
 CONNECT_HOOK: Final = Verb("connect", APP_HOOK, m.ConnectHookRequest, m.ConnectHookReply)
@@ -63,5 +64,5 @@ JWKS: Final = Verb("fetch", CALL, m.JwksRequest, m.JwksReply, repeatable=True)
 GATEWAY_VERBS: Final = (CONTROL, PRESENCE, PRESENCE_STATS, CHANNELS, NODE_INFO, EMULATE)
 SHARD_VERBS: Final = {verb.name: replace(verb, subject=STORAGE_SHARD) for verb in (APPEND, REMOVE, COMMIT)}
 """The verbs that go to a shard's owner first: each has the same name, request and reply under `any` too."""
-STORAGE_VERBS: Final = (APPEND, HISTORY, HEADS, REMOVE, GET, COMMIT, ENQUEUE, CLAIM, SETTLE)
+STORAGE_VERBS: Final = (APPEND, HISTORY, HEADS, REMOVE, GET, COMMIT, ENQUEUE, CLAIM, SETTLE, ATTEND)
 CLIENT_COMMAND_SECONDS: Final = 4.0

@@ -3,7 +3,7 @@
 from causeway_common.runtime.durations import Duration, format_duration, parse_duration
 from causeway_common.runtime.faults import FAULT_POINTS, fault_point
 from causeway_common.runtime.health import Health
-from causeway_common.runtime.ids import new_id, now_ms
+from causeway_common.runtime.ids import monotonic_ms, new_id, now_ms
 from causeway_common.runtime.lifecycle import Lifecycle
 from causeway_common.runtime.periodic import Periodic
 from causeway_common.runtime.reload import ConfigWatch, HistoryNames, changed_keys
@@ -40,6 +40,7 @@ __all__ = [
     "fault_point",
     "format_duration",
     "load_settings",
+    "monotonic_ms",
     "new_id",
     "now_ms",
     "parse_duration",

@@ -11,6 +11,11 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def monotonic_ms() -> int:
+    """Milliseconds of a clock that only goes forward, also while the process is stopped."""
+    return time.monotonic_ns() // 1_000_000
+
+
 def new_id() -> str:
     """128 random bits as 32 hex digits."""
     return secrets.token_hex(16)

@@ -16,9 +16,9 @@ import types
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar, Union, get_args, get_origin
+from typing import Any, Final, Self, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from causeway_common.runtime.durations import Duration
@@ -42,6 +42,14 @@ class NatsSettings(Settings):
     url: str = Field("nats://127.0.0.1:4222", description="NATS server URLs, separated by commas")
     user: str = Field("", description="the process's own NATS user")
     password: SecretStr = Field(SecretStr(""), description="its password")
+    heartbeat: Duration = Field(5_000, ge=100, description="between two signs of life of a process")
+    silence: Duration = Field(15_000, ge=500, description="a process not heard of for so long counts as dead; the same everywhere")
+
+    @model_validator(mode="after")
+    def _beats_in_time(self) -> Self:
+        if self.heartbeat * 2 >= self.silence:
+            raise ValueError("silence must be more than two heartbeats")
+        return self
 
 
 class TelemetrySettings(Settings):

@@ -12,6 +12,8 @@ from causeway_common.contracts.messages import (
     AppendItem,
     AppendReply,
     AppendRequest,
+    AttendReply,
+    AttendRequest,
     ClientInfo,
     CompareHeads,
     ConnectHookReply,
@@ -38,6 +40,7 @@ from causeway_common.contracts.shards import channel_shard
 from causeway_common.contracts.subjects import GATEWAY_ALL, VERB_COMPARE_HEADS, feed_subject, members_subject
 from causeway_common.contracts.verbs import (
     APPEND,
+    ATTEND,
     CONNECT_HOOK,
     HEADS,
     HISTORY,
@@ -57,17 +60,21 @@ CALLER: Final = "gateway"
 
 
 class BusStorage:
-    """`ports.Storage` over the bus."""
+    """`ports.Storage` and `ports.Attendances` over the bus."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
-    async def append(self, channel: str, rule: Rule, item: AppendItem, deadline: Deadline) -> AppendReply:
-        """Append one publication; the item's id is the message id, so that the bus may ask again."""
-        spec = rule.spec
-        request = AppendRequest(channel=channel, size=spec.history_size, ttl_ms=spec.history_ttl_ms, items=[item])
+    async def append(
+        self, channel: str, rule: Rule, item: AppendItem, deadline: Deadline, *, skip_history: bool = False
+    ) -> AppendReply:
+        """Append one publication; the item's id is the message id, so that the bus may ask again, but for what has no repeat."""
+        spec, message_id = rule.spec, "" if skip_history else item.id
+        request = AppendRequest(
+            channel=channel, size=spec.history_size, ttl_ms=spec.history_ttl_ms, items=[item], skip_history=skip_history
+        )
         shard = channel_shard(channel)
-        return await ask_owner(self._bus, APPEND, request, deadline, shard=shard, message_id=item.id, caller=CALLER)
+        return await ask_owner(self._bus, APPEND, request, deadline, shard=shard, message_id=message_id, caller=CALLER)
 
     async def history(self, channel: str, *, since: int, limit: int, reverse: bool, deadline: Deadline) -> HistoryReply:
         """A page of a log."""
@@ -84,6 +91,11 @@ class BusStorage:
         """The heads of channels."""
         reply = await self._bus.request(HEADS, HeadsRequest(channels=list(channels)), deadline, caller=CALLER)
         return reply.heads
+
+    async def attend(self, request: AttendRequest, deadline: Deadline) -> AttendReply:
+        """`ports.Attendances`."""
+        named = f"{request.node}.{request.life}.{request.first}.{len(request.changes)}"
+        return await self._bus.request(ATTEND, request, deadline, message_id=named, caller=CALLER)
 
 
 class BusApps:

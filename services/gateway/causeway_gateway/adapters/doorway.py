@@ -9,7 +9,7 @@ import asyncio
 import re
 from typing import Final, cast
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.http import HttpProcessingError, HttpRequestParser
 
 from causeway_gateway.adapters import metrics
@@ -19,6 +19,7 @@ from causeway_gateway.adapters.head import Head, raw_refusal
 from causeway_gateway.adapters.limits import Refused
 from causeway_gateway.adapters.settings import TransportSettings
 from causeway_gateway.adapters.websocket import WebSocketEndpoint
+from causeway_gateway.adapters.wire import write_end
 
 HEAD_MAX: Final = 16_384
 WAITING_MAX: Final = 4096
@@ -167,7 +168,7 @@ class Doorway(asyncio.Protocol):
         if not upgraded or len(messages) != 1:
             return False
         request = messages[0][0]
-        if request.url.path not in doorways.endpoint.paths:
+        if request.url.path not in doorways.endpoint.paths or request.version < HttpVersion11:
             return False
         address = doorways.proxies.client(self._address, request.headers.getall("X-Forwarded-For", ()))
         try:
@@ -183,5 +184,5 @@ class Doorway(asyncio.Protocol):
         self._doorways.leave(self)
         self._over = True
         self._transport.write(raw_refusal(refused))
-        self._transport.write_eof()
+        write_end(self._transport)
         asyncio.get_running_loop().call_later(LINGER_SECONDS, self._transport.abort)

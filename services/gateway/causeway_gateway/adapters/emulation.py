@@ -45,6 +45,7 @@ class EmulationEndpoint:
 
     async def handle(self, request: web.Request) -> web.Response:
         """One frame of commands; answered 204 as soon as it is on its way."""
+        allowed: dict[str, str] = {}
         if request.method not in ("POST", "OPTIONS"):
             return refusal(Refused(405, "method not allowed", {"Allow": "POST, OPTIONS"}))
         try:
@@ -54,13 +55,13 @@ class EmulationEndpoint:
                 return web.Response(status=204, headers=allowed | PREFLIGHT)
             body = await read_body(request, self._settings.message_max, self._settings.header_seconds)
         except Refused as refused:
-            return refusal(refused)
+            return refusal(refused, allowed)
         return web.Response(status=await self._carry(request, body), headers=allowed)
 
     async def _carry(self, request: web.Request, body: bytes) -> int:
         protobuf = request.content_type == PROTOBUF_TYPE and "Content-Type" in request.headers
         try:
-            node, session, data = decode_emulation(body) if protobuf else _decode_json(body)
+            node, session, data = decode_emulation(body) if protobuf else decode_json(body)
         except (ProtocolError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return 400
         if not node or not session:
@@ -75,6 +76,7 @@ class EmulationEndpoint:
         return 204
 
 
-def _decode_json(body: bytes) -> tuple[str, str, bytes]:
+def decode_json(body: bytes) -> tuple[str, str, bytes]:
+    """Node, session and frame of a JSON request. Raises MsgspecError, UnicodeDecodeError, RecursionError: it is none."""
     request = _decoder.decode(body)
     return request.node, request.session, request.data.encode()

@@ -83,7 +83,7 @@ class ProxyHeader(NamedTuple):
 
 def may_claim(data: bytes) -> bool:
     """Whether the start of a connection may still become a PROXY protocol header of version 2, which begins as blank lines do."""
-    return _V2.startswith(data)
+    return len(data) < len(_V2) and _V2.startswith(data)
 
 
 def claims(data: bytes) -> bool:

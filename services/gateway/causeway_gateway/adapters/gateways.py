@@ -8,7 +8,7 @@ from typing import Final, Protocol
 from causeway_common.bus import Bus, Call, Deadline
 from causeway_common.bus.buckets import LiveBucket
 from causeway_common.bus.connection import NoRespondersError
-from causeway_common.bus.jetstream import create, put
+from causeway_common.bus.jetstream import create, put, ttl_headers
 from causeway_common.bus.nodes import Nodes
 from causeway_common.contracts import messages as m
 from causeway_common.contracts import verbs as v
@@ -127,11 +127,12 @@ class BusRevocations:
 
     Args:
         bus: the connection.
-        heard: called with each revocation, also with those that were there before; must be quick and not raise.
+        heard: called with each revocation, again and again with those that were there before; must be quick and not raise.
+        wall: milliseconds since the Unix epoch.
     """
 
-    def __init__(self, bus: Bus, heard: Callable[[m.Revocation], None]) -> None:
-        self._bus, self._heard = bus, heard
+    def __init__(self, bus: Bus, heard: Callable[[m.Revocation], None], wall: Callable[[], int]) -> None:
+        self._bus, self._heard, self._wall = bus, heard, wall
         self._bucket = LiveBucket(bus, REVOCATIONS_STREAM, KV_REVOCATIONS, self._changed)
 
     async def start(self) -> None:
@@ -144,10 +145,11 @@ class BusRevocations:
         await self._bucket.stop()
 
     async def revoke(self, revocation: m.Revocation, deadline: Deadline) -> None:
-        """Keep it, durably."""
+        """Keep it, durably and no longer than it holds."""
+        seconds = max(-(-(revocation.expire_at_ms - self._wall()) // 1000), 1) if revocation.expire_at_ms else 0
         kind = "user" if revocation.user is not None else "client" if revocation.client else "jti"
         name = derived_id(revocation.user or revocation.client or revocation.jti)
-        await put(self._bus, KV_REVOCATIONS.at(kind=kind, id=name), encode(revocation), deadline)
+        await put(self._bus, KV_REVOCATIONS.at(kind=kind, id=name), encode(revocation), deadline, ttl_headers(seconds))
 
     def _changed(self, subject: str, body: bytes) -> None:
         if not body:

@@ -39,9 +39,9 @@ def head_of(request: web.Request, address: str) -> Head:
     return Head(request.path, request.query, request.headers, address)
 
 
-def refusal(refused: Refused) -> web.Response:
-    """As aiohttp answers it."""
-    return web.Response(status=refused.status, text=f"{refused.reason}\n", headers=refused.headers)
+def refusal(refused: Refused, allowed: Mapping[str, str] | None = None) -> web.Response:
+    """As aiohttp answers it; `allowed` are the CORS headers, without which a page is not shown the status."""
+    return web.Response(status=refused.status, text=f"{refused.reason}\n", headers={**refused.headers, **(allowed or {})})
 
 
 def raw_refusal(refused: Refused) -> bytes:

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.http import HttpProcessingError
 
 from causeway_gateway.adapters.acceptor import BACKLOG, Acceptor, bind
@@ -151,6 +151,8 @@ class PublicServer:
         transport = request.transport
         if transport is None or transport.is_closing():
             return Detached()
+        if request.method != "GET" or request.version < HttpVersion11:
+            return refusal(Refused(426, "a WebSocket begins with a GET of HTTP/1.1", {"Upgrade": "websocket"}))
         try:
             wire = self._sockets.accept(head, transport)
         except Refused as refused:

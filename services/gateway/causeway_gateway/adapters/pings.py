@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+from typing import Final, Protocol
+
+FEW: Final = 64
 
 
 class Pinged(Protocol):
@@ -37,6 +39,7 @@ class NativePings:
         self._interval, self._timeout = interval / 1000, timeout / 1000
         self._loop = asyncio.get_running_loop()
         self._all: list[Pinged] = []
+        self._bound = FEW
 
     def add(self, wire: Pinged) -> None:
         """Ping this one too, until it is over."""
@@ -45,15 +48,22 @@ class NativePings:
         if not self._all:
             self._loop.call_later(self._interval, self._round)
         self._all.append(wire)
+        if len(self._all) > self._bound:  # who comes and goes faster than the rounds must not be held until the next one
+            self._forget()
 
     def _round(self) -> None:
-        self._all = [wire for wire in self._all if not wire.ended]
+        self._forget()
         for wire in self._all:
             wire.ping()
         if self._all:
             self._loop.call_later(self._interval, self._round)
             if self._timeout:
                 self._loop.call_later(self._timeout, self._look)
+
+    def _forget(self) -> None:
+        """Let go of those that are over."""
+        self._all = [wire for wire in self._all if not wire.ended]
+        self._bound = max(FEW, 2 * len(self._all))
 
     def _look(self) -> None:
         for wire in self._all:

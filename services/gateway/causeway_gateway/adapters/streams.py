@@ -131,6 +131,7 @@ class StreamEndpoint:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """One connection's beginning."""
         head = head_of(request, self._proxies.client(request.remote or "", request.headers.getall("X-Forwarded-For", ())))
+        allowed: dict[str, str] = {}
         try:
             check_origin(head, self._settings)
             allowed = cors(request.headers)
@@ -139,7 +140,7 @@ class StreamEndpoint:
             connect = await self._connect_request(request)
             return self._begin(request, head, connect, allowed)
         except Refused as refused:
-            return refusal(refused)
+            return refusal(refused, allowed)
 
     async def _connect_request(self, request: web.Request) -> bytes:
         if request.method not in self._stream.methods:

@@ -18,7 +18,7 @@ from causeway_gateway.adapters.limits import Refused
 from causeway_gateway.adapters.origins import origin_allowed
 from causeway_gateway.adapters.pings import NativePings
 from causeway_gateway.adapters.settings import TransportSettings
-from causeway_gateway.adapters.wire import CONNECTION_CLOSED, ENDED, OPEN, Wire, Wires
+from causeway_gateway.adapters.wire import CONNECTION_CLOSED, ENDED, OPEN, Wire, Wires, write_end
 from causeway_gateway.domain.frames.codecs import JSON_WEBSOCKET, PROTOBUF_WEBSOCKET, UNI_JSON_WEBSOCKET, Codec
 from causeway_gateway.ports import Gate, Visit
 
@@ -118,7 +118,7 @@ class WebSocketWire(Wire):
         if self._state == OPEN:
             self._wires.closing(self)
             self._transport.write(rfc6455.close_frame(violation.code, violation.reason))
-            self._transport.write_eof()
+            write_end(self._transport)
         self._wires.broken(violation.code)
         self._reader, self._state = None, FAILED
         self._leave()

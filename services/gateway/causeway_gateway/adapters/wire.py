@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from causeway_common.contracts.codes import CLOSE_REASONS, CloseCode
@@ -23,6 +24,12 @@ CONNECTION_CLOSED: Final = 3000
 OPEN: Final = 0
 CLOSING: Final = 1  # told to close, the peer's word is awaited
 ENDED: Final = 2
+
+
+def write_end(transport: asyncio.WriteTransport) -> None:
+    """Say that nothing more will be sent. Whoever is gone already, which asyncio's transport raises, need not hear it."""
+    with suppress(OSError):
+        transport.write_eof()
 
 
 class Nobody:
@@ -131,12 +138,12 @@ class Wire(asyncio.Protocol):
         address: of the client.
     """
 
-    __slots__ = ("_paused", "_pending", "_state", "_transport", "_wires", "address", "peer")
+    __slots__ = ("_awaited", "_paused", "_pending", "_state", "_transport", "_wires", "address", "peer")
 
     def __init__(self, wires: Wires, transport: asyncio.Transport, address: str) -> None:
         self._wires, self._transport, self.address = wires, transport, address
         self._pending: list[bytes] | None = None
-        self._state, self._paused = OPEN, False
+        self._state, self._paused, self._awaited = OPEN, False, False
         self.peer: Peer = NOBODY
         wires.add(self)
 
@@ -168,6 +175,13 @@ class Wire(asyncio.Protocol):
             self.shut(CloseCode.SLOW, CLOSE_REASONS[CloseCode.SLOW])  # for a peer that does not: a part was not sent
             return
         self.write(block)
+        if self._awaited and not self._paused:
+            self._awaited = False
+            self.peer.drained()
+
+    def call_drained(self) -> None:
+        """Tell the peer when little waits. What it had queued may go at once, without the socket's buffer ever being full."""
+        self._awaited = True
 
     def shut(self, code: int, reason: str) -> None:
         """Flush (a slow reader's queue is dropped instead) and close with `code`."""
@@ -235,7 +249,7 @@ class Wire(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         """It has been written out."""
-        self._paused = False
+        self._paused = self._awaited = False
         self.peer.drained()
 
     def connection_lost(self, _exc: Exception | None) -> None:

@@ -29,6 +29,7 @@ class SessionOptions:
     expired_sub_delay: int = 25_000
     channel_limit: int = 128
     in_flight_limit: int = 256
+    recovery_max_bytes: int = 524_288
     default_app: str = ""
     connect_app: str = ""
     personal_channel: bool = False

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from causeway_common.contracts.messages import Head
-from causeway_gateway.domain.protocol import Publication
+from causeway_gateway.domain.protocol import Publication, weight
 
 HOLD_MS: Final = 50
 BACKOFF_MAX_MS: Final = 2000
@@ -25,7 +25,7 @@ RING_MAX_BYTES: Final = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Deliver:
-    """Hand these to the subscribers: consecutive, the first one next in line."""
+    """Hand these to the subscribers: consecutive, the first one next in line; or without a position."""
 
     publications: tuple[Publication, ...]
 
@@ -60,6 +60,7 @@ class Feed:
         "_failures",
         "_held",
         "_holding",
+        "_passing",
         "_reading",
         "_ring",
         "_ring_bytes",
@@ -81,6 +82,7 @@ class Feed:
         self._failures = 0
         self._held: dict[int, Publication] = {}
         self._early: list[tuple[str, Publication]] = []
+        self._passing: list[tuple[int, Publication]] = []  # without a position, each behind the offset known when it came
         self._ring: deque[Publication] = deque()
         self._ring_bytes = 0
 
@@ -92,6 +94,16 @@ class Feed:
         self.epoch, self.position, self._target = head.epoch, head.head, head.head
         early, self._early = self._early, []
         return [output for epoch, publication in early for output in self.publication(epoch, publication)]
+
+    def passing(self, publication: Publication) -> list[Output]:
+        """A message of the feed that is not in the log: at most once, and behind what was appended before it."""
+        if not self.started:
+            return []  # nobody watches yet
+        if not self._behind:
+            return [Deliver((publication,))]
+        if len(self._passing) < HELD_MAX:
+            self._passing.append((self._target, publication))
+        return []
 
     def publication(self, epoch: str, publication: Publication) -> list[Output]:
         """A message of the feed."""
@@ -155,6 +167,9 @@ class Feed:
         self._failures = 0 if found else self._failures + 1
         outputs: list[Output] = [self._take(found)] if found else []
         self._target = max(self._target, head.head)
+        if self._passing and not self._behind:
+            outputs.append(Deliver(tuple(publication for _, publication in self._passing)))
+            self._passing.clear()
         return outputs + self._chase()
 
     def read_failed(self) -> list[Output]:
@@ -178,9 +193,9 @@ class Feed:
         if not older or older[-1].offset != first - 1:
             return
         for publication in reversed(older):
-            self._ring_bytes += memoryview(publication.data).nbytes
+            self._ring_bytes += weight(publication)
             if len(self._ring) >= RING_MAX or self._ring_bytes > RING_MAX_BYTES:
-                self._ring_bytes -= memoryview(publication.data).nbytes
+                self._ring_bytes -= weight(publication)
                 return
             self._ring.appendleft(publication)
 
@@ -204,19 +219,29 @@ class Feed:
             self._held = {offset: held for offset, held in self._held.items() if offset > self.position}
         for publication in found:
             self._ring.append(publication)
-            self._ring_bytes += memoryview(publication.data).nbytes
+            self._ring_bytes += weight(publication)
         while len(self._ring) > RING_MAX or self._ring_bytes > RING_MAX_BYTES:
-            self._ring_bytes -= memoryview(self._ring.popleft().data).nbytes
-        return Deliver(tuple(found))
+            self._ring_bytes -= weight(self._ring.popleft())
+        return Deliver(tuple(self._woven(found) if self._passing else found))
+
+    def _woven(self, found: list[Publication]) -> list[Publication]:
+        """With what passes by the log, each behind the offset that it waited for."""
+        woven: list[Publication] = []
+        for publication in found:
+            woven.append(publication)
+            while self._passing and self._passing[0][0] <= publication.offset:
+                woven.append(self._passing.pop(0)[1])
+        return woven
 
     def _trim(self, floor: int) -> None:
         """What is at or below the floor is gone from the log, here too."""
         while self._ring and self._ring[0].offset <= floor:
-            self._ring_bytes -= memoryview(self._ring.popleft().data).nbytes
+            self._ring_bytes -= weight(self._ring.popleft())
 
     def _reset(self, head: Head) -> list[Output]:
         self.epoch, self.position, self._target = head.epoch, head.head, head.head
         self._held.clear()
+        self._passing.clear()
         self._ring.clear()
         self._ring_bytes = self._failures = 0
         return [Insufficient(), *self._chase()]

@@ -132,7 +132,7 @@ class ConnectRequest(Value, frozen=True):
 
 
 class ConnectResult(Value, frozen=True):
-    """The connection stands; `ping` and `ttl` in seconds."""
+    """The connection stands; `ping` and `ttl` in seconds, `time` in milliseconds since the Unix epoch."""
 
     client: str
     version: str
@@ -144,6 +144,7 @@ class ConnectResult(Value, frozen=True):
     pong: bool = False
     session: str = ""
     node: str = ""
+    time: int = 0
 
 
 class RefreshRequest(Value, frozen=True):
@@ -299,6 +300,7 @@ class ConnectPush(Value, frozen=True):
     pong: bool = False
     session: str = ""
     node: str = ""
+    time: int = 0
 
 
 class DisconnectPush(Value, frozen=True):
@@ -353,6 +355,17 @@ def publication_of(message: FeedPublication | StoredPublication) -> Publication:
     info = None if message.info is None else client_info(message.info)
     wish = isinstance(message, FeedPublication) and message.delta
     return Publication(data=Raw(message.data), offset=message.offset, tags=message.tags, info=info, delta=wish)
+
+
+def weight(publication: Publication | StoredPublication) -> int:
+    """Its bytes: of its data, of who published it and of its tags, which may be the most of it."""
+    size, info = memoryview(publication.data).nbytes, publication.info
+    if info is not None:
+        parts = (info.conn_info, info.chan_info)
+        size += len(info.user) + len(info.client) + sum(memoryview(part).nbytes for part in parts if isinstance(part, bytes | Raw))
+    if publication.tags:
+        size += sum(len(name) + len(value) for name, value in publication.tags.items())
+    return size
 
 
 def client_info(info: BusClientInfo) -> ClientInfo:

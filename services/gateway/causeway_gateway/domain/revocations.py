@@ -39,6 +39,11 @@ class Revocations:
         """How many there are."""
         return len(self._users) + len(self._clients) + len(self._tokens)
 
+    def is_news(self, revocation: Revocation, now: int) -> bool:
+        """Whether it holds at `now` (wall-clock ms) and is not here yet. Buckets are read again and again."""
+        kind, name = self._place(revocation)
+        return kind.get(name) != revocation and not 0 < revocation.expire_at_ms <= now
+
     def add(self, revocation: Revocation) -> bool:
         """Take one over, in the place of an older one of the same name. Returns whether there was room for it."""
         kind, name = self._place(revocation)

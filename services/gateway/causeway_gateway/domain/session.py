@@ -1,16 +1,15 @@
 """The state machine of one client connection (reference/centrifuge-protocol.md, sections 5 to 9): commands in, effects out.
 
 Blind to codec and transport. It does not wait: what needs another service is an `Ask` among the effects, and its end comes back by
-`complete`. RPCs of one app and commands of one channel keep their order (`Lanes`). Times are monotonic milliseconds (`now`), but for
+`complete`; what time drives is its `Life`. RPCs of one app and commands of one channel keep their order (`Lanes`). Times are monotonic milliseconds (`now`), but for
 what tokens and apps say, which counts in wall-clock milliseconds (`wall`).
 """
 
 from __future__ import annotations
 
-import enum
 from typing import Final, assert_never
 
-from causeway_common.contracts.codes import UNSUBSCRIBE_REASONS, CloseCode, UnsubscribeCode, reason_of
+from causeway_common.contracts.codes import CloseCode
 from causeway_common.contracts.errors import CausewayError, ErrorName, overloaded
 from causeway_common.contracts.messages import RefreshUser, SubscribeUser
 from causeway_common.contracts.names import split_method
@@ -36,12 +35,13 @@ from causeway_gateway.domain.asks import (
     Who,
 )
 from causeway_gateway.domain.budget import Budget
-from causeway_gateway.domain.effects import Close, Effect, Join, Leave, Opened, Refuse, Send
+from causeway_gateway.domain.effects import Effect, Leave, Opened, Refuse, Send
 from causeway_gateway.domain.lanes import Lanes
+from causeway_gateway.domain.life import Kind as Kind  # noqa: PLC0414 - a session's word too
+from causeway_gateway.domain.life import Life, State
 from causeway_gateway.domain.namespaces import Catalogue
 from causeway_gateway.domain.requests import Caller, question, server_wish, server_wishes
 from causeway_gateway.domain.subscription import NEVER as NEVER  # noqa: PLC0414 - a session's word too
-from causeway_gateway.domain.subscription import Subscription
 
 HOOK_RETRY_MS: Final = 1000
 UNI_CLOSES: Final = {
@@ -50,47 +50,9 @@ UNI_CLOSES: Final = {
     111: CloseCode.TOO_MANY_REQUESTS,
     103: CloseCode.PERMISSION_DENIED,
 }
-_UNASKED: Final = p.Command()
 
 
-class State(enum.Enum):
-    """Where a connection stands; FAILED is after an error reply to connect."""
-
-    NEW = "new"
-    CONNECTING = "connecting"
-    CONNECTED = "connected"
-    FAILED = "failed"
-    CLOSED = "closed"
-
-
-class Kind:
-    """What kind of client this is, by its codec and transport.
-
-    Attributes:
-        binary: payloads may be any bytes.
-        uni: it says nothing after its connect request, and is told errors by closes.
-        pings: the server pings by messages of the protocol.
-        node: the gateway's id, told to emulated clients.
-        session: a secret id of the connection, told to emulated and unidirectional clients.
-        transport: its name, for the app's connect hook.
-    """
-
-    __slots__ = ("binary", "node", "pings", "session", "transport", "uni")
-
-    def __init__(
-        self,
-        *,
-        binary: bool = False,
-        uni: bool = False,
-        pings: bool = True,
-        session: str = "",
-        node: str = "",
-        transport: str = "websocket",
-    ) -> None:
-        self.binary, self.uni, self.pings, self.session, self.node, self.transport = binary, uni, pings, session, node, transport
-
-
-class Session:
+class Session(Life):
     """One connection.
 
     Args:
@@ -102,58 +64,16 @@ class Session:
         jitter: in [0, 1), spreads the first ping.
     """
 
-    __slots__ = (
-        "_awaiting_pong",
-        "_budget",
-        "_catalogue",
-        "_count",
-        "_draining",
-        "_early",
-        "_expire_at",
-        "_grace_until",
-        "_in_flight",
-        "_jitter",
-        "_lanes",
-        "_options",
-        "_ping_at",
-        "_stale_at",
-        "_state",
-        "_subs_due",
-        "_subscribing",
-        "grant",
-        "kind",
-        "subscriptions",
-        "who",
-    )
+    __slots__ = ("_budget", "_catalogue", "_draining", "_early", "_jitter", "_lanes", "_subscribing")
 
     def __init__(self, client: str, *, options: SessionOptions, catalogue: Catalogue, kind: Kind, now: int, jitter: float) -> None:
-        self._options, self._catalogue, self.kind, self._jitter = options, catalogue, kind, jitter
-        self._state = State.NEW
-        self.who = Who("", client, None)
-        self.grant: Grant | None = None
+        super().__init__(client, options, kind, now)
+        self._catalogue, self._jitter = catalogue, jitter
         self._lanes: Lanes[Pending] = Lanes()
         self._budget = Budget()
         self._early: list[p.Command] = []
-        self._count = self._in_flight = self._subscribing = 0
-        self._draining = self._awaiting_pong = False
-        self._stale_at, self._ping_at, self._expire_at = now + options.stale_delay, NEVER, NEVER
-        self._subs_due = self._grace_until = NEVER
-        self.subscriptions: dict[str, Subscription] = {}
-
-    @property
-    def closed(self) -> bool:
-        """Whether the connection is over."""
-        return self._state is State.CLOSED
-
-    @property
-    def connected(self) -> bool:
-        """Whether the connection stands."""
-        return self._state is State.CONNECTED
-
-    @property
-    def due_at(self) -> int:
-        """When `tick` must be called next."""
-        return min(self._stale_at, self._ping_at, self._expire_at, self._subs_due)
+        self._subscribing = 0
+        self._draining = False
 
     def receive(self, command: p.Command, now: int) -> list[Effect]:
         """A command of the client."""
@@ -172,10 +92,6 @@ class Session:
             return self.violated()
         return self._command(command, now)
 
-    def violated(self) -> list[Effect]:
-        """The client broke the protocol."""
-        return self.close(CloseCode.BAD_REQUEST)
-
     def complete(self, ask: Ask, outcome: Outcome, now: int, wall: int) -> list[Effect]:
         """The end of an `Ask`."""
         if isinstance(ask, SubscribeAsk):
@@ -188,39 +104,6 @@ class Session:
         if lane and (waiting := self._lanes.leave(lane)) is not None:
             effects += self._advance(waiting)
         return effects + self._drained()
-
-    def tick(self, now: int) -> list[Effect]:
-        """Time has come: pings, missing pongs, expiry, staleness."""
-        if self.closed:
-            return []
-        if now >= self._stale_at:
-            return self.close(CloseCode.STALE)
-        effects: list[Effect] = []
-        if now >= self._expire_at:
-            if self.grant is None or self.grant.refresher != "hook":
-                return self.close(CloseCode.CONNECTION_EXPIRED)
-            self._expire_at = NEVER
-            effects.append(RefreshAsk(self._unasked(now), self.who, ""))
-        if now >= self._subs_due:
-            effects += self._subscriptions_due(now)
-        if now < self._ping_at:  # never after a close
-            return effects
-        if self._awaiting_pong:
-            return effects + self.close(CloseCode.NO_PONG)
-        self._awaiting_pong = self._pong_timeout > 0
-        self._ping_at += self._pong_timeout or self._options.ping_interval
-        return [*effects, Send(p.PING)]
-
-    def unsubscribed(self, channel: str, code: UnsubscribeCode) -> list[Effect]:
-        """The server ends a subscription."""
-        subscription = self.subscriptions.get(channel)
-        if self.closed or subscription is None:
-            return []
-        if subscription.server_side and code is UnsubscribeCode.INSUFFICIENT:
-            return self.close(CloseCode.INSUFFICIENT_STATE)
-        del self.subscriptions[channel]
-        push = p.Push(channel=channel, unsubscribe=p.Unsubscribe(code=code, reason=UNSUBSCRIBE_REASONS[code]))
-        return [Leave(channel, subscription), Send(p.Reply(push=push))]
 
     def subscribe(self, command: SubscribeUser, now: int) -> list[Effect]:
         """The server begins a subscription.
@@ -245,36 +128,17 @@ class Session:
         ttl = self._expires(command.expire_at_ms or None, now, wall)
         return [Send(p.Reply(push=p.Push(refresh=p.RefreshResult(expires=ttl > 0, ttl=ttl))))]
 
+    def gone(self) -> list[Effect]:
+        """The client has left."""
+        self._early.clear()
+        return super().gone()
+
     def drain(self) -> list[Effect]:
         """The gateway is leaving: take nothing more, close (3001) once what was taken is answered."""
         self._draining = True
         return self._drained()
 
-    def close(self, code: int, reason: str = "") -> list[Effect]:
-        """Close, whatever is under way."""
-        return [] if self.closed else [*self.gone(), Close(code, reason or reason_of(code))]
-
-    def gone(self) -> list[Effect]:
-        """The client has left."""
-        leaves: list[Effect] = [Leave(channel, subscription) for channel, subscription in self.subscriptions.items()]
-        self._state = State.CLOSED
-        self.subscriptions = {}
-        self._early.clear()
-        self._stale_at = self._ping_at = self._expire_at = self._subs_due = NEVER
-        return leaves
-
     # --- connect and refresh
-
-    @property
-    def _pong_timeout(self) -> int:
-        return 0 if self.kind.uni else self._options.pong_timeout
-
-    def _pong(self, now: int) -> list[Effect]:
-        if not self._awaiting_pong:
-            return self.violated()
-        self._awaiting_pong = False
-        self._ping_at = max(self._ping_at - self._options.pong_timeout + self._options.ping_interval, now)
-        return []
 
     def _connect(self, command: p.Command, request: p.ConnectRequest, now: int) -> list[Effect]:
         if self._state is not State.NEW:
@@ -326,6 +190,7 @@ class Session:
             pong=bool(options.ping_interval and kind.pings and self._pong_timeout),
             session=kind.session,
             node=kind.node,
+            time=wall,
         )
         effects: list[Effect] = [Opened(self.who, grant), Send(p.Reply(id=pending.command.id, connect=result))]
         for standing in standings:
@@ -334,17 +199,6 @@ class Session:
         for command in early:
             effects += self.receive(command, now)
         return effects
-
-    def _expires(self, expire_at: int | None, now: int, wall: int) -> int:
-        """Take over the expiry; returns the seconds left, 0 for a connection that does not expire."""
-        if expire_at is None:
-            self._expire_at = NEVER
-            return 0
-        left = expire_at - wall
-        asks = self.grant is not None and self.grant.refresher == "hook"
-        self._grace_until = now + left + self._options.expired_delay
-        self._expire_at = now + left if asks else self._grace_until
-        return max(-(-left // 1000), 1)
 
     def _refresh(self, command: p.Command, token: str, now: int) -> list[Effect]:
         if not token or self.grant is None or self.grant.refresher != "client":
@@ -440,12 +294,6 @@ class Session:
             self.who, self.subscriptions, self._subscribing, self._options, self._catalogue, self._budget, self.kind.binary
         )
 
-    def _unasked(self, now: int) -> Pending:
-        """What the server itself begins, beside the lanes."""
-        self._in_flight += 1
-        self._count += 1
-        return Pending(_UNASKED, "", self._count, now)
-
     def _unsubscribe(self, command: int, channel: str) -> list[Effect]:
         done = Send(p.Reply(id=command, unsubscribe=p.Empty()))
         subscription = self.subscriptions.pop(channel, None)
@@ -519,50 +367,4 @@ class Session:
         effects += [Send(p.Reply(push=p.Push(channel=channel, pub=publication))) for publication in result.publications]
         return effects + self._joined(standing, now, wall)
 
-    def _joined(self, standing: Standing, now: int, wall: int) -> list[Effect]:
-        subscription = standing.subscription
-        if subscription.expire_at != NEVER:  # as its giver said it, by the wall clock
-            self._sub_expires(subscription, subscription.expire_at, now, wall)
-        self.subscriptions[standing.channel] = subscription
-        return [Join(standing.channel, subscription)]
-
     # --- expiry of subscriptions
-
-    def _sub_expires(self, subscription: Subscription, expire_at: int | None, now: int, wall: int) -> int:
-        if expire_at is None:
-            subscription.expire_at = NEVER
-            return 0
-        left = expire_at - wall
-        subscription.expire_at = now + left + (0 if subscription.refresher == "hook" else self._options.expired_sub_delay)
-        self._subs_due = min(self._subs_due, subscription.expire_at)
-        return max(-(-left // 1000), 1)
-
-    def _sub_refreshed(self, command: p.Command, channel: str, expire_at: int | None, now: int, wall: int) -> list[Effect]:
-        subscription = self.subscriptions.get(channel)
-        if subscription is None:
-            return [Refuse(command.id, CausewayError(ErrorName.PERMISSION_DENIED))] if command.id else []
-        ttl = self._sub_expires(subscription, expire_at, now, wall)
-        if not command.id:
-            return []
-        return [Send(p.Reply(id=command.id, sub_refresh=p.SubRefreshResult(expires=ttl > 0, ttl=ttl)))]
-
-    def _lapsed(self, channel: str) -> list[Effect]:
-        subscription = self.subscriptions.get(channel)
-        if subscription is None:
-            return []
-        if subscription.server_side:
-            return self.close(CloseCode.SUBSCRIPTION_EXPIRED)
-        return self.unsubscribed(channel, UnsubscribeCode.EXPIRED)
-
-    def _subscriptions_due(self, now: int) -> list[Effect]:
-        effects: list[Effect] = []
-        for channel, subscription in list(self.subscriptions.items()):
-            if subscription.expire_at > now:
-                continue
-            if subscription.refresher != "hook":
-                effects += self._lapsed(channel)
-                continue
-            subscription.expire_at = NEVER
-            effects.append(SubRefreshAsk(self._unasked(now), self.who, channel, ""))
-        self._subs_due = min((each.expire_at for each in self.subscriptions.values()), default=NEVER)
-        return effects

@@ -27,6 +27,7 @@ class Subscription:
         expire_at: monotonic ms, grace included; NEVER. As its giver said it (wall-clock ms) until it begins.
         next_offset: the publication that comes next for it; 0 in channels without history.
         begun: its join was told.
+        holds: what it holds at storage while it lasts (`domain.attendance`).
         based: the running number on this gateway of the last publication it got: what comes next may be a patch of that one.
     """
 
@@ -37,6 +38,7 @@ class Subscription:
         "delta",
         "emits",
         "expire_at",
+        "holds",
         "info",
         "next_offset",
         "presence",
@@ -59,11 +61,13 @@ class Subscription:
         refresher: str = "",
         slow: str = "close",
         expire_at: int = NEVER,
+        holds: int = 0,
     ) -> None:
         self.info, self.server_side, self.presence, self.emits, self.watches = info, server_side, presence, emits, watches
         self.delta, self.accepts, self.refresher, self.slow, self.expire_at = delta, accepts, refresher, slow, expire_at
         self.next_offset = self.based = 0
         self.begun = False
+        self.holds = holds
 
     @property
     def plain(self) -> bool:

@@ -25,6 +25,11 @@ class Terms:
     delta: bool
     cache: bool
 
+    @property
+    def whole(self) -> bool:
+        """Whether nothing may be missed without a word."""
+        return self.positioned and not self.cache
+
 
 def overridden(spec: NamespaceSpec, override: Override | None) -> NamespaceSpec:
     """The namespace's options as they hold for one subscription."""

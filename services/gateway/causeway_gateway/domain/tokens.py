@@ -236,16 +236,16 @@ class Tokens:
         if rules.user_id_claim != "sub":
             claims["sub"] = claims.get(rules.user_id_claim)
 
-    def _verify(self, token: str, now: int, judge: Callable[[dict[str, Any], int], V]) -> V | Expired | Invalid | KeyMissing:
+    def _verify(self, token: str, now: int, judge: Callable[[dict[str, Any], int | None], V]) -> V | Expired | Invalid | KeyMissing:
         try:
             claims = self._claims(token, now)
             if not isinstance(claims, dict):
                 return Invalid("the claims are no object")
             self._meant_for_us(claims)
-            skew = self._rules.skew_ms
-            if (_time(claims, "exp") or now + 1) + skew <= now or (_time(claims, "nbf") or 0) - skew > now:
+            skew, ends, begins = self._rules.skew_ms, _time(claims, "exp"), _time(claims, "nbf")
+            if (ends is not None and ends + skew <= now) or (begins is not None and begins - skew > now):
                 return Expired()
-            return judge(claims, now)
+            return judge(claims, _expiry(claims, now, skew))
         except KeyMissingError as error:
             return KeyMissing(error.kid)
         except (CausewayError, ValueError, TypeError, OverflowError, RecursionError) as error:
@@ -257,13 +257,13 @@ def _unpacked(text: bytes) -> bytes:
     return base64.b64decode(text + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
 
 
-def _judge(claims: dict[str, Any], now: int) -> Granted | Invalid:
+def _judge(claims: dict[str, Any], expire_at: int | None) -> Granted | Invalid:
     if claims.get("channel"):
         return Invalid("it is a subscription token")
     return Granted(
         _text(claims, "sub"),
         _value(claims, "info"),
-        _expiry(claims, now),
+        expire_at,
         _subs(claims),
         _dumped(claims.get("meta")),
         _text(claims, "jti"),
@@ -271,7 +271,7 @@ def _judge(claims: dict[str, Any], now: int) -> Granted | Invalid:
     )
 
 
-def _judge_subscription(claims: dict[str, Any], now: int) -> GrantedSubscription | Invalid:
+def _judge_subscription(claims: dict[str, Any], expire_at: int | None) -> GrantedSubscription | Invalid:
     channel = _text(claims, "channel")
     if not channel:
         return Invalid("it is no subscription token: channel is missing")
@@ -280,7 +280,7 @@ def _judge_subscription(claims: dict[str, Any], now: int) -> GrantedSubscription
         channel,
         _text(claims, "client"),
         _value(claims, "info"),
-        _expiry(claims, now),
+        expire_at,
         _value(claims, "data"),
         _override(claims),
         _text(claims, "jti"),
@@ -324,19 +324,22 @@ def _text(claims: dict[str, Any], name: str) -> str:
     return value
 
 
-def _expiry(claims: dict[str, Any], now: int) -> int | None:
-    expires = _time(claims, "expire_at") if "expire_at" in claims else _time(claims, "exp")
+def _expiry(claims: dict[str, Any], now: int, skew: int) -> int | None:
+    """When what the token gives ends: `expire_at` (0: never) where it is set, else `exp`, which the signer's clock may be off by."""
+    expires, ends = _time(claims, "expire_at"), _time(claims, "exp")
+    if expires is None:
+        expires = None if ends is None else ends + skew
     return min(expires, now + LIFETIME_MAX_MS) if expires else None
 
 
 def _time(claims: dict[str, Any], name: str) -> int | None:
-    """A NumericDate claim (RFC 7519, section 2) in milliseconds; 0 and absent are None."""
+    """A NumericDate claim (RFC 7519, section 2) in milliseconds; None where it is absent or null."""
     value = claims.get(name)
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} is no number")
-    return int(value * 1000) or None
+    return int(value * 1000)
 
 
 def _value(claims: dict[str, Any], name: str) -> bytes | None:

@@ -27,6 +27,7 @@ from causeway_gateway.domain.asks import (
     RpcAsk,
     SubRefreshAsk,
     SubscribeAsk,
+    Subscribed,
 )
 from causeway_gateway.domain.effects import Close, Effect, Join, Leave, Opened, Refuse, Send
 from causeway_gateway.domain.frames.codecs import Codec
@@ -35,15 +36,20 @@ from causeway_gateway.domain.protocol import COMMANDS_A_FRAME, Command, Disconne
 from causeway_gateway.domain.session import NEVER, Kind, Session
 from causeway_gateway.domain.wheel import Entry
 from causeway_gateway.handlers import metrics
+from causeway_gateway.handlers.attending import Attending
 from causeway_gateway.handlers.commands import Commands
+from causeway_gateway.handlers.fanout import SLOW_BYTES
 from causeway_gateway.handlers.feeds import Feeds
 from causeway_gateway.handlers.membership import Membership
 from causeway_gateway.handlers.registry import Registry
+from causeway_gateway.handlers.subscribing import fitting
 from causeway_gateway.ports import Link, Tasks, Timers
 
 log = get_logger("gateway.clients")
 
 APP_CLOSE_MIN: Final = 4000
+HORIZON_MS: Final = 60_000
+"""A cancelled timer is held until its time: one for a token's expiry in a year would outlive its connection by that."""
 COMMANDS_A_TURN: Final = 16
 """Commands of one client in one turn of the loop; a full frame would be tens of milliseconds of it."""
 COMMANDS_WAITING: Final = 2 * COMMANDS_A_FRAME
@@ -72,6 +78,7 @@ class Surroundings:
     feeds: Feeds
     commands: Commands
     membership: Membership
+    attending: Attending
     registry: Registry
     timers: Timers
     tasks: Tasks
@@ -161,24 +168,35 @@ class Client:
         self._run(self.session.close(CloseCode.SLOW))
 
     def drained(self) -> None:
-        """The client has read what waited: it gets the newest of what it was too slow for."""
-        if self._latest:
-            latest, self._latest = self._latest, None
-            for frame in latest.values():
-                self.send(frame)
+        """The client has read what waited: it gets the newest of what it was too slow for, as much as does not make it slow again."""
+        latest = self._latest
+        if latest is None:
+            return
+        room = SLOW_BYTES - self._link.backlog
+        for key, frame in list(latest.items()):
+            del latest[key]
+            self.send(frame)
+            room -= len(frame)
+            if room <= 0:
+                break
+        if latest:
+            self._link.call_drained()
+        else:
+            self._latest = None
 
     # --- what the fan-out says
 
     @property
     def backlog(self) -> int:
-        """Bytes that wait for the client."""
-        return self._link.backlog
+        """Bytes that wait for the client; more than enough for slow as long as older ones of `send_latest` wait: they go first."""
+        return self._link.backlog if self._latest is None else SLOW_BYTES + self._link.backlog + 1
 
     def send_latest(self, key: tuple[str, str], frame: bytes) -> None:
         """Queue a frame for when the client reads again, in the place of an older one of this key."""
         latest = self._latest
         if latest is None:
             latest = self._latest = {}
+            self._link.call_drained()
         latest.pop(key, None)
         latest[key] = frame
         if len(latest) > LATEST_MAX:
@@ -234,6 +252,7 @@ class Client:
                     if not self._around.registry.opened(self, who.user):
                         self._run(self.session.close(CloseCode.CONNECTION_LIMIT))
                         return
+                    self._around.attending.connected(who.user, who.client)
                 case Join(channel, subscription):
                     self._around.feeds.join(channel, self, subscription)
                     self._around.membership.joined(channel, subscription)
@@ -282,6 +301,12 @@ class Client:
 
     def _complete(self, ask: Ask, outcome: Outcome) -> None:
         timers = self._around.timers
+        if (
+            isinstance(outcome, Subscribed)
+            and isinstance(ask, SubscribeAsk)
+            and any(s.result.publications for s in outcome.standings)
+        ):
+            outcome = fitting(ask, outcome, self._around.options.recovery_max_bytes - self.backlog)
         self._run(self.session.complete(ask, outcome, timers.now(), timers.wall()))
         self._schedule()
 
@@ -292,7 +317,8 @@ class Client:
         if self._timer is not None:
             self._timer.cancel()
         self._due = due
-        self._timer = self._around.timers.at(due, self._tick)
+        timers = self._around.timers
+        self._timer = timers.at(min(due, timers.now() + HORIZON_MS), self._tick)
 
     def _tick(self) -> None:
         self._due, self._timer = NEVER, None
@@ -304,4 +330,6 @@ class Client:
             self._timer.cancel()
             self._timer = None
         self._latest = None
-        self._around.registry.closed(self, self.session.who.user)
+        who = self.session.who
+        if self._around.registry.closed(self, who.user):
+            self._around.attending.disconnected(who.user, who.client)

@@ -14,8 +14,9 @@ from typing import Final, assert_never
 from causeway_common.bus import Deadline
 from causeway_common.contracts.codes import UnsubscribeCode
 from causeway_common.contracts.errors import CausewayError, ErrorName, unavailable
-from causeway_common.contracts.messages import ClientInfo, FeedPublication, Head, NamespaceSpec
+from causeway_common.contracts.messages import ClientInfo, FeedMembership, FeedPublication, Head, NamespaceSpec
 from causeway_common.telemetry import get_logger
+from causeway_gateway.domain.departed import Departed
 from causeway_gateway.domain.feed import Deliver, Feed, Hold, Insufficient, Output, Read
 from causeway_gateway.domain.protocol import Publication, publication_of
 from causeway_gateway.domain.subscription import Subscription
@@ -85,6 +86,7 @@ class Feeds:
         self._joining: deque[Channel] = deque()
         self._join_runs = self._compare_runs = False
         self._to_compare: deque[Channel] = deque()
+        self._departed = Departed()
         self._repairs = asyncio.Semaphore(REPAIRS_MAX)
 
     @property
@@ -198,7 +200,7 @@ class Feeds:
                 received = partial(self._received, channel)
                 channel.listener = await self._bus.listen(channel.name, received, logged=channel.feed is not None)
             if channel.tells and channel.members is None:
-                channel.members = await self._bus.listen_members(channel.name, channel.fanout.tell)
+                channel.members = await self._bus.listen_members(channel.name, partial(self._member, channel))
         await self._bus.flush()
         logged = [channel for channel in batch if channel.feed is not None]
         _settle([channel for channel in batch if channel.feed is None], None)
@@ -228,11 +230,17 @@ class Feeds:
 
     # --- what the feed brings
 
+    def _member(self, channel: Channel, membership: FeedMembership) -> None:
+        if self._departed.news(channel.name, membership.info.client, joined=membership.joined):
+            channel.fanout.tell(membership)
+
     def _received(self, channel: Channel, message: FeedPublication) -> None:
         metrics.feed_messages.add()
         publication = publication_of(message)
         if channel.feed is None:
             self._deliver(channel, publication)
+        elif not publication.offset:
+            self._run(channel, channel.feed.passing(publication))
         else:
             self._run(channel, channel.feed.publication(message.epoch, publication))
 

@@ -6,10 +6,13 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 from causeway_common.bus import Deadline
+from causeway_common.contracts.messages import Revocation
+from causeway_common.telemetry import get_logger
 from causeway_gateway.domain.revocations import Revocations
 from causeway_gateway.domain.tokens import Expired, Granted, GrantedSubscription, Invalid, KeyMissing, Tokens
 from causeway_gateway.handlers import metrics
 
+log = get_logger("gateway.identity")
 NeedKey = Callable[[str, Deadline], Awaitable[object]]
 V = TypeVar("V", Granted | Expired | Invalid, GrantedSubscription | Expired | Invalid)
 REVOKED: Final = Invalid("it was revoked")
@@ -69,6 +72,18 @@ class Identity:
             await self._need_channel_key(verdict.kid, deadline)
             verdict = self._subscription.verify_subscription(token, self._wall())
         return Invalid("no key has its id") if isinstance(verdict, KeyMissing) else self._unrevoked(verdict, client)
+
+    def revoke(self, revocation: Revocation) -> bool:
+        """Take over a revocation. Returns whether it is news: live connections may have come with what it names."""
+        if not self._revocations.is_news(revocation, self._wall()):
+            return False
+        if not self._revocations.add(revocation):
+            log.error("there are too many revocations, one more is not applied; revoke with an expire_at")
+        return True
+
+    def forget(self) -> None:
+        """Forget the revocations that hold no more."""
+        self._revocations.expire(self._wall())
 
     def _unrevoked(self, verdict: V, client: str) -> V | Invalid:
         if isinstance(verdict, Granted | GrantedSubscription) and self._revocations.revoked(

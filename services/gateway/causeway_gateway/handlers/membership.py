@@ -9,6 +9,7 @@ from causeway_common.contracts.messages import FeedMembership
 from causeway_common.telemetry import get_logger
 from causeway_gateway.domain.subscription import Subscription
 from causeway_gateway.handlers import metrics
+from causeway_gateway.handlers.attending import Attending
 from causeway_gateway.ports import Members
 
 log = get_logger("gateway.membership")
@@ -20,10 +21,11 @@ class Membership:
     Args:
         members: carries them.
         changed: called with the channel whose presence has changed.
+        attending: what is held while a subscription lasts.
     """
 
-    def __init__(self, members: Members, changed: Callable[[str], None]) -> None:
-        self._members, self._changed = members, changed
+    def __init__(self, members: Members, changed: Callable[[str], None], attending: Attending) -> None:
+        self._members, self._changed, self._attending = members, changed, attending
 
     def joined(self, channel: str, subscription: Subscription) -> None:
         """A subscription has begun."""
@@ -32,6 +34,8 @@ class Membership:
             self._changed(channel)
         if subscription.emits:
             self._tell(FeedMembership(channel=channel, joined=True, info=subscription.info))
+        if subscription.holds:
+            self._attending.joined(channel, subscription)
 
     def left(self, channel: str, subscription: Subscription) -> None:
         """A subscription has ended."""
@@ -39,6 +43,8 @@ class Membership:
             self._changed(channel)
         if subscription.begun and subscription.emits:
             self._tell(FeedMembership(channel=channel, joined=False, info=subscription.info))
+        if subscription.begun and subscription.holds:
+            self._attending.left(channel, subscription)
 
     def _tell(self, membership: FeedMembership) -> None:
         try:

@@ -27,3 +27,8 @@ members_lost: Final = counters.counter("members.lost", "joins and leaves that co
 unknown_keys: Final = counters.counter("tokens.unknown_keys", "tokens of unknown key ids for which the keys were not fetched again")
 revoked: Final = counters.counter("tokens.revoked", "tokens refused because they were revoked")
 api_requests: Final = counters.counter("api.requests", "server API requests, by outcome")
+attend_failures: Final = counters.counter(
+    "attend.failures", "times that storage could not be told what is held, by error", label="error.type"
+)
+attend_refused: Final = counters.counter("attend.refused", "changes of what is held that storage never takes: none should ever be")
+cleared: Final = counters.counter("cleared", "times that this gateway counted as gone, and closed its clients")

@@ -10,7 +10,7 @@ from causeway_common.bus import Deadline
 from causeway_common.contracts.errors import CausewayError, ErrorName
 from causeway_common.contracts.messages import Head, StoredPublication
 from causeway_common.contracts.verbs import CLIENT_COMMAND_SECONDS
-from causeway_gateway.domain.protocol import HistoryRequest, HistoryResult, Publication, publication_of
+from causeway_gateway.domain.protocol import HistoryRequest, HistoryResult, Publication, publication_of, weight
 from causeway_gateway.ports import Storage
 
 OVERHEAD_BYTES: Final = 128
@@ -42,7 +42,7 @@ class Reader:
 
     def within(self, publications: list[Publication]) -> bool:
         """Whether these may go into one recovery."""
-        return len(publications) <= self._recovery_limit and sum(map(_size, publications)) <= self._max_bytes
+        return len(publications) <= self._recovery_limit and sum(map(size_of, publications)) <= self._max_bytes
 
     async def tail(self, channel: str, since: int, epoch: str, deadline: Deadline) -> Tail:
         """What a client at this position missed. Clients at the same position share one read.
@@ -112,7 +112,7 @@ class Reader:
                 raise CausewayError(ErrorName.UNRECOVERABLE_POSITION)
             epoch = page.head.epoch
             for stored in page.publications:
-                size += len(stored.data) + OVERHEAD_BYTES
+                size += weight(stored) + OVERHEAD_BYTES
                 if found and (size > max_bytes or stored.offset != last + step):
                     return _result(found, page.head), size > max_bytes
                 found.append(stored)
@@ -125,5 +125,6 @@ def _result(found: list[StoredPublication], head: Head) -> HistoryResult:
     return HistoryResult(publications=[publication_of(stored) for stored in found], epoch=head.epoch, offset=head.head)
 
 
-def _size(publication: Publication) -> int:
-    return memoryview(publication.data).nbytes + OVERHEAD_BYTES
+def size_of(publication: Publication) -> int:
+    """About the bytes of one publication in a reply."""
+    return weight(publication) + OVERHEAD_BYTES

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from causeway_common.bus import Deadline
 from causeway_common.contracts.codes import CloseCode
@@ -15,6 +15,9 @@ from causeway_gateway.ports import Timers
 
 if TYPE_CHECKING:
     from causeway_gateway.handlers.clients import Client
+
+
+CLOSED_AT_ONCE: Final = 128
 
 
 class Registry:
@@ -56,14 +59,17 @@ class Registry:
         self._users.setdefault(user, {})[client] = None
         return True
 
-    def closed(self, client: Client, user: str) -> None:
-        """A connection is over."""
+    def closed(self, client: Client, user: str) -> bool:
+        """A connection is over. Returns whether it stood."""
         self._all.pop(client, None)
         self._sessions.pop(client.session.kind.session, None)
-        if (mine := self._users.get(user)) is not None and mine.pop(client, False) is None and not mine:
+        mine = self._users.get(user)
+        stood = mine is not None and mine.pop(client, False) is None
+        if mine is not None and not mine:
             del self._users[user]
         if self._draining and not self._all:
             self._empty.set()
+        return stood
 
     def drain(self, spread_ms: int) -> None:
         """Ask every client to leave (3001), evenly over `spread_ms`; each once its commands under way are answered."""
@@ -81,6 +87,13 @@ class Registry:
         """Close whoever is still there."""
         for client in list(self._all):
             client.close(code)
+
+    async def reconnect_all(self) -> None:
+        """Close whoever is there right now, for reconnection; others are served in between."""
+        for index, client in enumerate(list(self._all), 1):
+            client.close(CloseCode.FORCE_RECONNECT)
+            if index % CLOSED_AT_ONCE == 0:
+                await asyncio.sleep(0)
 
     # --- the control plane
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from msgspec.structs import replace as replace_fields
+
 from causeway_common.bus import Deadline
 from causeway_common.contracts.codec import json_value
 from causeway_common.contracts.codes import CloseCode
@@ -13,6 +15,7 @@ from causeway_common.contracts.messages import ClientInfo, Override, SubRefreshH
 from causeway_gateway.domain import tokens as t
 from causeway_gateway.domain.asks import (
     Ends,
+    Failed,
     Lapsed,
     Outcome,
     Standing,
@@ -23,6 +26,7 @@ from causeway_gateway.domain.asks import (
     Who,
     Wish,
 )
+from causeway_gateway.domain.attendance import held_by
 from causeway_gateway.domain.feed import Feed
 from causeway_gateway.domain.filters import compile as compile_filter
 from causeway_gateway.domain.namespaces import Catalogue
@@ -33,7 +37,7 @@ from causeway_gateway.handlers import metrics
 from causeway_gateway.handlers.fanout import chained
 from causeway_gateway.handlers.feeds import Channel, Feeds
 from causeway_gateway.handlers.identity import Identity
-from causeway_gateway.handlers.reading import Reader
+from causeway_gateway.handlers.reading import Reader, size_of
 from causeway_gateway.ports import Apps, Timers
 
 RECOVERY_ROUNDS: Final = 4
@@ -159,6 +163,8 @@ class Subscribing:
             return Ends(CloseCode.INVALID_TOKEN)
         if not _fits(verdict, who, ask.channel or verdict.channel):
             return Ends(CloseCode.INVALID_TOKEN)
+        if verdict.expire_at is not None and verdict.expire_at <= self._timers.wall():
+            return Ends(CloseCode.SUBSCRIPTION_EXPIRED)
         return SubRefreshed(verdict.channel, verdict.expire_at)
 
     # --- who decides
@@ -211,8 +217,9 @@ class Subscribing:
             delta=agreed.delta,
             accepts=compile_filter(wish.request.tf) if wish.request.tf is not None and wish.rule.spec.allow_tags_filter else None,
             refresher=wish.refresher,
-            slow=wish.rule.spec.slow_reader,
+            slow="close" if agreed.whole else wish.rule.spec.slow_reader,
             expire_at=wish.expire_at or NEVER,
+            holds=held_by(overridden(wish.rule.spec, wish.override)),
         )
 
     # --- what was missed
@@ -317,6 +324,27 @@ class Subscribing:
             ),
             subscription,
         )
+
+
+def fitting(ask: SubscribeAsk, outcome: Subscribed, room: int) -> Outcome:
+    """What is recovered as far as there is room for it, at the moment of the reply: of what does not fit the client is told.
+
+    A bound for each channel is none for a client that returns to many: closed as too slow (3008) it would return to the same.
+    """
+    standings = list(outcome.standings)
+    for index, standing in enumerate(standings):
+        result = standing.result
+        size = sum(map(size_of, result.publications))
+        if size <= room:
+            room -= size
+            continue
+        if ask.wishes[index].request.flag & FLAG_REJECT_UNRECOVERED:
+            return Failed(CausewayError(ErrorName.UNRECOVERABLE_POSITION))
+        metrics.recoveries.add(1, "no_room")
+        standing.subscription.based = 0
+        told = replace_fields(result, publications=[], recovered=False, offset=standing.subscription.next_offset - 1)
+        standings[index] = replace(standing, result=told)
+    return Subscribed(tuple(standings))
 
 
 def plain(publication: Publication) -> Publication:

@@ -197,8 +197,9 @@ def contradictions(spec: NamespaceSpec) -> list[str]:
         (spec.delta_publish and not spec.allowed_delta_types, 'delta_publish needs allowed_delta_types=["fossil"]'),
         (spec.slow_reader not in SLOW_READERS, f"slow_reader is one of {', '.join(SLOW_READERS)}, got {spec.slow_reader!r}"),
         (
-            spec.slow_reader != "close" and (spec.force_recovery or spec.force_positioning),
-            "slow_reader must be close where subscriptions are recoverable or positioned",
+            spec.slow_reader != "close"
+            and (spec.force_positioning or (spec.force_recovery and spec.force_recovery_mode == "stream")),
+            "slow_reader must be close where subscriptions are positioned, or recoverable but for the mode cache",
         ),
         (spec.conflate_tag != "" and spec.slow_reader != "conflate", "conflate_tag needs slow_reader conflate"),
         (spec.publish_rate_limit < 0, "publish_rate_limit is 0 (none) or above"),

@@ -1,4 +1,4 @@
-"""The bus as storage uses it beside its verbs: the feed, the work queue, and the call to compare heads."""
+"""The bus as storage uses it beside its verbs: feed, work queue, lifecycle events, leaves, and the call to compare heads."""
 
 from __future__ import annotations
 
@@ -7,8 +7,15 @@ from typing import Final
 from causeway_common.bus import Bus, Deadline, publish_durable
 from causeway_common.contracts.codec import encode
 from causeway_common.contracts.errors import CausewayError
-from causeway_common.contracts.messages import CompareHeads, FeedPublication, JobDelivery
-from causeway_common.contracts.subjects import GATEWAY_ALL, JOB, VERB_COMPARE_HEADS, feed_subject
+from causeway_common.contracts.messages import (
+    AppendRequest,
+    CompareHeads,
+    FeedMembership,
+    FeedPublication,
+    JobDelivery,
+    LifecycleEvent,
+)
+from causeway_common.contracts.subjects import EVENT, GATEWAY_ALL, JOB, VERB_COMPARE_HEADS, feed_subject, members_subject
 from causeway_common.runtime import fault_point
 from causeway_common.telemetry import Counters, get_logger
 from causeway_storage.ports import Appended, DueRecord
@@ -41,6 +48,15 @@ class BusFeed:
             )
             self._send(subject, encode(message))
         fault_point("storage.feed.after")
+
+    def passed(self, request: AppendRequest, now_ms: int) -> None:
+        """Feed what skips the history: on the same subject, so that it stays behind what was fed before, and without a position."""
+        subject = feed_subject(request.channel, logged=True)
+        for item in request.items:
+            message = FeedPublication(
+                channel=request.channel, data=item.data, time_ms=now_ms, info=item.info, tags=item.tags, delta=item.delta
+            )
+            self._send(subject, encode(message))
 
     def compare_heads(self) -> None:
         """Tell the gateways that feed messages may have been lost."""
@@ -75,3 +91,30 @@ class BusWorkQueue:
             message_id=f"{record.id}:{record.next_at_ms}",
             traceparent=record.traceparent,
         )
+
+
+class BusEvents:
+    """`ports.Events`: the stream CW_EVENTS."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def tell(self, event: LifecycleEvent) -> None:
+        """As the port says. A repeat within two minutes is dropped there."""
+        subject = EVENT.at(source="gateway", type=event.type)
+        await publish_durable(self._bus, subject, event, Deadline.after(DELIVER_SECONDS), message_id=event.id)
+
+
+class BusLeaves:
+    """`ports.Leaves`: the channels' members feed."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    def tell(self, membership: FeedMembership) -> None:
+        """As the port says."""
+        self._bus.send_raw(members_subject(membership.channel), encode(membership))
+
+    async def flush(self) -> None:
+        """As the port says."""
+        await self._bus.flush()

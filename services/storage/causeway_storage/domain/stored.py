@@ -1,7 +1,9 @@
 """Everything that a database holds, as values that belong to no adapter: what `check` looks at, `export` writes and `import` reads.
 
-The order is always the same: each log (by channel) with its publications (by offset) and its ids (by offset), then the entities (by app,
-kind and id), then the records (by id). What an adapter derives again by itself (indexes, numbers of rows) is not among them.
+The order is always the same: each log (by channel) and what it holds by offset, of one offset the id before the publication; then the
+entities (by app, kind and id), the records (by id), the attendances (by key) and their holders (by name). Where not all is read at one
+moment, this order loses no side effect: an outbox that was empty already had its records written before. What an adapter derives again
+by itself (indexes, numbers of rows) is not among them.
 """
 
 from __future__ import annotations
@@ -61,7 +63,7 @@ class SeenId(Entry, frozen=True, tag="id"):
 
 
 class Entity(Entry, frozen=True, tag="entity"):
-    """An entity's document; `version` and `oldest_ms` stand beside it, to be found by them."""
+    """An entity's document. Beside it, to be found by them, stand `version` and `oldest_ms`, not later than its oldest outbox element."""
 
     app: str
     kind: str
@@ -91,8 +93,26 @@ class Record(Entry, frozen=True, tag="record"):
     node: str
 
 
-AnyEntry = Log | Publication | SeenId | Entity | Record
-KINDS: Final[tuple[type[Entry], ...]] = (Log, Publication, SeenId, Entity, Record)
+class Attendance(Entry, frozen=True, tag="attendance"):
+    """Who holds a key, as in `domain.attendance`; `oldest_ms`, `idle_ms` and `holders` stand beside the document, to be found by them."""
+
+    key: str
+    document: JsonMap
+    oldest_ms: int | None = None
+    idle_ms: int | None = None
+    holders: list[str] = []
+
+
+class Holder(Entry, frozen=True, tag="holder"):
+    """One life of a gateway, as in `ports.Holder`."""
+
+    name: str
+    leave_at_ms: int | None = None
+    cleared_ms: int | None = None
+
+
+AnyEntry = Log | Publication | SeenId | Entity | Record | Attendance | Holder
+KINDS: Final[tuple[type[Entry], ...]] = (Log, Publication, SeenId, Entity, Record, Attendance, Holder)
 """In the order in which they come."""
 
 
@@ -112,12 +132,14 @@ class Facts:
     Attributes:
         adapter: sqlite or mongodb.
         generation: a part of every epoch.
-        counts: about how many entries there are of each kind, by its tag; for progress and for telling what was looked at.
+        counts: about how many entries there are of each kind, by its tag, for progress.
+        one_moment: whether all entries are read as of one moment.
     """
 
     adapter: str
     generation: int
     counts: dict[str, int]
+    one_moment: bool = True
 
     @property
     def total(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import perf_counter_ns
 from typing import Final
 
@@ -25,20 +26,25 @@ from causeway_storage.ports import Clock, Logs
 CLIENT_IDS: Final = ("c:", "k:")
 """Ids that come over the bus; `o:` is made by our own relay alone, which does not ask over it."""
 
-_items: Final = Counters("storage").counter("append_items", "items appended over the bus, by outcome: new, repeat")
+_items: Final = Counters("storage").counter("append_items", "items appended over the bus, by outcome: new, repeat, passed")
 
 
 class LogHandlers:
-    """The verbs of the logs."""
+    """The verbs of the logs. `passed` feeds what skips the history."""
 
-    def __init__(self, logs: Logs, access: Access, clock: Clock) -> None:
-        self._logs, self._access, self._clock = logs, access, clock
+    def __init__(self, logs: Logs, access: Access, clock: Clock, passed: Callable[[AppendRequest, int], None]) -> None:
+        self._logs, self._access, self._clock, self._passed = logs, access, clock, passed
 
     async def append(self, request: AppendRequest, call: Call) -> AppendReply:
-        """All items or none; answered once durable and fed."""
+        """All items or none; answered once durable and fed. What skips the history is fed alone."""
         self._access.service(call, GATEWAY)
+        checked, now = checks.check_append(request, prefixes=CLIENT_IDS), self._clock()
+        if checked.skip_history:
+            self._passed(checked, now)
+            _items.add(len(checked.items), "passed")
+            return AppendReply(epoch="", offsets=[0] * len(checked.items), repeats=[False] * len(checked.items))
         started = perf_counter_ns()
-        appended = await self._logs.append(checks.check_append(request, prefixes=CLIENT_IDS), self._clock())
+        appended = await self._logs.append(checked, now)
         durable(started, "append")
         _items.add(len(appended.publications), "new")
         _items.add(sum(appended.repeats), "repeat")

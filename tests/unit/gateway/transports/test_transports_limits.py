@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from collections.abc import Sequence
 from types import SimpleNamespace
@@ -275,3 +276,31 @@ async def test_the_sockets_notice_a_peer_that_is_no_more() -> None:
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
         if hasattr(socket, "TCP_USER_TIMEOUT"):
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 30_000
+
+
+class Dead(asyncio.Transport):
+    """asyncio's transport of a socket whose peer has just gone."""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None: ...
+
+    def write_eof(self) -> None:
+        raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")
+
+    def is_closing(self) -> bool:
+        return False
+
+    def abort(self) -> None: ...
+
+
+async def test_who_is_gone_before_it_can_be_told_that_it_is_late_does_not_end_the_others_time() -> None:
+    async with place(header_seconds=0.05) as here:
+        doorways = here.server._doorways
+        assert doorways is not None
+        doorway = doorways.opened("127.0.0.1")
+        doorway.connection_made(Dead())
+        doorway.data_received(b"GET / HT")
+        await until(lambda: doorway not in doorways._waiting)
+        late = await here.raw()
+        late.write(b"GET / HT")
+
+        assert (await late.rest()).startswith(b"HTTP/1.1 408 ")

@@ -7,7 +7,7 @@ import itertools
 import zlib
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 
@@ -39,6 +39,7 @@ BLOBS = st.one_of(st.binary(max_size=400), st.binary(min_size=60_000, max_size=7
 CONTROLS = st.tuples(st.sampled_from([Opcode.PING, Opcode.PONG]), st.binary(max_size=125))
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # how fast inputs are made says nothing, on a machine with other work
 @given(st.lists(st.one_of(TEXTS, BLOBS, CONTROLS), max_size=6), st.lists(st.integers(0, 1 << 20), max_size=8), st.data())
 def test_what_the_library_writes_is_read_however_it_is_cut_and_fragmented(
     messages: list[tuple[Opcode, bytes]], cuts: list[int], data: st.DataObject

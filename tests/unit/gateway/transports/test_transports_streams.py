@@ -53,6 +53,17 @@ async def test_a_stream_brings_its_connect_request_and_is_written_as_it_comes(
         await until(lambda: here.server.connections == 0)
 
 
+@pytest.mark.parametrize("path", ["/connection/http_stream", "/emulation"])
+async def test_a_page_is_shown_why_it_was_refused(path: str) -> None:
+    async with place(origins=["https://us"]) as here, aiohttp.ClientSession(headers={"Origin": "https://us"}) as session:
+        async with session.post(here.http + path, data=b"x" * 70_000) as response:
+            assert response.status == 413
+            assert response.headers["Access-Control-Allow-Origin"] == "https://us"
+        async with session.post(here.http + path, data=b"x", headers={"Origin": "https://them"}) as response:
+            assert response.status == 403
+            assert "Access-Control-Allow-Origin" not in response.headers
+
+
 async def test_a_long_token_fits_into_the_query() -> None:
     async with place() as here:
         client = await here.raw()

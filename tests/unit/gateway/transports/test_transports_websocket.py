@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from causeway_gateway.adapters import rfc6455
+from causeway_gateway.adapters.pings import FEW, NativePings
 from causeway_gateway.adapters.wire import CLOSE_SECONDS
 from support.waiting import until
 from unit.gateway.transports.harness import Visitor, masked, place
@@ -41,6 +42,18 @@ async def test_a_first_message_that_comes_with_the_handshake_is_heard() -> None:
         assert "Sec-WebSocket-Accept: ICX+Yqv66kxgM0FcWaLWlFLwTAI=" in answer
         visitor = await here.hall.visitor()
         await until(lambda: visitor.heard == [b"early"])
+
+
+@pytest.mark.parametrize("line", ["POST /connection/websocket HTTP/1.1", "GET /connection/websocket HTTP/1.0"])
+async def test_only_a_get_of_http_1_1_is_upgraded(line: str) -> None:
+    async with place() as here:
+        client = await here.raw()
+        head = "Host: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        head += "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+        client.write(f"{line}\r\n{head}".encode())
+
+        assert " 426 " in (await client.head()).splitlines()[0]
+        assert here.server.connections == 0
 
 
 async def test_a_connection_that_served_http_before_may_still_be_upgraded() -> None:
@@ -334,3 +347,18 @@ async def test_stopping_cuts_off_who_does_not_answer(monkeypatch: pytest.MonkeyP
         await here.server.stop()
         assert await client.closed() == (3001, "shutdown")
         await until(lambda: here.server.connections == 0)
+
+
+async def test_who_comes_and_goes_between_two_rounds_of_pings_is_not_held_until_the_next() -> None:
+    class Gone:
+        ended, awaiting_pong = True, False
+
+        def ping(self) -> None: ...
+
+        def no_pong(self) -> None: ...
+
+    pings = NativePings(60_000, 1_000)
+    for _ in range(1_000):
+        pings.add(Gone())
+
+    assert len(pings._all) <= FEW

@@ -209,16 +209,16 @@ class ServerApi:
 
     async def _publish_one(self, channel: str, request: b.Publishing, data: bytes, deadline: Deadline) -> b.PublishResult:
         rule = self._catalogue.rule(channel)
-        if request.skip_history and rule.spec.has_history:
-            raise CausewayError(
-                ErrorName.NOT_AVAILABLE,
-                "not available: skip_history, every publication of a channel with history is in it; use a namespace without",
-            )
+        skip = bool(request.skip_history) and rule.spec.has_history
+        if skip and request.version:
+            raise bad_request("version counts in the history, which skip_history passes by")
         key = request.idempotency_key or ""
         if len(key) > IDEMPOTENCY_KEY_MAX_CHARS:
             raise bad_request(f"idempotency_key has more than {IDEMPOTENCY_KEY_MAX_CHARS} characters")
-        if key and not rule.spec.has_history and not await self._keys.claim(channel, key, deadline):
-            return b.PublishResult()  # as the first time
+        if key and (skip or not rule.spec.has_history):
+            self._publisher.check(channel, rule, data, request.tags)  # a key is not spent on what is refused
+            if not await self._keys.claim(channel, key, deadline):
+                return b.PublishResult()  # as the first time
         position = await self._publisher.publish(
             channel,
             rule,
@@ -229,6 +229,7 @@ class ServerApi:
             delta=bool(request.delta),
             version=request.version or 0,
             version_epoch=request.version_epoch or "",
+            skip_history=skip,
         )
         return b.PublishResult() if position is None else b.PublishResult(offset=position.offset, epoch=position.epoch)
 

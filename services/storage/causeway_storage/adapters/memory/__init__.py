@@ -1,8 +1,9 @@
 """A store in memory, for tests of other parts and for `AppTester`: the same rules, nothing durable."""
 
+from causeway_storage.adapters.memory.attendances import MemoryAttendances
 from causeway_storage.adapters.memory.database import MemoryDatabase
 from causeway_storage.adapters.memory.entities import MemoryEntities
 from causeway_storage.adapters.memory.logs import MemoryLogs
 from causeway_storage.adapters.memory.records import MemoryRecords
 
-__all__ = ["MemoryDatabase", "MemoryEntities", "MemoryLogs", "MemoryRecords"]
+__all__ = ["MemoryAttendances", "MemoryDatabase", "MemoryEntities", "MemoryLogs", "MemoryRecords"]

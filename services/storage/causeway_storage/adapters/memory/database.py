@@ -8,6 +8,7 @@ from causeway_common.contracts.messages import JsonMap, NewRecord, StoredPublica
 from causeway_storage.domain.entity import EntityKey
 from causeway_storage.domain.log import NEVER_SEEN, KnownId, LogHead, SeenVersion
 from causeway_storage.domain.record import RecordLife
+from causeway_storage.ports import Holder
 
 
 @dataclass(slots=True)
@@ -43,3 +44,5 @@ class MemoryDatabase:
     logs: dict[str, MemoryLog] = field(default_factory=dict)
     entities: dict[EntityKey, JsonMap] = field(default_factory=dict)
     records: dict[str, MemoryRecord] = field(default_factory=dict)
+    attendances: dict[str, JsonMap] = field(default_factory=dict)
+    holders: dict[str, Holder] = field(default_factory=dict)

@@ -10,6 +10,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
+from bson.codec_options import CodecOptions, TypeDecoder, TypeRegistry
+from bson.int64 import Int64
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
 from pymongo import ReadPreference, WriteConcern
 from pymongo.errors import ConfigurationError, InvalidURI, PyMongoError
@@ -56,6 +58,16 @@ class MongoOptions:
     majority_ms: int = 5000
 
 
+class _PlainInt(TypeDecoder):
+    """64-bit numbers come as int, not as its subclass Int64, which no other encoder takes."""
+
+    bson_type = Int64
+
+    def transform_bson(self, value: int) -> int:
+        """The number."""
+        return int(value)
+
+
 class MongoDatabase:
     """An open database."""
 
@@ -79,6 +91,7 @@ class MongoDatabase:
                 read_preference=ReadPreference.PRIMARY,
                 read_concern=ReadConcern("majority"),
                 write_concern=WriteConcern("majority", wtimeout=self._options.majority_ms, j=True),
+                codec_options=CodecOptions(type_registry=TypeRegistry([_PlainInt()])),
             )
             await self._client.admin.command("ping")
         except (ConfigurationError, InvalidURI, ValueError) as error:

@@ -86,14 +86,14 @@ class MongoEntities:
         """As the port says. `oldest` goes along where no commit comes between; a sweep that meets it puts it right."""
         pull: Fields = {"$pull": {"outbox": {"id": {"$in": sorted(ids)}}}}
         for _ in range(TRIES):
-            found = await self._find(_name(key), WITHOUT_PAYLOADS)
+            found = await self._find(name_of(key), WITHOUT_PAYLOADS)
             if found is None:
                 return
             rest = [each["at"] for each in found["outbox"] if each["id"] not in ids]
-            fence = {"_id": _name(key), "version": found["version"]}
+            fence = {"_id": name_of(key), "version": found["version"]}
             if await self._update("clear", fence, {**pull, **_oldest(rest)}):
                 return
-        if not await self._update("clear", {"_id": _name(key)}, pull):
+        if not await self._update("clear", {"_id": name_of(key)}, pull):
             raise unavailable("the outcome of the clearing is unknown")
 
     async def pending(self, older_than_ms: int, cursor: str, limit: int) -> PendingPage:
@@ -114,32 +114,24 @@ class MongoEntities:
 
     async def _written(self, key: EntityKey, before: JsonMap | None, written: JsonMap) -> bool:
         """Whether it is durable for sure; otherwise it has to be looked up."""
-        fields = _stored(written)
         if before is None:
-            document = {"_id": _name(key), "app": key.app, "kind": key.kind, "id": key.id, **fields}
-            document["outbox"] = [_element(each) for each in written["outbox"]]
-            document |= {"oldest": min(each["at"] for each in written["outbox"])} if written["outbox"] else {}
+            document = stored_entity(key.app, key.kind, key.id, written)
             try:
                 await self._database.write(ENTITIES, "commit", lambda collection: collection.insert_one(document))
             except (OutcomeUnknownError, PyMongoError):
                 return False
             return True
-        change: Fields = {"$set": fields}
+        change: Fields = {"$set": _stored(written)}
         if len(written["outbox"]) > len(before["outbox"]):
             element = written["outbox"][-1]
             # No element is there twice, so this is $push; nx-27017's turns documents into strings.
             change |= {"$addToSet": {"outbox": _element(element)}, "$min": {"oldest": element["at"]}}
-        return await self._update("commit", {"_id": _name(key), "version": before["version"]}, change)
+        return await self._update("commit", {"_id": name_of(key), "version": before["version"]}, change)
 
     async def _document(self, key: EntityKey, fields: Fields | None = None) -> JsonMap | None:
         """The document as the domain knows it."""
-        found = await self._find(_name(key), fields)
-        if found is None:
-            return None
-        if "state" in found:
-            found["state"] = unpack(found["state"])
-        found["outbox"] = [{**each, "items": unpack(each["items"])["items"]} for each in found["outbox"]]
-        return found
+        found = await self._find(name_of(key), fields)
+        return None if found is None else as_known(found)
 
     async def _find(self, name: str, fields: Fields | None) -> Fields | None:
         return await self._database.read(ENTITIES, "find", lambda collection: collection.find_one({"_id": name}, fields))
@@ -163,9 +155,24 @@ class MongoEntities:
         return not times
 
 
-def _name(key: EntityKey) -> str:
+def name_of(key: EntityKey) -> str:
     """One string for each key: an app's name has no colon, and the kind's length tells where the id begins."""
     return f"{key.app}:{len(key.kind)}:{key.kind}:{key.id}"
+
+
+def as_known(found: Fields) -> JsonMap:
+    """A document as the domain knows it, from the database's form."""
+    outbox = [{**each, "items": unpack(each["items"])["items"]} for each in found["outbox"]]
+    known = {**found, "outbox": outbox}
+    return {**known, "state": unpack(found["state"])} if "state" in found else known
+
+
+def stored_entity(app: str, kind: str, name: str, document: JsonMap) -> Fields:
+    """An entity's whole document, from the domain's; fields that are not known here stay as they are."""
+    outbox = [_element(each) for each in document["outbox"]]
+    oldest = {"oldest": min(each["at"] for each in outbox)} if outbox else {}
+    key = {"_id": name_of(EntityKey(app, kind, name)), "app": app, "kind": kind, "id": name}
+    return {**document, **_stored(document), **key, "outbox": outbox, **oldest}
 
 
 def _stored(written: JsonMap) -> Fields:

@@ -11,14 +11,14 @@ import random
 import secrets
 from collections.abc import Collection as Several
 from collections.abc import Sequence
-from typing import Any, Final, assert_never
+from typing import Any, Final, Protocol, assert_never
 
 from bson.binary import Binary
 from pymongo import UpdateOne
 from pymongo.errors import PyMongoError
 
 from causeway_common.contracts.errors import unavailable
-from causeway_common.contracts.messages import ClaimReply, ClaimRequest, NewRecord, Record, SettleRequest
+from causeway_common.contracts.messages import ClaimReply, ClaimRequest, JsonMap, NewRecord, Record, SettleRequest
 from causeway_storage.adapters.mongo.database import Collection, Fields, MongoDatabase
 from causeway_storage.adapters.mongo.faults import OutcomeUnknownError, duplicates
 from causeway_storage.domain.packing import pack, unpack
@@ -55,7 +55,7 @@ class MongoRecords:
         born = secrets.token_hex(8)
         life = new_life(next_at_ms)
         dead = [parked_record(item, now_ms) for item in parked]
-        documents = {each.id: _document(each, its, now_ms, born) for each, its in (*((r, life) for r in records), *dead)}
+        documents = {each.id: stored_record(each, its, now_ms, born=born) for each, its in (*((r, life) for r in records), *dead)}
         if not documents:
             return frozenset()
         missing = list(documents.values())
@@ -178,7 +178,25 @@ async def _pause() -> None:
     await asyncio.sleep(random.uniform(0, PAUSE_S))  # noqa: S311 - what is under way may become majority-durable
 
 
-def _document(record: NewRecord, life: RecordLife, now_ms: int, born: str) -> Fields:
+class _New(Protocol):
+    """What a record is made of: the message's or an export's."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def app(self) -> str: ...
+    @property
+    def connector(self) -> str: ...
+    @property
+    def op(self) -> str: ...
+    @property
+    def payload(self) -> JsonMap: ...
+    @property
+    def traceparent(self) -> str: ...
+
+
+def stored_record(record: _New, life: RecordLife, now_ms: int, *, born: str, node: str = "") -> Fields:
+    """A record's document."""
     return {
         "_id": record.id,
         "app": record.app,
@@ -188,7 +206,7 @@ def _document(record: NewRecord, life: RecordLife, now_ms: int, born: str) -> Fi
         "trace": record.traceparent,
         "created_ms": now_ms,
         "born": born,
-        "node": "",
+        "node": node,
         **_life_fields(life),
     }
 

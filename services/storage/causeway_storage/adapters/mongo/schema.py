@@ -16,13 +16,17 @@ from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 
 from causeway_common.runtime import StartError
 from causeway_common.telemetry import get_logger
+from causeway_storage.adapters.mongo.attendances import clear_all_holders
 from causeway_storage.adapters.mongo.database import Fields, MongoDatabase
 from causeway_storage.adapters.mongo.probe import require_atomic_updates
+from causeway_storage.adapters.mongo.segments import log_key
 from causeway_storage.domain.log import next_generation
 
 log = get_logger("storage")
 SCHEMA: Final = 1
 META: Final = "meta"
+IMPORTING: Final = "importing"
+"""This mark is in `meta` while the database is filled: nobody serves it."""
 NAMESPACE_EXISTS: Final = 48
 COMMAND_NOT_FOUND: Final = 59
 Keys = tuple[tuple[str, int], ...]
@@ -88,7 +92,7 @@ COLLECTIONS: Final = (
     ),
     Declared(
         "entities",
-        (Index((("oldest", 1),), sparse=True),),
+        (Index((("oldest", 1),), sparse=True), Index((("app", 1), ("kind", 1), ("id", 1)))),
         _BY_ID,
         {"app": _TEXT, "kind": _TEXT, "id": _TEXT, "version": _NUMBER, "outbox": ("array",)},
     ),
@@ -98,6 +102,13 @@ COLLECTIONS: Final = (
         _BY_ID,
         {"app": _TEXT, "state": _TEXT, "attempts": _NUMBER},
     ),
+    Declared(
+        "attendances",
+        (Index((("held", 1),)), Index((("oldest", 1),), sparse=True), Index((("idle", 1),), sparse=True)),
+        _BY_ID,
+        {"v": _NUMBER, "held": ("array",)},
+    ),
+    Declared("holders", (Index((("cleared", 1),), sparse=True),), _BY_ID, {}),
 )
 
 
@@ -148,10 +159,13 @@ async def open_schema(database: MongoDatabase) -> int:
     try:
         found = await database.database.get_collection(META).find_one({"_id": "schema"})
         generation = await database.database.get_collection(META).find_one({"_id": "generation"})
+        importing = await database.database.get_collection(META).find_one({"_id": IMPORTING})
     except PyMongoError as error:
         raise StartError(f"the database cannot be looked at: {error}") from error
     if found is None or generation is None:
         raise StartError("the database has no schema of Causeway yet: run `causeway-storage migrate`")
+    if importing is not None:
+        raise StartError("an import into this database is under way, or was broken off: where none runs, begin it again")
     if abs(found["value"] - SCHEMA) > 1:
         raise StartError(
             f"the database has schema {found['value']}, this version serves {SCHEMA - 1} to {SCHEMA + 1}: run `migrate`"
@@ -168,9 +182,18 @@ async def raise_generation(database: MongoDatabase, now_ms: int) -> int:
     generation = next_generation(await open_schema(database), now_ms)
     try:
         await database.database.get_collection(META).update_one({"_id": "generation"}, {"$max": {"value": generation}})
+        await _cut_to_heads(database)
+        await clear_all_holders(database)
     except PyMongoError as error:
         raise StartError(f"the generation could not be raised for sure, do it again: {error}") from error
     return generation
+
+
+async def _cut_to_heads(database: MongoDatabase) -> None:
+    """Remove segments of the lost time: a copy that was not of one moment has some beyond its head documents."""
+    segments = database.database.get_collection("segments")
+    async for head in database.database.get_collection("heads").find({}, {"letters": 1, "head": 1}):
+        await segments.delete_many({"log": log_key(head["letters"], head["_id"]), "last": {"$gt": head["head"]}})
 
 
 async def _missing(database: MongoDatabase) -> list[Step]:

@@ -123,7 +123,7 @@ class Segments:
         try:
             async for each in found.sort([order]):
                 if each.get("trimmed"):
-                    return  # trimmed
+                    continue
                 kept = read_kept(each["first"], each)
                 for one in reversed(kept) if reverse else kept:
                     # Segments may overlap, where a process that slept made one of what was trimmed meanwhile; they tell the same.

@@ -1,5 +1,6 @@
 """The embedded database: one machine, one storage process with an exclusive lock on its file."""
 
+from causeway_storage.adapters.sqlite.attendances import SqliteAttendances
 from causeway_storage.adapters.sqlite.backup import back_up
 from causeway_storage.adapters.sqlite.database import SqliteDatabase
 from causeway_storage.adapters.sqlite.entities import SqliteEntities
@@ -10,6 +11,7 @@ from causeway_storage.adapters.sqlite.records import SqliteRecords
 from causeway_storage.adapters.sqlite.restoration import restoring
 
 __all__ = [
+    "SqliteAttendances",
     "SqliteDatabase",
     "SqliteEntities",
     "SqliteLogs",

@@ -13,15 +13,26 @@ from typing import Final
 from causeway_common.runtime import StartError
 from causeway_storage.domain.log import next_generation
 
-SCHEMA: Final = 2
+SCHEMA: Final = 3
+CLEARED_LONG_AGO_MS: Final = 1
 
 _VERSIONS: Final = "CREATE TABLE versions (number INTEGER PRIMARY KEY, version INTEGER NOT NULL, epoch TEXT NOT NULL);"
-_UPGRADES: Final = {1: "BEGIN;" + _VERSIONS + "UPDATE meta SET value = 2 WHERE key = 'schema';COMMIT;"}  # noqa: S608 - constants
+_ATTENDANCES: Final = """
+CREATE TABLE attendances (key TEXT PRIMARY KEY, document BLOB NOT NULL, oldest_ms INTEGER, idle_ms INTEGER) WITHOUT ROWID;
+CREATE INDEX attendances_pending ON attendances (oldest_ms, key) WHERE oldest_ms IS NOT NULL;
+CREATE INDEX attendances_idle ON attendances (idle_ms) WHERE idle_ms IS NOT NULL;
+CREATE TABLE holds (holder TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (holder, key)) WITHOUT ROWID;
+CREATE TABLE holders (holder TEXT PRIMARY KEY, leave_at_ms INTEGER, cleared_ms INTEGER) WITHOUT ROWID;
+"""
+_UPGRADES: Final = {
+    1: "BEGIN;" + _VERSIONS + "UPDATE meta SET value = 2 WHERE key = 'schema';COMMIT;",  # noqa: S608 - constants
+    2: "BEGIN;" + _ATTENDANCES + "UPDATE meta SET value = 3 WHERE key = 'schema';COMMIT;",  # noqa: S608 - constants
+}
 """From each older schema to the next one, in one transaction."""
 
 _TABLES: Final = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-INSERT INTO meta VALUES ('schema', 2), ('generation', 1);
+INSERT INTO meta VALUES ('schema', 3), ('generation', 1);
 
 CREATE TABLE heads (
     number INTEGER PRIMARY KEY, channel TEXT NOT NULL UNIQUE, letters TEXT NOT NULL, head INTEGER NOT NULL, floor INTEGER NOT NULL,
@@ -153,8 +164,9 @@ def raise_generation(path: Path, now_ms: int) -> int:
 
 
 def set_generation(connection: sqlite3.Connection, generation: int) -> None:
-    """Every epoch is another one from now on."""
+    """Every epoch is another one from now on, and no gateway holds anything: what they have told since is not here, so they begin anew."""
     connection.execute("UPDATE meta SET value = ? WHERE key = 'generation'", (generation,))
+    connection.execute("UPDATE holders SET cleared_ms = ? WHERE cleared_ms IS NULL", (CLEARED_LONG_AGO_MS,))
 
 
 def synced_in_place(made: Path, path: Path) -> None:
@@ -206,7 +218,7 @@ def _checkpoint(connection: sqlite3.Connection) -> None:
 
 def _ensure_schema(connection: sqlite3.Connection, path: Path) -> None:
     if not _tables(connection):
-        connection.executescript(f"BEGIN;{_TABLES}{_VERSIONS}COMMIT;")
+        connection.executescript(f"BEGIN;{_TABLES}{_VERSIONS}{_ATTENDANCES}COMMIT;")
         return
     for schema in range(_schema(connection, path), SCHEMA):
         connection.executescript(_UPGRADES[schema])

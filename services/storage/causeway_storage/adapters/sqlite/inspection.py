@@ -14,7 +14,20 @@ import msgspec
 
 from causeway_storage.adapters.sqlite.files import faults_told, generation_of, read_only
 from causeway_storage.domain.packing import unpack
-from causeway_storage.domain.stored import AnyEntry, Entity, Entry, Facts, Log, Publication, Record, SeenId, Unreadable, tag_of
+from causeway_storage.domain.stored import (
+    AnyEntry,
+    Attendance,
+    Entity,
+    Entry,
+    Facts,
+    Holder,
+    Log,
+    Publication,
+    Record,
+    SeenId,
+    Unreadable,
+    tag_of,
+)
 
 PAGE: Final = 1000
 Found = AnyEntry | Unreadable
@@ -26,18 +39,28 @@ _TABLES: Final[dict[type[Entry], str]] = {
     SeenId: "ids",
     Entity: "entities",
     Record: "records",
+    Attendance: "attendances",
+    Holder: "holders",
 }
 """The table whose rows are the entries of a kind."""
-READ_TABLES: Final = frozenset({*_TABLES.values(), "meta", "versions"})
+READ_TABLES: Final = frozenset({*_TABLES.values(), "meta", "versions", "holds"})
 """All the tables there are; a test compares them with the schema, so that a new one is not forgotten here."""
 
 _LOGS: Final = (
     "SELECT number, channel, letters, head, floor, ttl_ms, expires_ms, coalesce(version, 0), coalesce(epoch, '') "
     "FROM heads LEFT JOIN versions USING (number) ORDER BY channel"
 )
-_PUBLICATIONS: Final = "SELECT position, time_ms, body FROM publications WHERE number = ? ORDER BY position"
-_IDS: Final = "SELECT id, position, time_ms FROM ids WHERE number = ? ORDER BY position, id"
+_HELD: Final = (
+    "SELECT position AS at, 0 AS kind, id, position, time_ms FROM ids WHERE number = ? "
+    "UNION ALL SELECT position, 1, position, time_ms, body FROM publications WHERE number = ? ORDER BY at, kind, id"
+)
 _ENTITIES: Final = "SELECT app, kind, id, version, document, oldest_ms FROM entities ORDER BY app, kind, id"
+_ATTENDANCES: Final = (
+    "SELECT key, document, oldest_ms, idle_ms, "
+    "(SELECT json_group_array(holder) FROM holds WHERE holds.key = attendances.key) FROM attendances ORDER BY key"
+)
+_HOLDERS: Final = "SELECT holder, leave_at_ms, cleared_ms FROM holders ORDER BY holder"
+_STRAY_HOLDS: Final = "SELECT holder, key FROM holds WHERE key NOT IN (SELECT key FROM attendances)"
 _FIELDS: Final = {kind: tuple(field.name for field in msgspec.structs.fields(kind)) for kind in _TABLES}
 _RECORDS: Final = f"SELECT {', '.join(_FIELDS[Record])} FROM records ORDER BY id"  # noqa: S608 - names of our own
 
@@ -98,6 +121,10 @@ class SqliteInspection:
             yield from self._logs()
             yield from map(_entity, self._connection.execute(_ENTITIES))
             yield from map(_record, self._connection.execute(_RECORDS))
+            yield from map(_attendance, self._connection.execute(_ATTENDANCES))
+            for holder, key in self._connection.execute(_STRAY_HOLDS):
+                yield Unreadable("attendance.stray", f"attendance {key}", f"{holder} holds it, but it is not there")
+            yield from (_made(Holder, "holder", row) for row in self._connection.execute(_HOLDERS))
         except sqlite3.DatabaseError as error:
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)  # a text that is none has no code
             if code & 0xFF != sqlite3.SQLITE_CORRUPT:
@@ -107,10 +134,8 @@ class SqliteInspection:
     def _logs(self) -> Iterator[Found]:
         for number, channel, *head in self._connection.execute(_LOGS):
             yield _made(Log, "log", (channel, *head))
-            for row in self._connection.execute(_PUBLICATIONS, (number,)):
-                yield _made(Publication, "log", (channel, *row))
-            for row in self._connection.execute(_IDS, (number,)):
-                yield _made(SeenId, "log", (channel, *row))
+            for _, kind, *row in self._connection.execute(_HELD, (number, number)):
+                yield _made(SeenId if kind == 0 else Publication, "log", (channel, *row))
         for table in ("publications", "ids", "versions"):
             query = f"SELECT DISTINCT number FROM {table} WHERE number NOT IN (SELECT number FROM heads)"  # noqa: S608 - as above
             for (number,) in self._connection.execute(query):
@@ -140,6 +165,14 @@ def _record(row: Row) -> Found:
         return _made(Record, "record", (*row[:index], _map(row[index]), *row[index + 1 :]))
     except ValueError as error:
         return Unreadable("record.payload", f"record {row[0]}", f"its payload cannot be read: {error}")
+
+
+def _attendance(row: Row) -> Found:
+    key, document, oldest, idle, holders = row
+    try:
+        return _made(Attendance, "attendance", (key, _map(document), oldest, idle, msgspec.json.decode(holders)))
+    except ValueError as error:
+        return Unreadable("attendance.document", f"attendance {key}", f"its document cannot be read: {error}")
 
 
 def _map(packed: Any) -> Any:

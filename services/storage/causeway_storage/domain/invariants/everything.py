@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, assert_never
 
+from causeway_storage.domain.invariants.attendance import check_attendance
 from causeway_storage.domain.invariants.documents import check_entity, check_record, entity_name
 from causeway_storage.domain.invariants.logs import LogChecker
 from causeway_storage.domain.invariants.violation import Violation
-from causeway_storage.domain.stored import AnyEntry, Entity, Log, Publication, Record, SeenId, Unreadable
+from causeway_storage.domain.stored import AnyEntry, Attendance, Entity, Holder, Log, Publication, Record, SeenId, Unreadable
 
 STUCK_AFTER_MS: Final = 15 * 60 * 1000
 
@@ -24,34 +25,39 @@ class Invariants:
     def __init__(self, *, now_ms: int, stuck_after_ms: int = STUCK_AFTER_MS) -> None:
         self._now_ms, self._stuck_after_ms = now_ms, stuck_after_ms
         self._log: LogChecker | None = None
-        self._last_entity: tuple[str, str, str] | None = None
-        self._last_record: str | None = None
+        self._last: dict[str, tuple[str, ...]] = {}
+        """The key of the last entry of a kind: they come in order."""
 
     def see(self, entry: AnyEntry | Unreadable) -> Iterator[Violation]:
         """The violations that this entry shows."""
         if isinstance(entry, Log):
             yield from self._next_log(entry)
             return
-        if not isinstance(entry, Publication | SeenId):
+        if isinstance(entry, Entity | Record):
             yield from self.end()
         match entry:
             case Publication() | SeenId():
                 yield from self._of_log(entry)
             case Entity():
-                key = (entry.app, entry.kind, entry.id)
-                if self._last_entity is not None and key <= self._last_entity:
-                    yield Violation("entity.double", entity_name(entry), "it is there more than once")
-                self._last_entity = key
+                yield from self._once("entity.double", entity_name(entry), (entry.app, entry.kind, entry.id))
                 yield from check_entity(entry, self._now_ms, self._stuck_after_ms)
             case Record():
-                if self._last_record is not None and entry.id <= self._last_record:
-                    yield Violation("record.double", f"record {entry.id}", "it is there more than once")
-                self._last_record = entry.id
+                yield from self._once("record.double", f"record {entry.id}", (entry.id,))
                 yield from check_record(entry)
+            case Attendance():
+                yield from self._once("attendance.double", f"attendance {entry.key}", (entry.key,))
+                yield from check_attendance(entry, self._now_ms, self._stuck_after_ms)
+            case Holder():
+                pass  # a row of its own, of which anything may be true
             case Unreadable():
                 yield Violation(entry.kind, entry.where, entry.what)
             case other:
                 assert_never(other)
+
+    def _once(self, kind: str, where: str, key: tuple[str, ...]) -> Iterator[Violation]:
+        if kind in self._last and key <= self._last[kind]:
+            yield Violation(kind, where, "it is there more than once")
+        self._last[kind] = key
 
     def end(self) -> Iterator[Violation]:
         """The violations that only the end of the logs shows."""

@@ -1,0 +1,97 @@
+"""`causeway events`: the lifecycle events of the stream CW_EVENTS in the terminal."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import msgspec
+
+from causeway_cli.options import Where, data_dir_option, find_nats, past_time
+from causeway_cli.text import compact_json, printable
+from causeway_common.bus import Bus, BusSettings, StreamTail
+from causeway_common.contracts.codec import decode
+from causeway_common.contracts.errors import CausewayError
+from causeway_common.contracts.messages import LifecycleEvent
+from causeway_common.contracts.subjects import EVENT, EVENTS_STREAM
+
+CONNECT_SECONDS: Final = 5.0
+TYPES: Final = ("connected", "disconnected", "subscribed", "unsubscribed", "first_join", "last_leave")
+
+
+@click.command()
+@click.option(
+    "--type", "types", multiple=True, type=click.Choice(TYPES), help="Only events of this type; may be given several times."
+)
+@click.option(
+    "--since", callback=past_time, help="From then on: a duration back (10m), Unix seconds or RFC 3339.  [default: from now on]"
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object per line: id, type, time_ms, user, client, channel, namespace."
+)
+@data_dir_option
+@click.option("--nats", default="", envvar="CAUSEWAY_NATS_URL", show_envvar=True, help="NATS of a system that runs elsewhere.")
+@click.option("--nats-user", default="operator", show_default=True, envvar="CAUSEWAY_NATS_USER", show_envvar=True, help="Its user.")
+@click.option("--nats-password", default="", envvar="CAUSEWAY_NATS_PASSWORD", show_envvar=True, help="Its password.")
+def events(
+    *,
+    types: tuple[str, ...],
+    since: datetime | None,
+    as_json: bool,
+    data_dir: Path,
+    nats: str,
+    nats_user: str,
+    nats_password: str,
+) -> None:
+    """Print lifecycle events, live, until Ctrl-C.
+
+    Who connected and disconnected (`client.lifecycle_events`), subscribed and unsubscribed (a namespace's `lifecycle_events`), and which
+    channels were joined first and left last (its `occupancy_events`). They are kept for seven days. A repeat has the id of the first.
+
+    Example: causeway events --since 10m --type connected --json
+
+    Exit codes: 0 ended by Ctrl-C, 1 not reached, 2 wrong usage.
+    """
+    url, password = find_nats(Where(data_dir), nats, nats_password)
+    settings = BusSettings(url=url, user=nats_user, password=password, name="causeway-events")
+    try:
+        asyncio.run(_events(settings, frozenset(types), since, as_json=as_json))
+    except KeyboardInterrupt:
+        return
+
+
+async def _events(settings: BusSettings, types: frozenset[str], since: datetime | None, *, as_json: bool) -> None:
+    bus = Bus(settings)
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            await bus.start()
+        tail = StreamTail(bus, EVENTS_STREAM, EVENT.wildcard(source="gateway"))
+        start = since or await tail.end()
+    except TimeoutError as error:
+        raise click.ClickException(f"{settings.url} lets the user {settings.user} not in, or is not there") from error
+    except CausewayError as error:
+        raise click.ClickException(f"the events cannot be read: {error.message}") from error
+    show = show_json if as_json else show_text
+    try:
+        async for message in tail.messages(start):
+            event = decode(message.body, LifecycleEvent)
+            if not types or event.type in types:
+                show(event)
+    finally:
+        await bus.stop()
+
+
+def show_json(event: LifecycleEvent) -> None:
+    """An event as a JSON object of its own line; what is empty is left out."""
+    entry: dict[str, Any] = msgspec.to_builtins(event)
+    click.echo(compact_json(entry))
+
+
+def show_text(event: LifecycleEvent) -> None:
+    """An event for the eye: when, what, who, where."""
+    when = datetime.fromtimestamp(event.time_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    who = event.user or (f"(anonymous) {event.client}" if event.client else "")
+    click.echo("  ".join([when, f"{printable(event.type):12}", *(printable(part) for part in (who, event.channel) if part)]))
