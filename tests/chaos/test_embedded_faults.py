@@ -10,7 +10,7 @@ import random
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -64,7 +64,8 @@ async def test_a_disk_that_is_full_and_has_room_again_has_lost_and_halved_nothin
         for _ in range(3):
             await answered(load, 100)
             repeats = load.repeats
-            await database.write("meta", "test", pages(1))
+            with suppress(CausewayError):  # where it takes effect within a batch, that batch is the first to fail
+                await database.write("meta", "test", pages(1))
             await until(lambda repeats=repeats: load.repeats > repeats + 20)  # type: ignore[misc]
             assert not database.healthy, "/readyz knows it"
             await until_written(database, pages(1 << 30))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Final, assert_never
 
-from causeway_common.contracts.errors import overloaded
+from causeway_common.contracts.errors import CausewayError, overloaded
 from causeway_common.contracts.messages import Document, JsonMap
 from causeway_common.runtime import fault_point
 from causeway_storage.adapters.sqlite.database import SqliteDatabase
@@ -42,7 +43,8 @@ class SqliteEntities:
     async def commit(self, key: EntityKey, commit: Commit) -> Committed | Conflicted:
         """As the port says."""
         cost = commit.items_bytes + commit.state_bytes
-        return await self._database.write(COLLECTION, "commit", lambda connection: _commit(connection, key, commit), cost=cost)
+        outcome: Committed | Conflicted = await self._database.write_with(_commits, (key, commit), COLLECTION, "commit", cost=cost)
+        return outcome
 
     async def outbox(self, key: EntityKey) -> tuple[Element, ...]:
         """As the port says."""
@@ -50,7 +52,7 @@ class SqliteEntities:
 
     async def clear(self, key: EntityKey, ids: frozenset[str]) -> None:
         """As the port says."""
-        await self._database.write(COLLECTION, "clear", lambda connection: _clear(connection, key, ids))
+        await self._database.write_with(_clears, (key, ids), COLLECTION, "clear")
 
     async def pending(self, older_than_ms: int, cursor: str, limit: int) -> PendingPage:
         """As the port says."""
@@ -65,7 +67,19 @@ def _document(connection: sqlite3.Connection, key: EntityKey) -> JsonMap | None:
     return None if row is None else unpack(row[0])
 
 
-def _commit(connection: sqlite3.Connection, key: EntityKey, commit: Commit) -> Committed | Conflicted:
+def _commits(
+    connection: sqlite3.Connection, commits: Sequence[tuple[EntityKey, Commit]]
+) -> list[Committed | Conflicted | CausewayError]:
+    return [_commit(connection, key, commit) for key, commit in commits]
+
+
+def _clears(connection: sqlite3.Connection, clears: Sequence[tuple[EntityKey, frozenset[str]]]) -> list[None]:
+    for key, ids in clears:
+        _clear(connection, key, ids)
+    return [None] * len(clears)
+
+
+def _commit(connection: sqlite3.Connection, key: EntityKey, commit: Commit) -> Committed | Conflicted | CausewayError:
     document = _document(connection, key)
     match plan_commit(key, document, commit):
         case Write(written, version):
@@ -81,7 +95,7 @@ def _commit(connection: sqlite3.Connection, key: EntityKey, commit: Commit) -> C
         case Conflict():
             return Conflicted(loaded(document))
         case Busy(why):
-            raise overloaded(f"busy: {why}")
+            return overloaded(f"busy: {why}")
         case other:
             assert_never(other)
 

@@ -23,7 +23,7 @@ from causeway_common.telemetry import Counters, get_logger
 T = TypeVar("T")
 Opener = Callable[[], sqlite3.Connection]
 Group = Callable[[sqlite3.Connection, Sequence[Any]], Sequence[Any]]
-"""Does several things in one: what each comes to, in their order. What it raises undoes all of them."""
+"""Does several things in one: what each comes to, in their order; a CausewayError refuses that one. What it raises undoes all of them."""
 
 log = get_logger("storage")
 counters = Counters("storage")
@@ -44,6 +44,13 @@ class _Operation:
     cost: int
     result: Any = None
     error: BaseException | None = None
+
+    def end(self, result: Any) -> None:
+        """Note what it came to."""
+        if isinstance(result, CausewayError):
+            self.error = result
+        else:
+            self.result = result
 
 
 class Writer:
@@ -175,7 +182,7 @@ class Writer:
                     self._do_apart(connection, operations[0])
                     continue
                 for operation, result in zip(operations, group(connection, [each.what for each in operations]), strict=True):
-                    operation.result = result
+                    operation.end(result)
         except Exception as error:
             if _concerns_all(error, connection):
                 raise
@@ -192,7 +199,7 @@ class Writer:
         operation.error = None
         connection.execute("SAVEPOINT operation")
         try:
-            (operation.result,) = operation.group(connection, [operation.what])
+            operation.end(*operation.group(connection, [operation.what]))
         except Exception as error:
             if _concerns_all(error, connection):
                 raise
