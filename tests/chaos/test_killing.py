@@ -61,7 +61,7 @@ async def kill_in_turn(directory: Path, seed: int) -> None:
             received={watcher.name: (watcher.start or 0, watcher.entries) for watcher in watchers},
             complaints=[*breaches, *(complaint for watcher in watchers for complaint in watcher.complaints)],
         )
-        stored = await violations_in(stack.data_dir)
+        stored = await violations_in("--data-dir", stack.data_dir)
         found = [*violations(histories), *(f"stored: {each}" for each in stored)]
         print(
             f"\nseed {seed}: {len(log)} publications, {len(publishers.errors)} repeats, "

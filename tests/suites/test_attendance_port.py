@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from causeway_common.contracts.messages import Attend, ClientInfo
 from causeway_storage.adapters.memory import MemoryAttendances, MemoryDatabase
+from causeway_storage.adapters.mongo import MongoAttendances, MongoDatabase, MongoOptions, open_database
 from causeway_storage.adapters.sqlite import SqliteAttendances, SqliteDatabase
 from causeway_storage.domain.attendance import Change
 from causeway_storage.ports import Attendances, Holder
+from support.mongo import SERVERS
+from support.stores import mongo_uri
 
 Opener = Callable[[Path], AbstractAsyncContextManager[Attendances]]
 INFO = ClientInfo(user="ann", client="c", conn_info=b"1")
@@ -37,7 +41,21 @@ async def open_memory(directory: Path) -> AsyncIterator[Attendances]:
     yield MemoryAttendances(in_memory.setdefault(directory, MemoryDatabase()))
 
 
-OPENERS: dict[str, Opener] = {"sqlite": open_sqlite, "memory": open_memory}
+@asynccontextmanager
+async def open_mongo(directory: Path, *, name: str) -> AsyncIterator[Attendances]:
+    database = MongoDatabase(MongoOptions(mongo_uri(name, directory)))
+    await open_database(database, apply=True)
+    try:
+        yield MongoAttendances(database)
+    finally:
+        await database.stop()
+
+
+OPENERS: dict[str, Opener] = {
+    "sqlite": open_sqlite,
+    "memory": open_memory,
+    **{name: partial(open_mongo, name=name) for name in SERVERS},
+}
 
 
 @pytest.fixture(params=sorted(OPENERS))

@@ -171,7 +171,7 @@ PLANTED: dict[str, list[Callable[[sqlite3.Connection], None]]] = {
         sql("UPDATE attendances SET oldest_ms = NULL WHERE key = 'user bob'"),
         sql("UPDATE attendances SET idle_ms = 5 WHERE key = 'user ann'"),
         sql("UPDATE entities SET oldest_ms = NULL"),
-        sql("UPDATE entities SET oldest_ms = 1"),
+        sql("UPDATE entities SET oldest_ms = oldest_ms + 1"),
     ],
     "outbox.stuck": [lambda connection: None],
     "outbox.malformed_id": [

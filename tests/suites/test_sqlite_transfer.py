@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from itertools import count
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from causeway_common.contracts.messages import ClaimRequest, HistoryRequest, SettleRequest
+from causeway_common.contracts.messages import HistoryRequest
 from causeway_common.runtime import StartError
 from causeway_storage.adapters.sqlite import back_up, raise_generation
-from causeway_storage.domain.entity import Commit, EntityKey
-from causeway_storage.domain.relay import ParkedItem
 from causeway_storage.domain.stored import AnyEntry, Holder
 from causeway_storage.domain.stream import StreamError
+from support.doing import STEPS, Doing
 from support.stored import (
-    ITEM,
     KEY,
-    MINUTE,
     NOW,
-    Ports,
     a_bit_of_everything,
     append,
     exported_from,
@@ -32,7 +26,6 @@ from support.stored import (
     import_into,
     ports_on,
     read_export,
-    record,
 )
 
 
@@ -137,80 +130,6 @@ async def test_an_import_that_was_killed_is_simply_begun_again(path: Path, tmp_p
     assert await found_in(target) == ()
 
 
-APPENDS = st.tuples(
-    st.just("append"),
-    st.sampled_from(["demo:a", "demo:b", "démo:ü"]),
-    st.lists(st.sampled_from([*(f"c:{n}" for n in range(9)), "k:key"]), min_size=1, max_size=5),
-    st.integers(1, 6),
-    st.integers(0, 3),
-)
-STEPS = st.lists(
-    APPENDS
-    | st.tuples(st.just("wait"), st.integers(0, 20 * MINUTE))
-    | st.tuples(st.just("expire"))
-    | st.tuples(st.just("forget"))
-    | st.tuples(st.just("remove"), st.sampled_from(["demo:a", "demo:b"]))
-    | st.tuples(st.just("commit"), st.sampled_from("ab"), st.integers(0, 2), st.binary(max_size=5))
-    | st.tuples(st.just("clear"), st.sampled_from("ab"), st.integers(0, 3))
-    | st.tuples(st.just("put"), st.integers(0, 3), st.booleans())
-    | st.tuples(st.just("claim"), st.integers(0, 3))
-    | st.tuples(st.just("settle"), st.integers(0, 3), st.integers(1, 2), st.sampled_from(["done", "dead", "retry"]))
-    | st.tuples(st.just("postpone"))
-    | st.tuples(st.just("remove_done")),
-    max_size=30,
-)
-
-
-class Doing:
-    """Does random steps through the ports."""
-
-    def __init__(self, ports: Ports) -> None:
-        self._logs, self._entities, self._records = ports.logs, ports.entities, ports.records
-        self.now, self._commits = NOW, count()
-
-    async def append(self, channel: str, ids: list[str], size: int, version: int) -> None:
-        await self._logs.append(append(channel, *ids, size=size, version=version), self.now)
-
-    async def wait(self, elapsed: int) -> None:
-        self.now += elapsed
-
-    async def expire(self) -> None:
-        await self._logs.remove_expired(self.now, 10)
-
-    async def forget(self) -> None:
-        await self._logs.forget_ids(self.now - 15 * MINUTE, 10)
-
-    async def remove(self, channel: str) -> None:
-        await self._logs.remove(channel)
-
-    async def commit(self, id: str, items: int, state: bytes) -> None:
-        key = EntityKey("chat", "room", id)
-        at = (await self._entities.load(key)).version
-        made = Commit(at, str(next(self._commits)), {"bytes": state}, 1, (ITEM,) * items, items, "ann", "", self.now)
-        await self._entities.commit(key, made)
-
-    async def clear(self, id: str, many: int) -> None:
-        key = EntityKey("chat", "room", id)
-        await self._entities.clear(key, frozenset(each.id for each in (await self._entities.outbox(key))[:many]))
-
-    async def put(self, number: int, parked: bool) -> None:
-        items = [ParkedItem(f"o:p{number}", "chat", {"kind": "publish"}, "why", "")] if parked else []
-        await self._records.put([record(f"o:{number}")], items, now_ms=self.now, next_at_ms=self.now + 1)
-
-    async def claim(self, number: int) -> None:
-        await self._records.claim(ClaimRequest(id=f"o:{number}", node="n", lease_ms=1000), self.now)
-
-    async def settle(self, number: int, attempt: int, outcome: Literal["done", "retry", "dead"]) -> None:
-        request = SettleRequest(id=f"o:{number}", attempt=attempt, outcome=outcome, note="", delay_ms=5)
-        await self._records.settle(request, self.now)
-
-    async def postpone(self) -> None:
-        await self._records.postpone((await self._records.due(self.now, 10)).records, self.now + MINUTE)
-
-    async def remove_done(self) -> None:
-        await self._records.remove_done(self.now, 10)
-
-
 @settings(max_examples=30, deadline=None)
 @given(steps=STEPS)
 def test_whatever_is_done_nothing_is_violated_and_an_import_of_the_export_is_the_same(
@@ -220,9 +139,7 @@ def test_whatever_is_done_nothing_is_violated_and_an_import_of_the_export_is_the
 
     async def run() -> None:
         async with ports_on(directory / "s.sqlite3") as ports:
-            doing = Doing(ports)
-            for name, *values in steps:
-                await getattr(doing, name)(*values)
+            doing = await Doing(ports).all(steps)
         found = await found_in(directory / "s.sqlite3", doing.now)
         assert {each.kind for each in found} <= {"outbox.stuck"}, "nothing is relayed here"
         data = await exported_from(directory / "s.sqlite3")

@@ -1,19 +1,13 @@
-"""The behaviour suite of storage's ports: every adapter passes it. SQLite now; MongoDB joins `OPENERS` with its issue."""
+"""The behaviour suite of storage's ports: every adapter passes it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
-from itertools import count
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from causeway_common.contracts.codec import encode_item
 from causeway_common.contracts.errors import CausewayError, ErrorName
@@ -29,58 +23,17 @@ from causeway_common.contracts.messages import (
     PublishItem,
     SettleRequest,
 )
-from causeway_storage.adapters.memory import MemoryDatabase, MemoryEntities, MemoryLogs, MemoryRecords
-from causeway_storage.adapters.sqlite import SqliteDatabase, SqliteEntities, SqliteLogs, SqliteRecords, raise_generation
+from causeway_storage.adapters.sqlite import raise_generation
 from causeway_storage.domain.entity import OUTBOX_MAX_ITEMS, Commit, EntityKey
 from causeway_storage.domain.log import PAGE_MAX_BYTES
 from causeway_storage.domain.relay import ParkedItem
-from causeway_storage.ports import Appended, Committed, Conflicted, DueRecord, Entities, Logs, PendingEntity, Records
+from causeway_storage.ports import Appended, Committed, Conflicted, DueRecord, PendingEntity
+from support.stores import OPENERS, Opener, Store, open_sqlite
 
 T = TypeVar("T")
 KEY = EntityKey("chat", "room", "1")
 HOUR = 3_600_000
 ITEM = encode_item(PublishItem(channel="chat:1", data=b"1", size=10, ttl_ms=1000))
-
-
-@dataclass(slots=True)
-class Store:
-    """An open store, and the feed that it told."""
-
-    logs: Logs
-    entities: Entities
-    records: Records
-    fed: list[Appended] = field(default_factory=list)
-
-
-Opener = Callable[[Path], AbstractAsyncContextManager[Store]]
-
-
-@asynccontextmanager
-async def open_sqlite(directory: Path) -> AsyncIterator[Store]:
-    database = SqliteDatabase(directory / "s.sqlite3", write_queue=10_000, write_queue_bytes=1 << 28, read_queue=10_000)
-    letters = (f"{number:08}" for number in count())
-    fed: list[Appended] = []
-    await database.start()
-    try:
-        logs = SqliteLogs(database, lambda: next(letters), fed.append)
-        yield Store(logs, SqliteEntities(database), SqliteRecords(database), fed)
-    finally:
-        await database.stop()
-
-
-in_memory: dict[Path, MemoryDatabase] = {}
-
-
-@asynccontextmanager
-async def open_memory(directory: Path) -> AsyncIterator[Store]:
-    database = in_memory.setdefault(directory, MemoryDatabase())
-    letters = (f"{number:08}" for number in count())
-    fed: list[Appended] = []
-    logs = MemoryLogs(database, lambda: next(letters), fed.append)
-    yield Store(logs, MemoryEntities(database), MemoryRecords(database), fed)
-
-
-OPENERS: dict[str, Opener] = {"sqlite": open_sqlite, "memory": open_memory}
 
 
 @pytest.fixture(params=sorted(OPENERS))
@@ -455,78 +408,3 @@ async def test_a_restored_database_has_new_epochs_and_the_same_logs(tmp_path: Pa
         assert after.head == 1
         assert after.epoch != before.epoch
         assert (await store.logs.append(append("demo:a", "c:1"), 1)).epoch == after.epoch
-
-
-class LogsAgainstAModel(RuleBasedStateMachine):
-    """Any appends, expiries and reads of two channels, against lists."""
-
-    opener: Opener
-    directory: Callable[[], Path]
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._runner = asyncio.Runner()
-        self._context = self.opener(self.directory())
-        self._store = self._run(self._context.__aenter__())
-        self._now = 0
-        self._log: dict[str, list[tuple[int, int]]] = {"demo:a": [], "demo:b": []}
-        self._heads = dict.fromkeys(self._log, 0)
-        self._first: dict[tuple[str, str], int] = {}
-
-    def _run(self, work: Awaitable[T]) -> T:
-        async def wait() -> T:
-            return await work
-
-        return self._runner.run(wait())
-
-    @rule(
-        channel=st.sampled_from(["demo:a", "demo:b"]),
-        ids=st.lists(st.sampled_from([f"c:{n}" for n in range(9)]), min_size=1, max_size=5),
-        size=st.integers(1, 6),
-        elapsed=st.integers(0, 40),
-    )
-    def append(self, channel: str, ids: list[str], size: int, elapsed: int) -> None:
-        self._now += elapsed
-        appended = self._run(self._store.logs.append(append(channel, *ids, size=size, ttl=100), self._now))
-        expected, wrote = [], False
-        for each in ids:
-            if (channel, each) not in self._first:
-                wrote = True
-                self._heads[channel] += 1
-                self._first[channel, each] = self._heads[channel]
-                self._log[channel].append((self._heads[channel], self._now))
-            expected.append(self._first[channel, each])
-        if wrote:
-            self._log[channel] = [each for each in self._log[channel] if each[0] > self._heads[channel] - size]
-        assert list(appended.offsets) == expected
-
-    @rule(elapsed=st.integers(0, 200))
-    def expire(self, elapsed: int) -> None:
-        self._now += elapsed
-        self._run(self._store.logs.remove_expired(self._now, 10))
-        self._log = {channel: [each for each in log if each[1] + 100 > self._now] for channel, log in self._log.items()}
-
-    @invariant()
-    def the_log_is_the_models(self) -> None:
-        for channel, log in self._log.items():
-            page = self._run(self._store.logs.history(HistoryRequest(channel=channel, limit=100)))
-            assert [(each.offset, each.time_ms) for each in page.publications] == log
-            assert page.head.head == self._heads[channel]
-            assert page.head.floor == self._heads[channel] - len(log)
-            assert [page.head] == self._run(self._store.logs.heads([channel]))
-
-    def teardown(self) -> None:
-        self._run(self._context.__aexit__(None, None, None))
-        self._runner.close()
-
-
-def test_logs_behave_as_their_model(opener: Opener, tmp_path: Path) -> None:
-    numbers = count()
-    bound = {"opener": staticmethod(opener), "directory": staticmethod(lambda: _made(tmp_path / str(next(numbers))))}
-    machine = type("BoundMachine", (LogsAgainstAModel,), bound)
-    run_state_machine_as_test(machine, settings=settings(max_examples=15, stateful_step_count=20, deadline=None))
-
-
-def _made(directory: Path) -> Path:
-    directory.mkdir()
-    return directory

@@ -28,9 +28,9 @@ async def done(*words: str | Path) -> str:
     return out
 
 
-async def violations_in(data_dir: Path) -> list[dict[str, Any]]:
-    """What a check of a stack's database finds."""
-    code, out, err = await operation("check", "--json", "--data-dir", data_dir)
+async def violations_in(*named: str | Path) -> list[dict[str, Any]]:
+    """What a check of the database finds that these options name."""
+    code, out, err = await operation("check", "--json", *named)
     assert code in (0, 1), err
     found: list[dict[str, Any]] = json.loads(out)["violations"]
     return found

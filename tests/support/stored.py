@@ -38,6 +38,7 @@ from causeway_storage.domain.stream import ExportReader, Header
 from causeway_storage.operations.check import checked
 from causeway_storage.operations.transfer import exported, imported
 from causeway_storage.ports import Attendances, Entities, Inspection, Logs, Records
+from support.stores import Store
 
 MINUTE = 60_000
 KEY = EntityKey("chat", "room", "1")
@@ -121,7 +122,7 @@ def attends() -> list[Change]:
     ]
 
 
-async def a_bit_of_everything(ports: Ports) -> None:
+async def a_bit_of_everything(ports: Ports | Store) -> None:
     """Something of each kind."""
     await ports.logs.append(append("demo:a", *[f"c:{n}" for n in range(1, 7)], size=4, version=0), NOW)
     await ports.logs.append(append("demo:b", "c:1", version=7), NOW)

@@ -14,9 +14,18 @@ from causeway_common.bus.nodes import Nodes
 from causeway_common.contracts import verbs
 from causeway_common.contracts.names import NodeId
 from causeway_common.contracts.verbs import Verb
-from causeway_common.runtime import Periodic, Process, Service, StartError, monotonic_ms, now_ms
+from causeway_common.runtime import Periodic, Process, Service, monotonic_ms, now_ms
 from causeway_common.telemetry import Counters
 from causeway_storage import __version__
+from causeway_storage.adapters.mongo import (
+    MongoAttendances,
+    MongoDatabase,
+    MongoEntities,
+    MongoLogs,
+    MongoOptions,
+    MongoRecords,
+    open_database,
+)
 from causeway_storage.adapters.sqlite import SqliteAttendances, SqliteDatabase, SqliteEntities, SqliteLogs, SqliteRecords
 from causeway_storage.adapters.wire import BusEvents, BusFeed, BusLeaves, BusWorkQueue
 from causeway_storage.config import StorageSettings
@@ -59,10 +68,25 @@ class Streams:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """A database and the ports on it."""
+    """A database and the ports on it.
+
+    Attributes:
+        name: of the kind of database.
+        start: opens it.
+        stop: writes what waits, closes it.
+        healthy: whether it answered last.
+        depth: writes that wait or are under way.
+        logs: the port.
+        entities: the port.
+        records: the port.
+        attendances: the port.
+    """
 
     name: str
-    database: SqliteDatabase
+    start: Callable[[], Awaitable[None]]
+    stop: Callable[[], Awaitable[None]]
+    healthy: Callable[[], bool]
+    depth: Callable[[], int]
     logs: Logs
     entities: Entities
     records: Records
@@ -70,13 +94,11 @@ class Store:
 
 
 def opened(settings: StorageSettings, on_appended: Callable[[Appended], None]) -> Store:
-    """The store that the settings name.
+    """The store that the settings name."""
+    return _mongo(settings, on_appended) if settings.uri.get_secret_value() else _sqlite(settings, on_appended)
 
-    Raises:
-        StartError: there is no adapter for it.
-    """
-    if settings.uri.get_secret_value():
-        raise StartError("this version keeps data in SQLite alone; leave storage.uri empty")
+
+def _sqlite(settings: StorageSettings, on_appended: Callable[[Appended], None]) -> Store:
     database = SqliteDatabase(
         settings.path,
         write_queue=settings.write_queue,
@@ -84,7 +106,40 @@ def opened(settings: StorageSettings, on_appended: Callable[[Appended], None]) -
         read_queue=settings.read_queue,
     )
     logs = SqliteLogs(database, new_letters, on_appended)
-    return Store("sqlite", database, logs, SqliteEntities(database), SqliteRecords(database), SqliteAttendances(database))
+    return Store(
+        name="sqlite",
+        start=database.start,
+        stop=database.stop,
+        healthy=lambda: database.healthy,
+        depth=lambda: database.depth,
+        logs=logs,
+        entities=SqliteEntities(database),
+        records=SqliteRecords(database),
+        attendances=SqliteAttendances(database),
+    )
+
+
+def _mongo(settings: StorageSettings, on_appended: Callable[[Appended], None]) -> Store:
+    database = MongoDatabase(MongoOptions(**settings.mongo_options()))
+    logs = MongoLogs(
+        database, new_letters, on_appended, write_queue=settings.write_queue, write_queue_bytes=settings.write_queue_bytes
+    )
+
+    async def stop() -> None:
+        await logs.stop()
+        await database.stop()
+
+    return Store(
+        name="mongodb",
+        start=partial(open_database, database, apply=settings.migrate),
+        stop=stop,
+        healthy=lambda: database.healthy,
+        depth=lambda: logs.depth + database.depth,
+        logs=logs,
+        entities=MongoEntities(database),
+        records=MongoRecords(database),
+        attendances=MongoAttendances(database),
+    )
 
 
 def build(settings: StorageSettings, process: Process) -> None:
@@ -144,14 +199,14 @@ def build(settings: StorageSettings, process: Process) -> None:
     bus.on_reconnect(periodic["streams"].wake)
     bus.on_reconnect(due.wake)
     counters = Counters("storage")
-    counters.gauge("write_queue", "writes that wait or are under way", lambda: store.database.depth)
+    counters.gauge("write_queue", "writes that wait or are under way", store.depth)
     counters.gauge("relays", "relays under way", lambda: relay.running)
     counters.gauge("shards", "shards whose requests come here first", lambda: len(shards.held))
     counters.gauge(
         "outbox_age", "how long the oldest outbox item had waited at the last sweep", lambda: sweep.age_ms / 1000, unit="s"
     )
     lifecycle, health = process.lifecycle, process.health
-    lifecycle.add("database", store.database.start, store.database.stop)
+    lifecycle.add("database", store.start, store.stop)
     lifecycle.add("bus", bus.start, bus.stop)
     lifecycle.add("apps", apps.start, apps.stop)
     lifecycle.add("delivery", _nothing, delivery.stop)
@@ -164,7 +219,7 @@ def build(settings: StorageSettings, process: Process) -> None:
     lifecycle.add("nodes", nodes.begin, nodes.stop)
     lifecycle.add("ownership", looking.start, looking.stop)
     health.check("bus", lambda: bus.connected)
-    health.check("database", lambda: store.database.healthy)
+    health.check("database", store.healthy)
     health.check("streams", lambda: streams.ready)
     health.check("apps", lambda: apps.ready)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from pydantic import Field, SecretStr, field_validator
 
@@ -56,3 +56,19 @@ class StorageSettings(ServiceSettings):
         if text and not text.startswith(MONGODB_SCHEMES):
             raise ValueError(f"it must begin with {' or '.join(MONGODB_SCHEMES)}, or be empty for SQLite")
         return value
+
+    def mongo_options(self) -> dict[str, Any]:
+        """How MongoDB is reached, as the adapter's `MongoOptions` takes it."""
+        its = self.mongodb
+        return {
+            "uri": self.uri.get_secret_value(),
+            "username": its.username,
+            "password": its.password.get_secret_value(),
+            "tls": its.tls or None,
+            "tls_ca_file": its.tls_ca_file,
+            "tls_certificate_key_file": its.tls_certificate_key_file,
+            "pool": its.pool,
+            "connect_ms": its.connect_timeout,
+            "answer_ms": its.answer_timeout,
+            "majority_ms": its.majority_timeout,
+        }

@@ -39,15 +39,23 @@ RECORDS = st.builds(
     ended_ms=COUNTS,
     node=NAMES,
 )
-ENTRIES = st.lists(
-    LOGS
-    | ENTITIES
-    | RECORDS
-    | st.builds(Publication, channel=NAMES, offset=COUNTS, time_ms=COUNTS, body=st.binary(max_size=9))
-    | st.builds(Attendance, key=NAMES, document=st.dictionaries(NAMES, NAMES, max_size=2), holders=st.lists(NAMES, max_size=2))
-    | st.builds(Holder, name=NAMES, cleared_ms=st.none() | COUNTS)
-    | st.builds(SeenId, channel=NAMES, id=NAMES, offset=COUNTS, time_ms=COUNTS),
-    max_size=6,
+
+
+@st.composite
+def of_a_log(draw: st.DrawFn) -> list[AnyEntry]:
+    log = draw(LOGS)
+    held = st.builds(
+        Publication, channel=st.just(log.channel), offset=COUNTS, time_ms=COUNTS, body=st.binary(max_size=9)
+    ) | st.builds(SeenId, channel=st.just(log.channel), id=NAMES, offset=COUNTS, time_ms=COUNTS)
+    return [log, *draw(st.lists(held, max_size=4))]
+
+
+ATTENDANCES = st.builds(
+    Attendance, key=NAMES, document=st.dictionaries(NAMES, NAMES, max_size=2), holders=st.lists(NAMES, max_size=2)
+)
+HOLDERS = st.builds(Holder, name=NAMES, cleared_ms=st.none() | COUNTS)
+ENTRIES = st.tuples(st.lists(of_a_log(), max_size=3), st.lists(ENTITIES | RECORDS | ATTENDANCES | HOLDERS, max_size=3)).map(
+    lambda drawn: [*(entry for log in drawn[0] for entry in log), *drawn[1]]
 )
 
 
@@ -64,7 +72,8 @@ def read(pieces: list[bytes]) -> list[AnyEntry]:
     return entries
 
 
-SOME: list[AnyEntry] = [SeenId(channel="demo:a", id=f"c:{n}", offset=n, time_ms=n) for n in range(1, 4)]
+HEAD = Log(channel="demo:a", letters="abcdefgh", head=3, floor=0, ttl_ms=1)
+SOME: list[AnyEntry] = [HEAD, *(SeenId(channel="demo:a", id=f"c:{n}", offset=n, time_ms=n) for n in range(1, 4))]
 
 
 @given(entries=ENTRIES, size=st.integers(1, 50))
@@ -87,10 +96,16 @@ def test_any_byte_that_is_another_one_and_any_missing_end_is_told() -> None:
 
 def test_a_field_or_an_entry_that_only_a_newer_version_knows_is_refused_and_not_left_out() -> None:
     known = written(SOME)
-    for newer in (known.replace(b"\xa2is\xa2id", b"\xa2is\xa2ix"), known.replace(b"\xa7time_ms", b"\xa7time_us")):
+    for newer in (known.replace(b"\xa2is\xa2id", b"\xa2is\xa2ix"), known.replace(b"\xa7time_ms", b"\xa7time_us", 1)):
         assert newer != known
         with pytest.raises(StreamError, match="newer Causeway"):
             read([newer])
+
+
+def test_what_belongs_to_no_log_before_it_is_refused() -> None:
+    for entries in (SOME[1:], [*SOME, SeenId(channel="demo:b", id="c:1", offset=1, time_ms=1)]):
+        with pytest.raises(StreamError, match="does not follow its head"):
+            read([written(entries)])
 
 
 def test_an_entry_out_of_all_bounds_is_neither_written_nor_waited_for() -> None:

@@ -1,7 +1,9 @@
 """Everything that a database holds, as values that belong to no adapter: what `check` looks at, `export` writes and `import` reads.
 
-The order is always the same: each log (by channel) with its publications (by offset) and its ids (by offset), then the entities (by app,
-kind and id), then the records (by id), the attendances (by key) and their holders (by name). What an adapter derives again by itself (indexes, numbers of rows) is not among them.
+The order is always the same: each log (by channel) and what it holds by offset, of one offset the id before the publication; then the
+entities (by app, kind and id), the records (by id), the attendances (by key) and their holders (by name). Where not all is read at one
+moment, this order loses no side effect: an outbox that was empty already had its records written before. What an adapter derives again
+by itself (indexes, numbers of rows) is not among them.
 """
 
 from __future__ import annotations
@@ -61,7 +63,7 @@ class SeenId(Entry, frozen=True, tag="id"):
 
 
 class Entity(Entry, frozen=True, tag="entity"):
-    """An entity's document; `version` and `oldest_ms` stand beside it, to be found by them."""
+    """An entity's document. Beside it, to be found by them, stand `version` and `oldest_ms`, not later than its oldest outbox element."""
 
     app: str
     kind: str
@@ -130,12 +132,14 @@ class Facts:
     Attributes:
         adapter: sqlite or mongodb.
         generation: a part of every epoch.
-        counts: about how many entries there are of each kind, by its tag; for progress and for telling what was looked at.
+        counts: about how many entries there are of each kind, by its tag, for progress.
+        one_moment: whether all entries are read as of one moment.
     """
 
     adapter: str
     generation: int
     counts: dict[str, int]
+    one_moment: bool = True
 
     @property
     def total(self) -> int:

@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from causeway_storage.domain.stored import AnyEntry, Entry, tag_of
+from causeway_storage.domain.stored import AnyEntry, Entry, Log, Publication, SeenId, tag_of
 
 VERSION: Final = 1
 MAGIC: Final = b"causeway-export "
@@ -93,6 +93,7 @@ class ExportReader:
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._begun = False
+        self._channel: str | None = None
         self._digest = hashlib.sha256()
         self.counts: Counter[str] = Counter()
         self.header: Header | None = None
@@ -160,6 +161,10 @@ class ExportReader:
         if isinstance(entry, Header):
             self.header = entry
             return
+        if isinstance(entry, Log):
+            self._channel = entry.channel
+        elif isinstance(entry, Publication | SeenId) and entry.channel != self._channel:
+            raise StreamError(f"the export is damaged: something of the log {entry.channel!r:.80} does not follow its head")
         self.counts[tag_of(entry)] += 1
         yield entry
 

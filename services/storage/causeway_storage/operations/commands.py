@@ -16,13 +16,13 @@ import click
 import msgspec
 
 from causeway_common.runtime import StartError, now_ms, parse_duration
-from causeway_storage.adapters.sqlite import back_up, raise_generation
+from causeway_storage.adapters.sqlite import back_up
 from causeway_storage.domain.invariants import STUCK_AFTER_MS, Violation
 from causeway_storage.domain.stored import KINDS, tag_of
 from causeway_storage.domain.stream import StreamError
 from causeway_storage.operations.check import VIOLATIONS_MAX, Report, checked
 from causeway_storage.operations.progress import shown
-from causeway_storage.operations.target import Target, target_options
+from causeway_storage.operations.target import MongoTarget, SqliteTarget, Target, target_options
 from causeway_storage.operations.transfer import exported, imported
 
 T = TypeVar("T")
@@ -31,6 +31,7 @@ EXIT_UNREACHABLE: Final = 2
 _SHOWN: Final = 100
 """So many violations are printed for eyes; `--json` prints all."""
 
+_MOMENTS: Final = "each log and each document is as of a moment of its own: stop storage first, or use MongoDB's own tools, where all must be of one"
 _PLURALS: Final = {tag_of(kind): f"{kind.__name__.lower()}s" for kind in KINDS} | {"id": "ids", "entity": "entities"}
 
 
@@ -91,18 +92,24 @@ def _line(violation: Violation) -> str:
 
 
 def _told(counts: dict[str, int]) -> str:
-    return ", ".join(f"{count} {kind if count == 1 else _PLURALS[kind]}" for kind, count in counts.items()) or "nothing"
+    parts = [f"{count} {kind if count == 1 else plural}" for kind, plural in _PLURALS.items() if (count := counts.get(kind))]
+    return ", ".join(parts) or "nothing"
 
 
 @operations.command("export")
 @target_options
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 def export(target: Target, file: Path) -> None:
-    """Write everything stored to FILE (- is standard output), as of one moment, beside the running storage or without it."""
+    """Write everything stored to FILE (- is standard output), beside the running storage or without it.
+
+    From SQLite as of one moment; from MongoDB each log and each document as of a moment of its own.
+    """
 
     async def run() -> dict[str, int]:
         async with target.inspection() as inspection:
             facts = await inspection.facts()
+            if not facts.one_moment:
+                click.echo(_MOMENTS, err=True)
             with _written(file) as stream, shown(f"exporting {target}", facts.total) as advance:
                 return await exported(inspection, stream, now_ms=now_ms(), advance=advance)
 
@@ -154,11 +161,7 @@ def restored(target: Target) -> None:
 
     A step of each restore, before storage starts: clients that come back are told what they may have missed.
     """
-
-    async def run() -> int:
-        return raise_generation(target.path, now_ms())
-
-    click.echo(f"{target} is generation {_ran(run())} now: every log has a new epoch")
+    click.echo(f"{target} is generation {_ran(target.raise_generation(now_ms()))} now: every log has a new epoch")
 
 
 @operations.command()
@@ -166,6 +169,8 @@ def restored(target: Target) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 def backup(target: Target, file: Path) -> None:
     """Copy a SQLite database to FILE, as of one moment, beside the running storage or without it."""
+    if not isinstance(target, SqliteTarget):
+        raise click.UsageError("MongoDB is backed up by its own tools (docs/storage.md says which); or use export")
 
     async def run() -> None:
         with shown(f"copying {target}", None):
@@ -173,6 +178,22 @@ def backup(target: Target, file: Path) -> None:
 
     _ran(run())
     click.echo(f"{target} is copied to {file}; where it is put back, `causeway-storage restored` has to follow")
+
+
+@operations.command()
+@target_options
+@click.option("--plan", "only_plan", is_flag=True, help="Say what would be done, and do nothing.")
+def migrate(target: Target, only_plan: bool) -> None:
+    """Apply the schema to a MongoDB database: collections, indexes, validators, shard keys. Storage may run meanwhile.
+
+    It refuses a server whose conditional update is not atomic. SQLite's schema is applied when storage starts.
+    """
+    if not isinstance(target, MongoTarget):
+        raise click.UsageError("SQLite's schema is applied when storage starts; name a MongoDB database by --uri or --config")
+    steps = _ran(target.migrate(only_plan=only_plan))
+    for step in steps:
+        click.echo(f"{'would ' if only_plan else ''}{step}")
+    click.echo(f"{target}: {len(steps)} steps {'to do' if only_plan else 'done'}" if steps else f"{target}: nothing is missing")
 
 
 def _ran(work: Coroutine[Any, Any, T], failed: int = 1) -> T:

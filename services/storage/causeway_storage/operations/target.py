@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, Protocol, TypeVar, cast
+from urllib.parse import urlsplit
 
 import click
 
 from causeway_common.runtime import SettingsError, load_settings
-from causeway_storage.adapters.sqlite import inspected, restoring
+from causeway_storage.adapters import mongo, sqlite
 from causeway_storage.config import StorageSettings
 from causeway_storage.ports import Inspection, Restoration
 
@@ -22,9 +23,25 @@ DATABASE_FILE: Final = "storage.sqlite3"
 """Of a data directory of `causeway dev`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Protocol):
     """A database."""
+
+    def inspection(self) -> AbstractAsyncContextManager[Inspection]:
+        """Look at it. Raises StartError where that cannot be."""
+        ...
+
+    def restoration(self) -> AbstractAsyncContextManager[Restoration]:
+        """Fill it. Raises StartError where that cannot be."""
+        ...
+
+    async def raise_generation(self, now_ms: int) -> int:
+        """Give every log of a restored database a new epoch; the new generation. Raises StartError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteTarget:
+    """A SQLite file."""
 
     path: Path
 
@@ -33,38 +50,88 @@ class Target:
         return str(self.path)
 
     def inspection(self) -> AbstractAsyncContextManager[Inspection]:
-        """Look at it. Raises StartError where that cannot be."""
-        return inspected(self.path)
+        """As the protocol says."""
+        return sqlite.inspected(self.path)
 
     def restoration(self) -> AbstractAsyncContextManager[Restoration]:
-        """Fill it. Raises StartError where that cannot be."""
-        return restoring(self.path)
+        """As the protocol says."""
+        return sqlite.restoring(self.path)
+
+    async def raise_generation(self, now_ms: int) -> int:
+        """As the protocol says."""
+        return sqlite.raise_generation(self.path, now_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class MongoTarget:
+    """A MongoDB database."""
+
+    options: mongo.MongoOptions
+
+    def __str__(self) -> str:
+        """Its hosts and its name."""
+        parts = urlsplit(self.options.uri)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+    def inspection(self) -> AbstractAsyncContextManager[Inspection]:
+        """As the protocol says."""
+        return mongo.inspected(self.options)
+
+    def restoration(self) -> AbstractAsyncContextManager[Restoration]:
+        """As the protocol says."""
+        return mongo.restoring(self.options)
+
+    async def raise_generation(self, now_ms: int) -> int:
+        """As the protocol says."""
+        async with self.connected() as database:
+            return await mongo.raise_generation(database, now_ms)
+
+    async def migrate(self, *, only_plan: bool) -> list[str]:
+        """Apply the schema, or tell what that would do; the steps. Raises StartError."""
+        async with self.connected() as database:
+            return [step.what for step in await mongo.plan(database)] if only_plan else await mongo.migrate(database)
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator[mongo.MongoDatabase]:
+        """The database, for the block. Raises StartError."""
+        database = mongo.MongoDatabase(self.options)
+        try:
+            await database.connect()
+            yield database
+        finally:
+            await database.stop()
 
 
 def target_options(command: F) -> F:
     """Adds the options that name a database; the command gets `target`."""
 
     @wraps(command)
-    def named(*args: Any, data_dir: Path | None, database: Path | None, config: Path | None, **rest: Any) -> Any:
-        return command(*args, target=_target(data_dir, database, config), **rest)
+    def named(*args: Any, data_dir: Path | None, database: Path | None, uri: str | None, config: Path | None, **rest: Any) -> Any:
+        return command(*args, target=_target(data_dir, database, uri, config), **rest)
 
     file = click.Path(path_type=Path, dir_okay=False)
     directory = click.Path(path_type=Path, file_okay=False)
     click.option("--config", type=file, metavar="FILE", help="The database that this configuration and the variables name.")(named)
+    click.option("--uri", metavar="MONGODB-URI", help="This MongoDB database; better by --config, where it holds a password.")(
+        named
+    )
     click.option("--database", type=file, metavar="FILE", help="This SQLite file.")(named)
     click.option("--data-dir", type=directory, metavar="DIR", help="The database of `causeway dev` in this directory.")(named)
     return cast("F", named)
 
 
-def _target(data_dir: Path | None, database: Path | None, config: Path | None) -> Target:
-    if sum(each is not None for each in (data_dir, database, config)) > 1:
-        raise click.UsageError("name one database: --data-dir, --database or --config")
+def _target(data_dir: Path | None, database: Path | None, uri: str | None, config: Path | None) -> SqliteTarget | MongoTarget:
+    if sum(each is not None for each in (data_dir, database, uri, config)) > 1:
+        raise click.UsageError("name one database: --data-dir, --database, --uri or --config")
     if data_dir is not None:
-        return Target(data_dir / DATABASE_FILE)
+        return SqliteTarget(data_dir / DATABASE_FILE)
     if database is not None:
-        return Target(database)
+        return SqliteTarget(database)
+    env = {**os.environ, "CAUSEWAY_STORAGE_URI": uri} if uri else os.environ
     try:
-        settings = load_settings(StorageSettings, service="storage", section="storage", path=config, env=os.environ)
+        settings = load_settings(StorageSettings, service="storage", section="storage", path=config, env=env)
     except SettingsError as error:
         raise click.UsageError(f"the configuration is wrong:\n{error}") from error
-    return Target(settings.path)
+    if settings.uri.get_secret_value():
+        return MongoTarget(mongo.MongoOptions(**settings.mongo_options()))
+    return SqliteTarget(settings.path)

@@ -86,4 +86,4 @@ def _span(name: str, collection: str, operation: str) -> AbstractContextManager[
     if not current_traceparent():
         return nullcontext()
     attributes = {names.DB_SYSTEM: "sqlite", names.DB_COLLECTION: collection, names.DB_OPERATION: operation}
-    return span(name.format(collection=collection), kind=Kind.CLIENT, attributes=attributes)
+    return span(name.format(system="sqlite", collection=collection), kind=Kind.CLIENT, attributes=attributes)

@@ -50,8 +50,10 @@ _LOGS: Final = (
     "SELECT number, channel, letters, head, floor, ttl_ms, expires_ms, coalesce(version, 0), coalesce(epoch, '') "
     "FROM heads LEFT JOIN versions USING (number) ORDER BY channel"
 )
-_PUBLICATIONS: Final = "SELECT position, time_ms, body FROM publications WHERE number = ? ORDER BY position"
-_IDS: Final = "SELECT id, position, time_ms FROM ids WHERE number = ? ORDER BY position, id"
+_HELD: Final = (
+    "SELECT position AS at, 0 AS kind, id, position, time_ms FROM ids WHERE number = ? "
+    "UNION ALL SELECT position, 1, position, time_ms, body FROM publications WHERE number = ? ORDER BY at, kind, id"
+)
 _ENTITIES: Final = "SELECT app, kind, id, version, document, oldest_ms FROM entities ORDER BY app, kind, id"
 _ATTENDANCES: Final = (
     "SELECT key, document, oldest_ms, idle_ms, "
@@ -132,10 +134,8 @@ class SqliteInspection:
     def _logs(self) -> Iterator[Found]:
         for number, channel, *head in self._connection.execute(_LOGS):
             yield _made(Log, "log", (channel, *head))
-            for row in self._connection.execute(_PUBLICATIONS, (number,)):
-                yield _made(Publication, "log", (channel, *row))
-            for row in self._connection.execute(_IDS, (number,)):
-                yield _made(SeenId, "log", (channel, *row))
+            for _, kind, *row in self._connection.execute(_HELD, (number, number)):
+                yield _made(SeenId if kind == 0 else Publication, "log", (channel, *row))
         for table in ("publications", "ids", "versions"):
             query = f"SELECT DISTINCT number FROM {table} WHERE number NOT IN (SELECT number FROM heads)"  # noqa: S608 - as above
             for (number,) in self._connection.execute(query):

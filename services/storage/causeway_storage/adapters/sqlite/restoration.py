@@ -10,6 +10,7 @@ from typing import Final, assert_never
 
 from causeway_common.runtime import StartError
 from causeway_storage.adapters.sqlite.files import faults_told, generation_of, locked, open_writer, set_generation, synced_in_place
+from causeway_storage.domain.entity import oldest_ms
 from causeway_storage.domain.packing import pack
 from causeway_storage.domain.stored import AnyEntry, Attendance, Entity, Holder, Log, Publication, Record, SeenId
 
@@ -88,7 +89,7 @@ class SqliteRestoration:
                 self._insert("ids", self._number, entry.id, entry.offset, entry.time_ms)
             case Entity():
                 document = pack(entry.document)
-                self._insert("entities", None, entry.app, entry.kind, entry.id, entry.version, document, entry.oldest_ms)
+                self._insert("entities", None, entry.app, entry.kind, entry.id, entry.version, document, oldest_ms(entry.document))
             case Record():
                 self._insert("records", *_record_of(entry))
             case Attendance():

@@ -33,7 +33,7 @@ class Invariants:
         if isinstance(entry, Log):
             yield from self._next_log(entry)
             return
-        if not isinstance(entry, Publication | SeenId):
+        if isinstance(entry, Entity | Record):
             yield from self.end()
         match entry:
             case Publication() | SeenId():

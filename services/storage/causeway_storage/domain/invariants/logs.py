@@ -18,14 +18,13 @@ _LETTERS: Final = re.compile(rf"[a-z0-9]{{{EPOCH_LETTERS}}}")
 
 
 class LogChecker:
-    """Looks at one log: at its head, then at its publications, then at its ids, both by offset."""
+    """Looks at one log: at its head, then at its publications and ids, by offset."""
 
     def __init__(self, log: Log) -> None:
         self.log = log
         self._where = f"log {log.channel}"
         self._last = log.floor
         self._publications = 0
-        self._ended = False
         self._last_id: SeenId | None = None
 
     def begin(self) -> Iterator[Violation]:
@@ -66,7 +65,6 @@ class LogChecker:
 
     def seen_id(self, entry: SeenId) -> Iterator[Violation]:
         """What the next id shows."""
-        yield from self._end_of_publications()
         last, self._last_id = self._last_id, entry
         if not 1 <= entry.offset <= self.log.head:
             yield self._violation("id.beyond_head", f"id {entry.id} points at offset {entry.offset}, the head is {self.log.head}")
@@ -77,12 +75,6 @@ class LogChecker:
 
     def end(self) -> Iterator[Violation]:
         """What only the end of the log shows."""
-        yield from self._end_of_publications()
-
-    def _end_of_publications(self) -> Iterator[Violation]:
-        if self._ended:
-            return
-        self._ended = True
         if self._last < self.log.head:
             yield self._hole(self.log.head)
         if self._publications and self.log.expires_ms is None:

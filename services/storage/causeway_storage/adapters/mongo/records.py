@@ -1,0 +1,236 @@
+"""`ports.Records` on MongoDB: claim, settle and postponement are conditional updates of one document.
+
+`due` is there while a record is pending, `done` once it is done: what the sweeps look for is indexed, and nothing else is. `born`
+and `claim` name the call that made the document or the claim, so that a lost answer can be looked up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+from collections.abc import Collection as Several
+from collections.abc import Sequence
+from typing import Any, Final, Protocol, assert_never
+
+from bson.binary import Binary
+from pymongo import UpdateOne
+from pymongo.errors import PyMongoError
+
+from causeway_common.contracts.errors import unavailable
+from causeway_common.contracts.messages import ClaimReply, ClaimRequest, JsonMap, NewRecord, Record, SettleRequest
+from causeway_storage.adapters.mongo.database import Collection, Fields, MongoDatabase
+from causeway_storage.adapters.mongo.faults import OutcomeUnknownError, duplicates
+from causeway_storage.domain.packing import pack, unpack
+from causeway_storage.domain.record import (
+    Claimed,
+    LeaseLost,
+    NotClaimed,
+    RecordLife,
+    Settled,
+    new_life,
+    plan_claim,
+    plan_settle,
+    record_message,
+)
+from causeway_storage.domain.relay import ParkedItem, parked_record
+from causeway_storage.ports import DuePage, DueRecord
+
+RECORDS: Final = "records"
+TRIES: Final = 20
+PAUSE_S: Final = 0.05
+LIFE: Final = ("state", "attempts", "settled", "free_at_ms", "next_at_ms", "note", "ended_ms")
+
+
+class MongoRecords:
+    """The records."""
+
+    def __init__(self, database: MongoDatabase) -> None:
+        self._database = database
+
+    async def put(
+        self, records: Sequence[NewRecord], parked: Sequence[ParkedItem], *, now_ms: int, next_at_ms: int
+    ) -> frozenset[str]:
+        """As the port says."""
+        born = secrets.token_hex(8)
+        life = new_life(next_at_ms)
+        dead = [parked_record(item, now_ms) for item in parked]
+        documents = {each.id: stored_record(each, its, now_ms, born=born) for each, its in (*((r, life) for r in records), *dead)}
+        if not documents:
+            return frozenset()
+        missing = list(documents.values())
+
+        async def work(collection: Collection) -> None:
+            await collection.insert_many(missing, ordered=False)
+
+        for _ in range(TRIES):
+            try:
+                await self._database.write(RECORDS, "put", work, len(missing))
+            except OutcomeUnknownError:
+                await _pause()
+                continue
+            except PyMongoError as error:
+                refused = duplicates(error) or frozenset()
+                mine = await self._born_here([missing[index]["_id"] for index in refused], born)
+                there = {missing[index]["_id"] for index in refused} - mine
+            else:
+                there = set[str]()
+            return frozenset(record.id for record in records) - there
+        raise unavailable("whether the records are there is unknown")
+
+    async def claim(self, request: ClaimRequest, now_ms: int) -> ClaimReply:
+        """As the port says."""
+        claim = secrets.token_hex(8)
+        for _ in range(TRIES):
+            found = await self._find(request.id)
+            if found and found.get("claim") == claim:
+                return ClaimReply(outcome="run", record=_record(found, _life(found)))
+            match plan_claim(_life(found) if found else None, now_ms=now_ms, lease_ms=request.lease_ms):
+                case Claimed(life):
+                    assert found is not None  # noqa: S101 - only a record that is there is claimed
+                    change = {**_life_fields(life), "node": request.node, "claim": claim}
+                    if await self._update("claim", found, change):
+                        return ClaimReply(outcome="run", record=_record(found, life))
+                case NotClaimed(outcome):
+                    return ClaimReply(outcome=outcome)
+                case other:
+                    assert_never(other)
+            await _pause()
+        raise unavailable("whether the record is claimed is unknown")
+
+    async def settle(self, request: SettleRequest, now_ms: int) -> bool:
+        """As the port says."""
+        for _ in range(TRIES):
+            found = await self._find(request.id)
+            before = _life(found) if found else None
+            match plan_settle(before, request, now_ms=now_ms):
+                case Settled(life):
+                    if found is None or life == before or await self._update("settle", found, _life_fields(life)):
+                        return True
+                case LeaseLost():
+                    return False
+                case other:
+                    assert_never(other)
+            await _pause()
+        raise unavailable("whether the record is settled is unknown")
+
+    async def due(self, now_ms: int, limit: int) -> DuePage:
+        """As the port says."""
+
+        async def work(collection: Collection) -> list[Fields]:
+            fields = {"connector": 1, "op": 1, "due": 1, "trace": 1}
+            return [each async for each in collection.find({"due": {"$gte": 0}}, fields).sort([("due", 1)]).limit(limit + 1)]
+
+        found = await self._database.read(RECORDS, "due", work)
+        waiting = [DueRecord(each["_id"], each["connector"], each["op"], each["due"], each["trace"]) for each in found]
+        due = tuple(record for record in waiting[:limit] if record.next_at_ms <= now_ms)
+        return DuePage(due, waiting[len(due)].next_at_ms if len(due) < len(waiting) else None)
+
+    async def postpone(self, records: Several[DueRecord], next_at_ms: int) -> None:
+        """As the port says."""
+        change = {"$set": {"due": next_at_ms, "next_at_ms": next_at_ms}}
+        changes = [UpdateOne({"_id": each.id, "due": each.next_at_ms}, change) for each in records]
+        if changes:
+            await self._repeatable("postpone", lambda collection: collection.bulk_write(changes, ordered=False))
+
+    async def remove_done(self, before_ms: int, limit: int) -> int:
+        """As the port says."""
+
+        async def work(collection: Collection) -> list[str]:
+            old = collection.find({"done": {"$lt": before_ms}}, {"_id": 1}).sort([("done", 1)]).limit(limit)
+            return [each["_id"] async for each in old]
+
+        names = await self._database.read(RECORDS, "find", work)
+        if names:
+            await self._repeatable("remove", lambda collection: collection.delete_many({"_id": {"$in": names}}))
+        return len(names)
+
+    async def _born_here(self, names: list[str], born: str) -> set[str]:
+        """Those of these that this call made: the answer to its first try was lost."""
+
+        async def work(collection: Collection) -> set[str]:
+            return {each["_id"] async for each in collection.find({"_id": {"$in": names}, "born": born}, {"_id": 1})}
+
+        return await self._database.read(RECORDS, "find", work)
+
+    async def _find(self, name: str) -> Fields | None:
+        return await self._database.read(RECORDS, "find", lambda collection: collection.find_one({"_id": name}))
+
+    async def _update(self, operation: str, found: Fields, change: Fields) -> bool:
+        """Whether it counted for sure: nothing of its life changed since it was read."""
+        gone = [name for name in ("due", "done") if name in found and name not in change]
+        update: Fields = {"$set": change, **({"$unset": dict.fromkeys(gone, "")} if gone else {})}
+        fence = {"_id": found["_id"], **{name: found[name] for name in ("state", "attempts", "settled", "next_at_ms")}}
+        try:
+            done = await self._database.write(RECORDS, operation, lambda collection: collection.update_one(fence, update))
+        except OutcomeUnknownError:
+            return False
+        return bool(done.matched_count)
+
+    async def _repeatable(self, operation: str, work: Any) -> None:
+        try:
+            await self._database.write(RECORDS, operation, work)
+        except OutcomeUnknownError as error:
+            raise unavailable("the database did not answer; the next round does it again") from error
+
+
+async def _pause() -> None:
+    await asyncio.sleep(random.uniform(0, PAUSE_S))  # noqa: S311 - what is under way may become majority-durable
+
+
+class _New(Protocol):
+    """What a record is made of: the message's or an export's."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def app(self) -> str: ...
+    @property
+    def connector(self) -> str: ...
+    @property
+    def op(self) -> str: ...
+    @property
+    def payload(self) -> JsonMap: ...
+    @property
+    def traceparent(self) -> str: ...
+
+
+def stored_record(record: _New, life: RecordLife, now_ms: int, *, born: str, node: str = "") -> Fields:
+    """A record's document."""
+    return {
+        "_id": record.id,
+        "app": record.app,
+        "connector": record.connector,
+        "op": record.op,
+        "payload": Binary(pack(record.payload)),
+        "trace": record.traceparent,
+        "created_ms": now_ms,
+        "born": born,
+        "node": node,
+        **_life_fields(life),
+    }
+
+
+def _life_fields(life: RecordLife) -> Fields:
+    fields: Fields = {name: getattr(life, name) for name in LIFE}
+    if life.state == "pending":
+        fields["due"] = life.next_at_ms
+    elif life.state == "done":
+        fields["done"] = life.ended_ms
+    return fields
+
+
+def _life(found: Fields) -> RecordLife:
+    return RecordLife(*(found[name] for name in LIFE))
+
+
+def _record(found: Fields, life: RecordLife) -> Record:
+    record = NewRecord(
+        id=found["_id"],
+        app=found["app"],
+        connector=found["connector"],
+        op=found["op"],
+        payload=unpack(found["payload"]),
+        traceparent=found["trace"],
+    )
+    return record_message(record, found["created_ms"], life)

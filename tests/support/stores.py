@@ -1,0 +1,109 @@
+"""Every adapter of storage's ports, opened for the suites."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from causeway_storage.adapters.memory import MemoryAttendances, MemoryDatabase, MemoryEntities, MemoryLogs, MemoryRecords
+from causeway_storage.adapters.mongo import (
+    MongoAttendances,
+    MongoDatabase,
+    MongoEntities,
+    MongoLogs,
+    MongoOptions,
+    MongoRecords,
+    open_database,
+)
+from causeway_storage.adapters.sqlite import SqliteAttendances, SqliteDatabase, SqliteEntities, SqliteLogs, SqliteRecords
+from causeway_storage.ports import Appended, Attendances, Entities, Logs, Records
+from support.mongo import SERVERS, server
+
+
+@dataclass(slots=True)
+class Store:
+    """An open store, and the feed that it told."""
+
+    logs: Logs
+    entities: Entities
+    records: Records
+    attendances: Attendances
+    fed: list[Appended] = field(default_factory=list)
+
+
+Opener = Callable[[Path], AbstractAsyncContextManager[Store]]
+"""Opens the store of a directory; the same one again is the same store."""
+
+
+def letters() -> Callable[[], str]:
+    """Makes letters of epochs."""
+    numbers = count()
+    return lambda: f"{next(numbers):08}"
+
+
+@asynccontextmanager
+async def open_sqlite(directory: Path) -> AsyncIterator[Store]:
+    """The embedded database."""
+    database = SqliteDatabase(directory / "s.sqlite3", write_queue=10_000, write_queue_bytes=1 << 28, read_queue=10_000)
+    fed: list[Appended] = []
+    await database.start()
+    try:
+        yield Store(
+            SqliteLogs(database, letters(), fed.append),
+            SqliteEntities(database),
+            SqliteRecords(database),
+            SqliteAttendances(database),
+            fed,
+        )
+    finally:
+        await database.stop()
+
+
+in_memory: dict[Path, MemoryDatabase] = {}
+
+
+@asynccontextmanager
+async def open_memory(directory: Path) -> AsyncIterator[Store]:
+    """The store in memory."""
+    database = in_memory.setdefault(directory, MemoryDatabase())
+    fed: list[Appended] = []
+    yield Store(
+        MemoryLogs(database, letters(), fed.append),
+        MemoryEntities(database),
+        MemoryRecords(database),
+        MemoryAttendances(database),
+        fed,
+    )
+
+
+def mongo_uri(name: str, directory: Path) -> str:
+    """A database of its own for each directory."""
+    digest = hashlib.blake2b(str(directory).encode(), digest_size=8).hexdigest()
+    return urlunsplit(urlsplit(server(name))._replace(path=f"/cw_{digest}"))
+
+
+@asynccontextmanager
+async def open_mongo(directory: Path, *, name: str) -> AsyncIterator[Store]:
+    """MongoDB's wire."""
+    database = MongoDatabase(MongoOptions(mongo_uri(name, directory)))
+    fed: list[Appended] = []
+    try:
+        await open_database(database, apply=True)
+        logs = MongoLogs(database, letters(), fed.append, forget_slack_ms=0)
+        yield Store(logs, MongoEntities(database), MongoRecords(database), MongoAttendances(database), fed)
+        await logs.stop()
+    finally:
+        await database.stop()
+
+
+OPENERS: dict[str, Opener] = {
+    "sqlite": open_sqlite,
+    "memory": open_memory,
+    **{name: partial(open_mongo, name=name) for name in SERVERS},
+}
