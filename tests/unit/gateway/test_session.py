@@ -383,6 +383,10 @@ def test_the_personal_channel_is_a_signed_in_users_own() -> None:
 
     assert isinstance(question, SubscribeAsk)
     assert [wish.request.channel for wish in question.wishes] == ["personal:#17"]
+    abroad = session(PERSONAL, personal_channel=True, personal_channel_namespace="personal")
+    (question,) = ask(abroad, id=1, connect={"token": token("Ünal")})
+    assert isinstance(question, SubscribeAsk)
+    assert [wish.request.channel for wish in question.wishes] == ["personal:#Ünal"]
     anonymous = session(personal_channel=True, anonymous=True)
     assert isinstance(ask(anonymous, id=1, connect={})[0], Send)
 
