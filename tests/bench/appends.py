@@ -38,10 +38,10 @@ class Appending:
         return asked
 
     def _ask(self, publisher: int, number: int) -> Question:
-        id = f"c:{self._name}-{publisher}:{self.heads.get(publisher, 0) + number}"
-        item = m.AppendItem(id=id, data=DATA)
+        made = f"c:{self._name}-{publisher}:{self.heads.get(publisher, 0) + number}"
+        item = m.AppendItem(id=made, data=DATA)
         request = m.AppendRequest(channel=f"{self._name}:{publisher}", size=10_000, ttl_ms=3_600_000, items=[item])
-        return Question(self._subject, encode(request), id)
+        return Question(self._subject, encode(request), made)
 
     def _check(self, publisher: int, number: int, body: bytes) -> str:
         reply, expected = decode(body, m.AppendReply), self.heads.get(publisher, 0) + number + 1
@@ -80,7 +80,9 @@ async def figures(plan: Plan) -> list[Row]:
             alone = await one.load(1, each=LONE)
             lone.append(Pair((insert + seconds_of(echoed.times[0])) * 1e3, seconds_of(alone.times[0]) * 1e3))
         requesters.close()
-    note = "floor: an append's publication and id with their indexes in storage's own tables; of the parts: processor time, µs/append"
+    note = (
+        "floor: an append's publication and id with their indexes in storage's own tables; of the parts: processor time, µs/append"
+    )
     return [
         Row("acknowledged appends, 64 publishers (floor: raw SQLite rows, 64 at once)", "/s", rates, Goal(0.35, least=True), note),
         Row("lone append (floor: one raw insert + one NATS request)", "ms", lone, Goal(1.5)),

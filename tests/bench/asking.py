@@ -7,7 +7,6 @@ checked.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 import math
 import random
@@ -76,8 +75,7 @@ class Requesters(asyncio.Protocol):
     async def connect(cls, url: str) -> Requesters:
         """Connected and subscribed to its inbox."""
         where = urlsplit(url)
-        loop = asyncio.get_running_loop()
-        _, requesters = await loop.create_connection(cls, where.hostname, where.port)
+        _, requesters = await asyncio.get_running_loop().create_connection(cls, where.hostname or "127.0.0.1", where.port or 4222)
         await asyncio.wait_for(requesters._ready, DEADLINE_SECONDS)
         return requesters
 
@@ -125,7 +123,9 @@ class Requesters(asyncio.Protocol):
                 if len(buffer) < start + size + 2:
                     break
                 block = int(words[-2]) if head.startswith(b"H") else 0
-                self._answered(int(words[1].rsplit(b".", 1)[-1]), buffer[start : start + block], buffer[start + block : start + size])
+                self._answered(
+                    int(words[1].rsplit(b".", 1)[-1]), buffer[start : start + block], buffer[start + block : start + size]
+                )
                 at = start + size + 2
                 continue
             at = start

@@ -37,7 +37,9 @@ def commit(id: str, expected: int, commit_id: str) -> Question:
     """A commit of 100 B of state and a publication of 100 B."""
     published = m.PublishItem(channel=f"{APP}:{id}", data=message(expected), size=SIZE, ttl_ms=TTL_MS)
     state = {"text": message(expected).decode()}
-    request = m.CommitRequest(kind="thing", id=id, expected=expected, commit_id=commit_id, state=state, items=[encode_item(published)])
+    request = m.CommitRequest(
+        kind="thing", id=id, expected=expected, commit_id=commit_id, state=state, items=[encode_item(published)]
+    )
     return Question(verbs.COMMIT.at(caller=APP), encode(request), commit_id)
 
 
@@ -159,8 +161,20 @@ async def figures(plan: Plan) -> list[Row]:
             await bus.stop()
     parts = "its publication in the log; of the parts: processor time"
     return [
-        Row("a commit with a publication, 64 entities (floor: an append + one raw conditional update)", "µs", spread, Goal(1.6), parts),
-        Row("commits of one entity by 64 callers: the slowest caller's time over the median", "x", hot, Goal(20, absolute=True), notes),
+        Row(
+            "a commit with a publication, 64 entities (floor: an append + one raw conditional update)",
+            "µs",
+            spread,
+            Goal(1.6),
+            parts,
+        ),
+        Row(
+            "commits of one entity by 64 callers: the slowest caller's time over the median",
+            "x",
+            hot,
+            Goal(20, absolute=True),
+            notes,
+        ),
     ]
 
 

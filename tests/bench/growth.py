@@ -82,8 +82,9 @@ async def records(path: Path, sizes: list[int]) -> list[tuple[int, int, int]]:
 
 def record(number: int) -> m.NewRecord:
     """A record with 100 B of payload."""
-    id = f"o:{number:032x}:0"
-    return m.NewRecord(id=id, app="bench", connector="webhook", op="event", payload={"text": DATA.decode()}, traceparent="0" * 55)
+    return m.NewRecord(
+        id=f"o:{number:032x}:0", app="bench", connector="webhook", op="event", payload={"text": DATA.decode()}, traceparent="0" * 55
+    )
 
 
 def memory_kb_of_this() -> int:
@@ -132,7 +133,13 @@ def _growth(what: str, found: list[tuple[int, int, int]]) -> list[Row]:
     disk = {count: (size - first_disk) / count for count, size, _ in found[1:]}
     memory = {count: (size - first_memory) * 1024 / count for count, _, size in found[1:]}
     return [
-        Row(f"{what}, {where}", "B", [Pair(None, list(sizes.values())[-1])], None, "; ".join(f"at {n:,}: {number(b)} B" for n, b in sizes.items()))
+        Row(
+            f"{what}, {where}",
+            "B",
+            [Pair(None, list(sizes.values())[-1])],
+            None,
+            "; ".join(f"at {n:,}: {number(b)} B" for n, b in sizes.items()),
+        )
         for where, sizes in (("disk", disk), ("memory", memory))
     ]
 

@@ -91,7 +91,7 @@ async def figures(plan: Plan) -> list[Row]:
     queries: list[float] = []
     async with plan.stack("history") as stack:
         path = stack.directory / "storage.sqlite3"
-        for name, size in sizes.items():
+        for size in sizes.values():
             plan.say(f"history: writing a log of {size:,}")
             raw.write_log(path, f"logged:{size}", size)
         await stack.storage()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -53,7 +53,9 @@ def rows_per_second(path: Path, seconds: float) -> float:
 
 def updates_per_second(path: Path, seconds: float, document: bytes) -> float:
     """Conditional updates of 64 documents, in a transaction."""
-    update = "UPDATE entities SET version = version + 1, document = ? WHERE app = 'bench' AND kind = 'raw' AND id = ? AND version = ?"
+    update = (
+        "UPDATE entities SET version = version + 1, document = ? WHERE app = 'bench' AND kind = 'raw' AND id = ? AND version = ?"
+    )
     with closing(open_writer(path)) as connection:
         connection.executemany(
             "INSERT INTO entities (app, kind, id, version, document) VALUES ('bench', 'raw', ?, 0, ?)",
@@ -82,17 +84,13 @@ def insert_seconds(path: Path, count: int) -> float:
 def write_log(path: Path, channel: str, count: int) -> None:
     """A log of so many publications, as it is when their ids were forgotten long ago."""
 
-    def rows() -> Iterator[tuple[int, int, int, bytes]]:
-        for offset in range(1, count + 1):
-            yield number, offset, TIME_MS, body(offset)
-
     with closing(open_writer(path)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         number = connection.execute(
             "INSERT INTO heads (channel, letters, head, floor, ttl_ms) VALUES (?, 'abcdefgh', ?, 0, 1)", (channel, count)
         ).lastrowid
         assert number is not None
-        connection.executemany(PUBLICATION, rows())
+        connection.executemany(PUBLICATION, ((number, offset, TIME_MS, body(offset)) for offset in range(1, count + 1)))
         connection.execute("COMMIT")
 
 

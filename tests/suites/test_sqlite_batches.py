@@ -129,7 +129,12 @@ def test_appends_that_arrive_together_are_as_one_after_the_other(
 
 
 changes = st.one_of(
-    st.builds(lambda expected, id, items: commit(expected, f"id{id}", state=id, items=items), st.integers(0, 4), st.integers(0, 9), st.integers(0, 2)),
+    st.builds(
+        lambda expected, number, items: commit(expected, f"id{number}", state=number, items=items),
+        st.integers(0, 4),
+        st.integers(0, 9),
+        st.integers(0, 2),
+    ),
     st.just(frozenset[str]()),
 )
 
@@ -139,15 +144,17 @@ changes = st.one_of(
 def test_commits_and_clearings_that_arrive_together_are_as_one_after_the_other(
     tmp_path_factory: pytest.TempPathFactory, rounds: list[list[tuple[str, Commit | frozenset[str]]]]
 ) -> None:
-    async def change(store: Store, id: str, change: Commit | frozenset[str], waiting: frozenset[str]) -> Committed | Conflicted | None:
-        key = EntityKey("chat", "room", id)
+    async def change(
+        store: Store, name: str, change: Commit | frozenset[str], waiting: frozenset[str]
+    ) -> Committed | Conflicted | None:
+        key = EntityKey("chat", "room", name)
         if isinstance(change, Commit):
             return await store.entities.commit(key, change)
         await store.entities.clear(key, waiting)
         return None
 
     async def waiting(store: Store) -> frozenset[str]:
-        found = [await store.entities.outbox(EntityKey("chat", "room", id)) for id in "ab"]
+        found = [await store.entities.outbox(EntityKey("chat", "room", name)) for name in "ab"]
         return frozenset(element.id for outbox in found for element in outbox)
 
     async def compare() -> None:
@@ -155,11 +162,11 @@ def test_commits_and_clearings_that_arrive_together_are_as_one_after_the_other(
         async with opened(directory / "together") as store, opened(directory / "apart") as single:
             for asked in rounds:
                 ids = await waiting(store)
-                got = await store.together([change(store, id, each, ids) for id, each in asked])
-                assert got == [await change(single, id, each, ids) for id, each in asked]
+                got = await store.together([change(store, name, each, ids) for name, each in asked])
+                assert got == [await change(single, name, each, ids) for name, each in asked]
                 assert await waiting(store) == await waiting(single)
-                for id in "ab":
-                    key = EntityKey("chat", "room", id)
+                for name in "ab":
+                    key = EntityKey("chat", "room", name)
                     assert await store.entities.load(key) == await single.entities.load(key)
                     assert await store.entities.outbox(key) == await store.read_outbox(key), "what is known is what a read finds"
 
@@ -237,13 +244,13 @@ async def test_memory_that_is_too_small_changes_nothing(tmp_path: Path, monkeypa
     monkeypatch.setattr(heads, "CACHED_MAX", 1)
     monkeypatch.setattr(documents, "CACHED_MAX_BYTES", 1)
     async with opened(tmp_path / "s") as store:
-        for round in range(3):
+        for turn in range(3):
             names = [f"demo:{n}" for n in range(5)]
-            got = await store.together([store.logs.append(append(name, f"c:{round}"), 1) for name in names])
-            assert [each.offsets for each in got if isinstance(each, Appended)] == [(round + 1,)] * 5
+            got = await store.together([store.logs.append(append(name, f"c:{turn}"), 1) for name in names])
+            assert [each.offsets for each in got if isinstance(each, Appended)] == [(turn + 1,)] * 5
             keys = [EntityKey("chat", "room", str(n)) for n in range(5)]
-            done = await store.together([store.entities.commit(key, commit(round, f"{round}")) for key in keys])
-            assert done == [Committed(round + 1)] * 5
+            done = await store.together([store.entities.commit(key, commit(turn, f"{turn}")) for key in keys])
+            assert done == [Committed(turn + 1)] * 5
 
 
 async def test_ids_kept_by_an_older_schema_in_the_document_go_on_counting_and_leave_it_with_the_next_commit(tmp_path: Path) -> None:

@@ -127,19 +127,19 @@ def _decoded(item: JsonMap) -> OutboxItem | CausewayError | None:
 
 
 def _gather(gathered: _Gathered, app: str, element: Element, index: int, item: OutboxItem | CausewayError | None) -> None:
-    id = outbox_id(element.id, index)
+    made_id = outbox_id(element.id, index)
     try:
         match item:
             case PublishItem() as publish:
                 checks.check_publish(publish)
-                made = AppendItem(id=id, data=publish.data, tags=publish.tags)
+                made = AppendItem(id=made_id, data=publish.data, tags=publish.tags)
                 items, appends, elements = gathered.channels.setdefault(publish.channel, ([], [], set()))
                 items.append(publish)
                 appends.append(made)
                 elements.add(element.id)
             case JobItem() as job:
                 record = NewRecord(
-                    id=id, app=app, connector=job.connector, op=job.op, payload=job.payload, traceparent=element.traceparent
+                    id=made_id, app=app, connector=job.connector, op=job.op, payload=job.payload, traceparent=element.traceparent
                 )
                 checks.check_record(record)
                 gathered.records.append(record)
@@ -149,7 +149,7 @@ def _gather(gathered: _Gathered, app: str, element: Element, index: int, item: O
             case None:
                 raise AssertionError("unreachable: the relay stops before unknown kinds")
     except CausewayError as error:
-        gathered.parked.append(ParkedItem(id, app, element.items[index], error.message, element.traceparent))
+        gathered.parked.append(ParkedItem(made_id, app, element.items[index], error.message, element.traceparent))
         gathered.record_elements.add(element.id)
 
 

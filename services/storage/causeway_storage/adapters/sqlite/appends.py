@@ -19,9 +19,13 @@ Known = dict[tuple[int, str], KnownId]
 
 
 @dataclass(slots=True)
-class _Rows:
-    """What a batch writes."""
+class _Batch:
+    """What a batch knows and what it writes; `heads` and `trimmed` by channel number."""
 
+    connection: sqlite3.Connection
+    generation: int
+    channels: dict[str, Channel]
+    known: Known
     publications: list[tuple[int, int, int, bytes]] = field(default_factory=list)
     ids: list[tuple[int, str, int, int]] = field(default_factory=list)
     heads: dict[int, Channel] = field(default_factory=dict)
@@ -42,46 +46,37 @@ class Appends:
     def work(self, connection: sqlite3.Connection, asked: Sequence[tuple[AppendRequest, int]]) -> list[Appended]:
         """Append: requests and their times of day."""
         channels = self._heads.of(connection, [request.channel for request, _ in asked])
-        known = _known(connection, channels, asked)
-        generation, rows = generation_of(connection), _Rows()
-        done = [self._append(connection, channels, known, rows, generation, *each) for each in asked]
-        if rows.heads:
-            _write(connection, rows)
-            self._heads.write(connection, rows.heads.values())
+        batch = _Batch(connection, generation_of(connection), channels, _known(connection, channels, asked))
+        done = [self._append(batch, request, now_ms) for request, now_ms in asked]
+        if batch.heads:
+            _write(batch)
+            self._heads.write(connection, batch.heads.values())
         return done
 
-    def _append(
-        self,
-        connection: sqlite3.Connection,
-        channels: dict[str, Channel],
-        known: Known,
-        rows: _Rows,
-        generation: int,
-        request: AppendRequest,
-        now_ms: int,
-    ) -> Appended:
-        channel = channels.get(request.channel)
+    def _append(self, batch: _Batch, request: AppendRequest, now_ms: int) -> Appended:
+        channel = batch.channels.get(request.channel)
         if channel is None:
-            channel = channels[request.channel] = self._heads.add(connection, request.channel, self._new_letters(), request.ttl_ms)
-        number = channel.number
-        versioned = any([item.version for item in request.items])
+            channel = self._heads.add(batch.connection, request.channel, self._new_letters(), request.ttl_ms)
+            batch.channels[request.channel] = channel
+        number, versioned = channel.number, any(item.version for item in request.items)
         plan = plan_append(
             channel.log_head,
-            {item.id: seen for item in request.items if (seen := known.get((number, item.id))) is not None},
+            {item.id: seen for item in request.items if (seen := batch.known.get((number, item.id))) is not None},
             request,
             now_ms=now_ms,
             letters=channel.letters,
-            seen=_seen(connection, number) if versioned else NEVER_SEEN,
+            seen=_seen(batch.connection, number) if versioned else NEVER_SEEN,
         )
         if plan.publications:
             fault_point("storage.append.before_write")
-            _add(rows, channel, request, plan, now_ms)
-            known.update({(number, id): KnownId(offset, now_ms) for id, offset in plan.new_ids.items()})
+            _add(batch, channel, request, plan, now_ms)
             if versioned:
-                connection.execute("INSERT OR REPLACE INTO versions VALUES (?, ?, ?)", (number, plan.seen.version, plan.seen.epoch))
+                batch.connection.execute(
+                    "INSERT OR REPLACE INTO versions VALUES (?, ?, ?)", (number, plan.seen.version, plan.seen.epoch)
+                )
         return Appended(
             request.channel,
-            epoch_of(channel.letters, generation),
+            epoch_of(channel.letters, batch.generation),
             plan.offsets,
             plan.repeats,
             plan.publications,
@@ -90,13 +85,15 @@ class Appends:
         )
 
 
-def _add(rows: _Rows, channel: Channel, request: AppendRequest, plan: AppendPlan, now_ms: int) -> None:
+def _add(batch: _Batch, channel: Channel, request: AppendRequest, plan: AppendPlan, now_ms: int) -> None:
     number, floor = channel.number, plan.head.floor
-    rows.publications += [(number, each.offset, now_ms, encode(each)) for each in plan.publications if each.offset > floor]
-    rows.ids += [(number, id, offset, now_ms) for id, offset in plan.new_ids.items()]
-    rows.heads[number] = channel
+    batch.publications += [(number, each.offset, now_ms, encode(each)) for each in plan.publications if each.offset > floor]
+    for name, offset in plan.new_ids.items():
+        batch.ids.append((number, name, offset, now_ms))
+        batch.known[number, name] = KnownId(offset, now_ms)
+    batch.heads[number] = channel
     if floor > channel.floor:
-        rows.trimmed[number] = channel
+        batch.trimmed[number] = channel
     # When to look for expired publications: at once where the ttl changed, since it was worked out with the old one.
     if channel.ttl_ms != request.ttl_ms:
         channel.ttl_ms, channel.expires_ms = request.ttl_ms, 0
@@ -105,11 +102,12 @@ def _add(rows: _Rows, channel: Channel, request: AppendRequest, plan: AppendPlan
     channel.head, channel.floor = plan.head.head, floor
 
 
-def _write(connection: sqlite3.Connection, rows: _Rows) -> None:
-    connection.executemany("INSERT INTO publications VALUES (?, ?, ?, ?)", rows.publications)
-    connection.executemany("INSERT OR REPLACE INTO ids VALUES (?, ?, ?, ?)", rows.ids)
-    connection.executemany(
-        "DELETE FROM publications WHERE number = ? AND position <= ?", [(each.number, each.floor) for each in rows.trimmed.values()]
+def _write(batch: _Batch) -> None:
+    batch.connection.executemany("INSERT INTO publications VALUES (?, ?, ?, ?)", batch.publications)
+    batch.connection.executemany("INSERT OR REPLACE INTO ids VALUES (?, ?, ?, ?)", batch.ids)
+    batch.connection.executemany(
+        "DELETE FROM publications WHERE number = ? AND position <= ?",
+        [(each.number, each.floor) for each in batch.trimmed.values()],
     )
 
 
@@ -133,6 +131,6 @@ def _known(connection: sqlite3.Connection, channels: dict[str, Channel], asked: 
             f"WITH asked (number, id) AS (VALUES {marks}) SELECT ids.number, ids.id, position, time_ms "  # noqa: S608 - question marks
             "FROM asked CROSS JOIN ids ON ids.number = asked.number AND ids.id = asked.id"
         )
-        for number, id, offset, time_ms in connection.execute(query, [value for key in some for value in key]):
-            known[number, id] = KnownId(offset, time_ms)
+        for number, name, offset, time_ms in connection.execute(query, [value for key in some for value in key]):
+            known[number, name] = KnownId(offset, time_ms)
     return known

@@ -19,13 +19,13 @@ FORGOTTEN_AT_LEAST: Final = 64
 _Id = tuple[EntityKey, bytes]
 _OF_ENTITY: Final = (
     "SELECT id, version, time_ms FROM (SELECT id, version, time_ms FROM commits WHERE app = ? AND kind = ? AND entity = ? "
-    f"ORDER BY version DESC LIMIT {COMMIT_IDS_MAX}) ORDER BY version"  # noqa: S608 - a constant
+    "ORDER BY version DESC LIMIT ?) ORDER BY version"
 )
 
 
 def whole(connection: sqlite3.Connection, key: tuple[str, str, str], document: JsonMap) -> JsonMap:
     """A document with its commit ids inside, the newest at most, as the rules and other adapters know it."""
-    found = [list(row) for row in connection.execute(_OF_ENTITY, key)]
+    found = [list(row) for row in connection.execute(_OF_ENTITY, (*key, COMMIT_IDS_MAX))]
     return {**document, COMMITS: [*document.get(COMMITS, []), *found]} if found or COMMITS not in document else document
 
 

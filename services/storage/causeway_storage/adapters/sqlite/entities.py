@@ -38,9 +38,7 @@ class SqliteEntities:
     async def commit(self, key: EntityKey, commit: Commit) -> Committed | Conflicted:
         """As the port says."""
         cost = commit.items_bytes + commit.state_bytes
-        changed = await self._database.write_kind(
-            COLLECTION, "commit", self._change, (key, commit), cost=cost, then=self._changed
-        )
+        changed = await self._database.write_kind(COLLECTION, "commit", self._change, (key, commit), cost=cost, then=self._changed)
         assert changed.answer is not None  # noqa: S101 - a commit's outcome has one
         return changed.answer
 

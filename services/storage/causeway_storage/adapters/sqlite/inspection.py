@@ -124,7 +124,9 @@ class SqliteInspection:
             yield from self._logs()
             yield from map(self._entity, self._connection.execute(_ENTITIES))
             for key in self._connection.execute(_STRAY_COMMITS):
-                yield Unreadable("commit.stray", f"entity {'/'.join(map(str, key))}", "there are commit ids of it, but it is not there")
+                yield Unreadable(
+                    "commit.stray", f"entity {'/'.join(map(str, key))}", "there are commit ids of it, but it is not there"
+                )
             yield from map(_record, self._connection.execute(_RECORDS))
             yield from map(_attendance, self._connection.execute(_ATTENDANCES))
             for holder, key in self._connection.execute(_STRAY_HOLDS):
@@ -140,7 +142,9 @@ class SqliteInspection:
         *key, version, document, oldest = row
         where = "/".join(map(str, key))
         try:
-            return _made(Entity, "entity", (*key, version, whole(self._connection, (key[0], key[1], key[2]), _map(document)), oldest))
+            return _made(
+                Entity, "entity", (*key, version, whole(self._connection, (key[0], key[1], key[2]), _map(document)), oldest)
+            )
         except (TypeError, ValueError) as error:
             return Unreadable("entity.document", f"entity {where}", f"its document cannot be read: {error}")
 

@@ -95,7 +95,8 @@ class SqliteLogs:
         channels = self._heads.of(connection, [name for (name,) in due]).values()
         for channel in channels:
             oldest = connection.execute(
-                "SELECT position, time_ms FROM publications WHERE number = ? ORDER BY position LIMIT ?", (channel.number, EXPIRY_PAGE)
+                "SELECT position, time_ms FROM publications WHERE number = ? ORDER BY position LIMIT ?",
+                (channel.number, EXPIRY_PAGE),
             ).fetchall()
             plan = plan_expiry(channel.floor, oldest, ttl_ms=channel.ttl_ms, now_ms=now_ms, complete=len(oldest) < EXPIRY_PAGE)
             channel.floor, channel.expires_ms = plan.floor, plan.next_ms

@@ -243,7 +243,7 @@ class Writer:
                 self._connection.close()
             self._connection = None
 
-    def _settle(self, batch: list[_Operation], failed: bool) -> None:  # noqa: FBT001 - call_soon takes no names
+    def _settle(self, batch: list[_Operation], failed: bool) -> None:
         """On the event loop: tell everyone, in the order of the batch."""
         if failed:
             for callback in self._failed:
