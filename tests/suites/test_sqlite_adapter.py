@@ -16,7 +16,7 @@ from causeway_common.contracts.errors import CausewayError, ErrorName
 from causeway_common.contracts.messages import AppendItem, AppendRequest
 from causeway_common.runtime import StartError
 from causeway_storage.adapters.sqlite import SqliteDatabase, SqliteLogs, raise_generation
-from causeway_storage.adapters.sqlite.files import open_writer
+from causeway_storage.adapters.sqlite.files import SCHEMA, open_writer
 from causeway_storage.adapters.sqlite.writer import Writer, batches
 
 
@@ -257,14 +257,16 @@ async def test_the_lock_is_given_back_and_missing_directories_are_made(tmp_path:
         await database.stop()
 
 
+COMMITS = "DROP TABLE commits; "
 ATTENDANCES = "DROP TABLE attendances; DROP TABLE holds; DROP TABLE holders; "
 
 
 @pytest.mark.parametrize(
     "back",
     [
-        ATTENDANCES + "DROP TABLE versions; UPDATE meta SET value = 1 WHERE key = 'schema'",
-        ATTENDANCES + "UPDATE meta SET value = 2 WHERE key = 'schema'",
+        COMMITS + ATTENDANCES + "DROP TABLE versions; UPDATE meta SET value = 1 WHERE key = 'schema'",
+        COMMITS + ATTENDANCES + "UPDATE meta SET value = 2 WHERE key = 'schema'",
+        COMMITS + "UPDATE meta SET value = 3 WHERE key = 'schema'",
     ],
 )
 async def test_a_file_of_an_older_schema_is_brought_up_to_date(tmp_path: Path, back: str) -> None:
@@ -280,9 +282,9 @@ async def test_a_file_of_an_older_schema_is_brought_up_to_date(tmp_path: Path, b
         await database.stop()
 
     with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone() == (3,)
+        assert connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone() == (SCHEMA,)
         assert connection.execute("SELECT * FROM versions").fetchall() == []
-        assert connection.execute("SELECT * FROM attendances, holds, holders").fetchall() == []
+        assert connection.execute("SELECT * FROM attendances, holds, holders, commits").fetchall() == []
 
 
 @pytest.mark.parametrize(
