@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final, NewType
 
 from causeway_common.contracts.errors import CausewayError, ErrorName
@@ -33,6 +34,7 @@ def is_app_name(text: str) -> bool:
     return is_identifier(text) and text not in RESERVED_APPS
 
 
+@lru_cache(maxsize=1024)  # of valid names alone: errors are not kept
 def split_method(method: str, default_app: str | None) -> tuple[AppName, str]:
     """Split a client's RPC method at its first dot into app and method.
 

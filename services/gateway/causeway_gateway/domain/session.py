@@ -103,7 +103,7 @@ class Session(Life):
         lane = ask.pending.lane
         if lane and (waiting := self._lanes.leave(lane)) is not None:
             effects += self._advance(waiting)
-        return effects + self._drained()
+        return effects + self._drained() if self._draining else effects
 
     def subscribe(self, command: SubscribeUser, now: int) -> list[Effect]:
         """The server begins a subscription.
@@ -218,16 +218,16 @@ class Session(Life):
 
     def _command(self, command: p.Command, now: int) -> list[Effect]:
         """The first request that is set counts (section 3)."""
-        for request in (
-            command.subscribe,
-            command.unsubscribe,
-            command.publish,
-            command.presence,
-            command.presence_stats,
-            command.history,
-        ):
-            if request is not None:
-                return self._channel_command(command, request.channel, now)
+        request = (
+            command.subscribe
+            or command.unsubscribe
+            or command.publish
+            or command.presence
+            or command.presence_stats
+            or command.history
+        )
+        if request is not None:
+            return self._channel_command(command, request.channel, now)
         if command.rpc is not None:
             return self._rpc(command, command.rpc.method, now)
         if command.send is not None:
