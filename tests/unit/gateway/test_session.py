@@ -339,6 +339,15 @@ def test_commands_pipelined_behind_a_connect_wait_for_it_in_order() -> None:
     assert unsubscribed == Send(p.Reply(id=3, unsubscribe=p.Empty()))
 
 
+def test_commands_pipelined_behind_a_connect_beyond_the_bound_are_overloaded_and_not_a_violation() -> None:
+    found = session(in_flight_limit=2)
+    found.receive(command(id=1, connect={"token": token("ann")}), 0)
+    effects = [found.receive(command(id=number, subscribe={"channel": f"open:{number}"}), 0) for number in range(2, 6)]
+
+    assert effects[:2] == [[], []]
+    assert [error_of(each) for each in effects[2:]] == [111, 111]
+
+
 def test_server_side_subscriptions_of_a_token_stand_before_the_connect_reply() -> None:
     found = session()
     (question,) = ask(found, id=1, connect={"token": token("ann", channels=["open:a", "news:b"])})

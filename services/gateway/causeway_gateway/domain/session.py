@@ -85,7 +85,9 @@ class Session(Life):
             return self._pong(now)
         if command.connect is not None:
             return self._connect(command, command.connect, now)
-        if self._state == State.CONNECTING and len(self._early) < self._options.in_flight_limit:
+        if self._state is State.CONNECTING:
+            if len(self._early) >= self._options.in_flight_limit:
+                return [self._too_many(command)] if command.id else self.violated()
             self._early.append(command)
             return []
         if self._state is not State.CONNECTED:
@@ -259,15 +261,17 @@ class Session(Life):
         return self._queue(command, "" if concurrent else f"@{app}", now)
 
     def _queue(self, command: p.Command, lane: str, now: int) -> list[Effect]:
-        most = self._options.in_flight_limit
-        if self._in_flight >= most:
-            return [Refuse(command.id, overloaded(f"{most} commands of this connection are under way"))]
+        if self._in_flight >= self._options.in_flight_limit:
+            return [self._too_many(command)]
         self._in_flight += 1
         self._count += 1
         pending = Pending(command, lane, self._count, now)
         if lane and not self._lanes.enter(lane, pending):
             return []
         return self._advance(pending)
+
+    def _too_many(self, command: p.Command) -> Refuse:
+        return Refuse(command.id, overloaded(f"{self._options.in_flight_limit} commands of this connection are under way"))
 
     def _advance(self, pending: Pending) -> list[Effect]:
         """Begin a command whose turn it is, and those behind it as long as they end at once."""
