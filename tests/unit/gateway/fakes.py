@@ -165,6 +165,8 @@ class FakeBus:
         self.history_reads += 1
         await asyncio.sleep(0)
         self._present()
+        if since >= 2**53:
+            raise bad_request("since is 0 to 9007199254740991")  # as storage
         log = self.logs[channel]
         if reverse:
             found = [each for each in reversed(log.publications) if not since or each.offset < since]

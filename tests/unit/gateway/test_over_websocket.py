@@ -126,6 +126,15 @@ async def test_a_client_whose_filter_leaves_nothing_of_what_it_missed_is_told_wh
     assert reply["subscribe"]["offset"] == 5
 
 
+async def test_a_position_beyond_every_log_is_told_and_never_recovered() -> None:
+    async with Gateway() as gateway, wire(gateway) as client:
+        gateway.bus.put("news:a", b"1")
+        await client.connect()
+        (reply,) = await client.ask({"id": 2, "subscribe": {"channel": "news:a", "recover": True, "offset": 2**63 - 1}})
+
+    assert (reply["subscribe"].get("recovered"), reply["subscribe"]["offset"]) == (None, 1)
+
+
 async def test_another_epoch_is_told_and_never_recovered() -> None:
     async with Gateway() as gateway, wire(gateway) as client:
         gateway.bus.put("news:a", b"1")

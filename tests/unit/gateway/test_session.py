@@ -517,6 +517,15 @@ def test_the_server_moves_a_connections_expiry_and_tells_it() -> None:
     assert found.renewed(RefreshUser(user="ann", expired=True), 0, WALL) == [Close(3005, "connection expired")]
 
 
+def test_a_refresh_brings_what_presence_shows_of_the_client() -> None:
+    found = subscribed("open:a")
+    ask(found, id=3, refresh={"token": token("ann", info={"name": "Ann"})})
+    assert found.subscriptions["open:a"].info.conn_info == b'{"name":"Ann"}'
+
+    found.renewed(RefreshUser(user="ann", info=b"2"), 0, WALL)
+    assert found.subscriptions["open:a"].info.conn_info == b"2"
+
+
 def test_a_unidirectional_client_is_told_errors_by_closes_and_owes_no_pongs() -> None:
     def uni() -> Session:
         return session(kind=Kind(uni=True, session="s"), ping_interval=20_000)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Final, assert_never
 
+from msgspec.structs import replace
+
 from causeway_common.contracts.codes import CloseCode
 from causeway_common.contracts.errors import CausewayError, ErrorName, overloaded
 from causeway_common.contracts.messages import RefreshUser, SubscribeUser
@@ -126,7 +128,7 @@ class Session(Life):
         if command.expired:
             return self.close(CloseCode.CONNECTION_EXPIRED)
         if command.info is not None:
-            self.who = Who(self.who.user, self.who.client, command.info, self.who.meta)
+            self._shows(command.info, self.who.meta)
         ttl = self._expires(command.expire_at_ms or None, now, wall)
         return [Send(p.Reply(push=p.Push(refresh=p.RefreshResult(expires=ttl > 0, ttl=ttl))))]
 
@@ -212,9 +214,16 @@ class Session(Life):
         if self.grant is not None and set(grant.subs) != set(self.grant.subs):
             return self.close(CloseCode.INSUFFICIENT_STATE)  # other server-side subscriptions: a new connection has them
         self.grant = grant
-        self.who = Who(grant.user, self.who.client, grant.info, grant.meta)
+        self._shows(grant.info, grant.meta)
         ttl = self._expires(grant.expire_at, now, wall)
         return [Send(p.Reply(id=ask.pending.command.id, refresh=p.RefreshResult(expires=ttl > 0, ttl=ttl)))]
+
+    def _shows(self, info: bytes | None, meta: bytes | None) -> None:
+        """A refresh brings what others see of the client; presence shows it at once."""
+        if info != self.who.info:
+            for each in self.subscriptions.values():
+                each.info = replace(each.info, conn_info=info)
+        self.who = Who(self.who.user, self.who.client, info, meta)
 
     # --- commands
 
@@ -338,7 +347,7 @@ class Session(Life):
                 return self._refreshed(ask, outcome, now, wall)
             case RefreshAsk(), Stays(expire_at, info):
                 if info is not None:
-                    self.who = Who(self.who.user, self.who.client, info, self.who.meta)
+                    self._shows(info, self.who.meta)
                 self._expires(expire_at, now, wall)
                 return []
             case _:
