@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from causeway_common.contracts.errors import CausewayError, ErrorName
 from causeway_common.contracts.messages import AppendItem, AppendRequest, HistoryRequest
 from causeway_common.runtime import StartError
 from causeway_storage.adapters.sqlite import SqliteDatabase, SqliteLogs, raise_generation
-from causeway_storage.adapters.sqlite.files import open_writer
+from causeway_storage.adapters.sqlite.files import SCHEMA, open_writer
 from causeway_storage.adapters.sqlite.writer import Writer, batches
 
 
@@ -130,27 +130,6 @@ async def together(database: SqliteDatabase, *works: Coroutine[Any, Any, Any]) -
     gate.open()
     await first
     return await asyncio.gather(*running, return_exceptions=True)
-
-
-async def test_what_a_group_does_together_is_done_one_by_one_where_one_of_it_fails(database: SqliteDatabase) -> None:
-    calls: list[list[str]] = []
-
-    def group(connection: sqlite3.Connection, keys: Sequence[str]) -> list[str]:
-        calls.append(list(keys))
-        for key in keys:
-            note(key)(connection)
-        if "bad" in keys:
-            raise CausewayError(ErrorName.OVERLOADED)
-        return [key.upper() for key in keys]
-
-    def member(key: str) -> Coroutine[Any, Any, Any]:
-        return database.write_with(group, key, "meta", "test")
-
-    outcomes = await together(database, member("a"), database.write("meta", "test", note("x")), member("bad"), member("b"))
-
-    assert [each.name if isinstance(each, CausewayError) else each for each in outcomes] == ["A", None, ErrorName.OVERLOADED, "B"]
-    assert calls == [["a", "bad", "b"], ["a"], ["bad"], ["b"]]
-    assert await notes(database) == {"a", "b", "x"}
 
 
 async def test_appends_to_one_channel_in_one_batch_follow_each_other_and_repeats_among_them_are_known(
@@ -341,14 +320,16 @@ async def test_the_lock_is_given_back_and_missing_directories_are_made(tmp_path:
         await database.stop()
 
 
+COMMITS = "DROP TABLE commits; "
 ATTENDANCES = "DROP TABLE attendances; DROP TABLE holds; DROP TABLE holders; "
 
 
 @pytest.mark.parametrize(
     "back",
     [
-        ATTENDANCES + "DROP TABLE versions; UPDATE meta SET value = 1 WHERE key = 'schema'",
-        ATTENDANCES + "UPDATE meta SET value = 2 WHERE key = 'schema'",
+        COMMITS + ATTENDANCES + "DROP TABLE versions; UPDATE meta SET value = 1 WHERE key = 'schema'",
+        COMMITS + ATTENDANCES + "UPDATE meta SET value = 2 WHERE key = 'schema'",
+        COMMITS + "UPDATE meta SET value = 3 WHERE key = 'schema'",
     ],
 )
 async def test_a_file_of_an_older_schema_is_brought_up_to_date(tmp_path: Path, back: str) -> None:
@@ -364,9 +345,9 @@ async def test_a_file_of_an_older_schema_is_brought_up_to_date(tmp_path: Path, b
         await database.stop()
 
     with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone() == (3,)
+        assert connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone() == (SCHEMA,)
         assert connection.execute("SELECT * FROM versions").fetchall() == []
-        assert connection.execute("SELECT * FROM attendances, holds, holders").fetchall() == []
+        assert connection.execute("SELECT * FROM attendances, holds, holders, commits").fetchall() == []
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,17 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from causeway_common.runtime import StartError
-from causeway_common.telemetry import Kind, current_traceparent, names, span
+from causeway_common.telemetry import Kind as SpanKind
+from causeway_common.telemetry import current_traceparent, names, span
+from causeway_common.telemetry.spans import NOT_SAMPLED
 from causeway_storage.adapters.sqlite.files import FileLock, open_reader, open_writer
 from causeway_storage.adapters.sqlite.reader import Reader
-from causeway_storage.adapters.sqlite.writer import Group, Writer
+from causeway_storage.adapters.sqlite.writer import Kind, Writer
 
+Q = TypeVar("Q")
 T = TypeVar("T")
 
 
@@ -31,10 +34,7 @@ class SqliteDatabase:
     def __init__(self, path: Path, *, write_queue: int, write_queue_bytes: int, read_queue: int) -> None:
         self._path = path
         self._lock = FileLock(path)
-        self._undone: list[Callable[[], None]] = []
-        self._writer = Writer(
-            partial(open_writer, path), max_operations=write_queue, max_bytes=write_queue_bytes, undone=self._tell_undone
-        )
+        self._writer = Writer(partial(open_writer, path), max_operations=write_queue, max_bytes=write_queue_bytes)
         self._reader = Reader(partial(open_reader, path), max_operations=read_queue)
 
     @property
@@ -78,20 +78,27 @@ class SqliteDatabase:
         with _span(names.SPAN_DB_WRITE, collection, operation):
             return await self._writer.submit(work, cost=cost, then=then)
 
-    async def write_with(
-        self, group: Group, what: Any, collection: str, operation: str, *, cost: int = 0, then: Callable[[Any], None] | None = None
-    ) -> Any:
-        """As `Writer.submit_to`, under a span."""
+    async def write_kind(
+        self,
+        collection: str,
+        operation: str,
+        kind: Kind[Q, T],
+        question: Q,
+        *,
+        cost: int = 0,
+        then: Callable[[T], None] | None = None,
+    ) -> T:
+        """As `Writer.submit_kind`, under a span."""
         with _span(names.SPAN_DB_WRITE, collection, operation):
-            return await self._writer.submit_to(group, what, cost=cost, then=then)
+            return await self._writer.submit_kind(kind, question, cost=cost, then=then)
 
     def on_undone(self, callback: Callable[[], None]) -> None:
-        """Call this, in the writer's thread, whenever something was not written after all."""
-        self._undone.append(callback)
+        """As `Writer.on_undone`."""
+        self._writer.on_undone(callback)
 
-    def _tell_undone(self) -> None:
-        for callback in self._undone:
-            callback()
+    def on_failed(self, callback: Callable[[], None]) -> None:
+        """As `Writer.on_failed`."""
+        self._writer.on_failed(callback)
 
     async def read(self, collection: str, operation: str, work: Callable[[sqlite3.Connection], T]) -> T:
         """As `Reader.submit`, under a span."""
@@ -100,8 +107,9 @@ class SqliteDatabase:
 
 
 def _span(name: str, collection: str, operation: str) -> AbstractContextManager[object]:
-    """A span in the trace of whoever asks; the sweeps, which nobody asks for, make none."""
-    if not current_traceparent():
+    """A span in the trace of whoever asks, where it is sampled; the sweeps, which nobody asks for, make none."""
+    traceparent = current_traceparent()
+    if not traceparent or traceparent.endswith(NOT_SAMPLED):
         return nullcontext()
     attributes = {names.DB_SYSTEM: "sqlite", names.DB_COLLECTION: collection, names.DB_OPERATION: operation}
-    return span(name.format(system="sqlite", collection=collection), kind=Kind.CLIENT, attributes=attributes)
+    return span(name.format(system="sqlite", collection=collection), kind=SpanKind.CLIENT, attributes=attributes)

@@ -1,29 +1,29 @@
 """Group commit: one thread, one connection, and as its next batch whatever arrived while the last write was on its way.
 
-An operation that is refused takes nothing of the others with it: each has a savepoint. Those that a group does together have none (SQLite
-copies every page that changes inside of one, make bench: 15 µs an append); where they fail, all is done again one by one. Answers leave
-only after COMMIT returned, which with `synchronous=FULL` is after the log was synced.
+Operations of one kind are done together, with statements that carry all of them. Where that fails each operation is done again in a
+savepoint of its own, so that one that is refused takes nothing of the others with it. Answers leave only after COMMIT returned, which
+with `synchronous=FULL` is after the log was synced.
 """
 
 from __future__ import annotations
 
 import asyncio
-import queue
 import sqlite3
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import Any, Final, TypeVar
 
 from causeway_common.contracts.errors import CausewayError, ErrorName, overloaded, unavailable
 from causeway_common.telemetry import Counters, get_logger
 
+Q = TypeVar("Q")
 T = TypeVar("T")
 Opener = Callable[[], sqlite3.Connection]
-Group = Callable[[sqlite3.Connection, Sequence[Any]], Sequence[Any]]
-"""Does several things in one: what each comes to, in their order; a CausewayError refuses that one. What it raises undoes all of them."""
+Kind = Callable[[sqlite3.Connection, Sequence[Q]], Sequence[T | CausewayError]]
+"""Does all operations of a kind that a batch has, in their order; per operation its result, or why it was refused."""
 
 log = get_logger("storage")
 counters = Counters("storage")
@@ -37,20 +37,13 @@ BATCH_MAX_OPERATIONS: Final = 512
 
 @dataclass(slots=True, eq=False)
 class _Operation:
-    group: Group
-    what: Any
+    kind: Kind[Any, Any]
+    question: Any
     then: Callable[[Any], None] | None
     future: asyncio.Future[Any]
     cost: int
     result: Any = None
     error: BaseException | None = None
-
-    def end(self, result: Any) -> None:
-        """Note what it came to."""
-        if isinstance(result, CausewayError):
-            self.error = result
-        else:
-            self.result = result
 
 
 class Writer:
@@ -60,14 +53,13 @@ class Writer:
         opener: opens its connection, in its thread; called again after a commit whose outcome is unknown.
         max_operations: that may wait; beyond it 111 overloaded.
         max_bytes: of their payloads, likewise.
-        undone: called in its thread whenever something was not written after all.
     """
 
-    def __init__(self, opener: Opener, *, max_operations: int, max_bytes: int, undone: Callable[[], None] = lambda: None) -> None:
-        self._opener, self._max_operations, self._max_bytes, self._undone = opener, max_operations, max_bytes, undone
-        self._waiting: deque[_Operation] = deque()
-        self._batches: queue.SimpleQueue[list[_Operation] | None] = queue.SimpleQueue()
-        self._busy = False
+    def __init__(self, opener: Opener, *, max_operations: int, max_bytes: int) -> None:
+        self._opener, self._max_operations, self._max_bytes = opener, max_operations, max_bytes
+        self._waiting: SimpleQueue[_Operation | None] = SimpleQueue()
+        self._undone: list[Callable[[], None]] = []
+        self._failed: list[Callable[[], None]] = []
         self._count = self._bytes = 0
         self._closing = False
         self._thread: threading.Thread | None = None
@@ -78,6 +70,14 @@ class Writer:
     def depth(self) -> int:
         """Operations that wait or are under way."""
         return self._count
+
+    def on_undone(self, callback: Callable[[], None]) -> None:
+        """Call this, in the writer's thread, whenever something written may be gone again: what was kept of it in memory is none."""
+        self._undone.append(callback)
+
+    def on_failed(self, callback: Callable[[], None]) -> None:
+        """Call this on the event loop after a batch failed, in order with what follows the writes: its outcome may be unknown."""
+        self._failed.append(callback)
 
     async def start(self) -> None:
         """Open the database; what `opener` raises is raised."""
@@ -90,50 +90,46 @@ class Writer:
 
     async def stop(self) -> None:
         """Write what waits, close."""
-        if self._thread is None or self._closing:
+        if self._thread is None:
             return
-        self._closing = True
-        if not self._busy:
-            self._batches.put(None)
+        if not self._closing:
+            self._closing = True
+            self._waiting.put(None)
         await asyncio.to_thread(self._thread.join)
         self.healthy = False
 
     async def submit(self, work: Callable[[sqlite3.Connection], T], *, cost: int = 0, then: Callable[[T], None] | None = None) -> T:
+        """As `submit_kind`, for what is a kind of its own: `work` reads and writes on the connection; what it raises undoes it alone."""
+
+        def alone(connection: sqlite3.Connection, _questions: Sequence[None]) -> Sequence[T | CausewayError]:
+            return [work(connection)]
+
+        return await self.submit_kind(alone, None, cost=cost, then=then)
+
+    async def submit_kind(self, kind: Kind[Q, T], question: Q, *, cost: int = 0, then: Callable[[T], None] | None = None) -> T:
         """Do this in the next batch; its result, once durable.
 
         Args:
-            work: reads and writes on the connection, in the writer's thread. What it raises undoes it alone.
+            kind: does it, together with those of the same kind, in the writer's thread. What it raises undoes all of them, and each is
+                tried alone.
+            question: what it is asked.
             cost: bytes it holds while it waits.
-            then: called on the event loop once it is durable, in the order of the writes, whether or not anybody still waits.
+            then: called on the event loop once it is durable, in the order of the operations of a kind, whether or not anybody still waits.
 
         Raises:
             CausewayError: 111 at a bound; 100 for a fault of the disk (the outcome may be unknown) or of the code.
         """
-        result: T = await self.submit_to(_alone, work, cost=cost, then=then)
-        return result
-
-    async def submit_to(self, group: Group, what: Any, *, cost: int = 0, then: Callable[[Any], None] | None = None) -> Any:
-        """As `submit`: have `group` do this in the next batch, together with what else waits for it."""
         if self._closing or self._thread is None:
             raise unavailable("storage is stopping")
         if self._count >= self._max_operations or (self._count and self._bytes + cost > self._max_bytes):
             queue_full.add(1, "write")
             raise overloaded(f"{self._count} writes with {self._bytes} bytes wait for the disk")
-        operation = _Operation(group, what, then, asyncio.get_running_loop().create_future(), cost)
+        operation = _Operation(kind, question, then, asyncio.get_running_loop().create_future(), cost)
         self._count += 1
         self._bytes += cost
-        self._waiting.append(operation)
-        if not self._busy:
-            self._hand_over()
-        return await operation.future
-
-    def _hand_over(self) -> None:
-        """Give the thread its next batch. Only the event loop touches what waits: a lock for each write costs more than the write."""
-        self._busy = bool(self._waiting)
-        if self._busy:
-            self._batches.put([self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_MAX_OPERATIONS))])
-        elif self._closing:
-            self._batches.put(None)
+        self._waiting.put(operation)
+        result: T = await operation.future
+        return result
 
     def _run(self, loop: asyncio.AbstractEventLoop, opened: asyncio.Future[None]) -> None:
         try:
@@ -142,70 +138,74 @@ class Writer:
             loop.call_soon_threadsafe(opened.set_exception, error)
             return
         loop.call_soon_threadsafe(opened.set_result, None)
-        while batch := self._batches.get():
-            self._write(batch)
-            loop.call_soon_threadsafe(self._written, batch)
+        ended = False
+        while not ended:
+            batch, ended = self._next_batch()
+            if batch:
+                failed = not self._write(batch)
+                loop.call_soon_threadsafe(self._settle, batch, failed)
         self._close()
 
-    def _written(self, batch: list[_Operation]) -> None:
-        self._hand_over()
-        self._settle(batch)
+    def _next_batch(self) -> tuple[list[_Operation], bool]:
+        """What waits, and whether nothing comes after it."""
+        batch: list[_Operation] = []
+        operation = self._waiting.get()
+        while operation is not None:
+            batch.append(operation)
+            if len(batch) == BATCH_MAX_OPERATIONS or self._waiting.empty():
+                return batch, False
+            operation = self._waiting.get()
+        return batch, True
 
-    def _write(self, batch: list[_Operation]) -> None:
+    def _write(self, batch: list[_Operation]) -> bool:
+        """Whether the batch is durable."""
         try:
             connection = self._connected()
-            if not self._done_together(connection, batch):
-                connection.execute("BEGIN IMMEDIATE")
-                for operation in batch:
-                    self._do_apart(connection, operation)
+            self._apply(connection, [operation for operation in batch if not _given_up(operation)])
         except Exception as error:  # noqa: BLE001 - each operation is told
             self._undo()
             self._fail(batch, error, "nothing was written")
-            return
+            return False
         try:
             connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - each operation is told
             # The frames may or may not be on the disk. A repeat tells, on a connection that has synced what it reads.
             self._close()
             self._fail(batch, error, "the outcome is unknown")
-            return
+            return False
         self.healthy = True
         batches.add()
+        return True
 
-    def _done_together(self, connection: sqlite3.Connection, batch: list[_Operation]) -> bool:
-        """The usual way: each group at once. False, and nothing is done, where one failed that may take no other with it."""
+    def _apply(self, connection: sqlite3.Connection, batch: list[_Operation]) -> None:
+        """All operations, those of a kind together. Raises what concerns the whole batch: SQLite's own faults of the disk."""
         connection.execute("BEGIN IMMEDIATE")
-        groups = _grouped(batch)
+        kinds: dict[Kind[Any, Any], list[_Operation]] = {}
+        for operation in batch:
+            kinds.setdefault(operation.kind, []).append(operation)
         try:
-            for group, operations in groups:
-                if group is _alone and len(batch) > 1:
-                    self._do_apart(connection, operations[0])
-                    continue
-                for operation, result in zip(operations, group(connection, [each.what for each in operations]), strict=True):
-                    operation.end(result)
+            for kind, alike in kinds.items():
+                _do(connection, kind, alike)
         except Exception as error:
             if _concerns_all(error, connection):
                 raise
+            self._forget()
             connection.execute("ROLLBACK")
-            self._undone()
-            return False
-        return True
+            connection.execute("BEGIN IMMEDIATE")
+            for operation in batch:
+                self._apply_alone(connection, operation)
 
-    def _do_apart(self, connection: sqlite3.Connection, operation: _Operation) -> None:
-        """One operation in its savepoint. Raises what concerns the whole batch: SQLite's own faults of the disk."""
-        if operation.future.cancelled():
-            operation.error = unavailable("nobody waits for this any more, it was not begun")
-            return
-        operation.error = None
+    def _apply_alone(self, connection: sqlite3.Connection, operation: _Operation) -> None:
+        """One operation in a savepoint of its own. They are for this alone: all of a batch in one would be copied to a file beside it."""
         connection.execute("SAVEPOINT operation")
         try:
-            operation.end(*operation.group(connection, [operation.what]))
+            _do(connection, operation.kind, [operation])
         except Exception as error:
             if _concerns_all(error, connection):
                 raise
             operation.error = error
+            self._forget()
             connection.execute("ROLLBACK TO operation")
-            self._undone()
         connection.execute("RELEASE operation")
 
     def _connected(self) -> sqlite3.Connection:
@@ -214,6 +214,7 @@ class Writer:
         return self._connection
 
     def _undo(self) -> None:
+        self._forget()
         if self._connection is None:
             return
         try:
@@ -223,9 +224,12 @@ class Writer:
             log.exception("a transaction could not be rolled back, the database is opened again")
             self._close()
 
+    def _forget(self) -> None:
+        for callback in self._undone:
+            callback()
+
     def _fail(self, batch: list[_Operation], error: Exception, outcome: str) -> None:
         self.healthy = False
-        self._undone()
         name = getattr(error, "sqlite_errorname", type(error).__name__)
         disk_faults.add(1, name)
         log.error("the database refuses to write", reason=str(error), error=name, operations=len(batch), outcome=outcome)
@@ -233,13 +237,18 @@ class Writer:
             operation.error = unavailable(f"the database refuses to write ({name}), {outcome}")
 
     def _close(self) -> None:
+        self._forget()
         if self._connection is not None:
             with suppress(sqlite3.Error):  # what closing could still say was said by the fault that led here
                 self._connection.close()
             self._connection = None
 
-    def _settle(self, batch: list[_Operation]) -> None:
-        """On the event loop: tell everyone, in the order of the writes."""
+    def _settle(self, batch: list[_Operation], failed: bool) -> None:
+        """On the event loop: tell everyone, in the order of the batch."""
+        if failed:
+            for callback in self._failed:
+                callback()
+        done = 0
         for operation in batch:
             self._count -= 1
             self._bytes -= operation.cost
@@ -249,7 +258,7 @@ class Writer:
                 if not operation.future.done():
                     operation.future.set_exception(error)
                 continue
-            operations.add(1, "ok")
+            done += 1
             try:
                 if operation.then is not None:
                     operation.then(operation.result)
@@ -257,22 +266,20 @@ class Writer:
                 log.exception("what follows a write failed")  # the others of the batch still wait for their answers
             if not operation.future.done():
                 operation.future.set_result(operation.result)
+        operations.add(done, "ok")
 
 
-def _alone(connection: sqlite3.Connection, works: Sequence[Callable[[sqlite3.Connection], Any]]) -> list[Any]:
-    return [work(connection) for work in works]
+def _given_up(operation: _Operation) -> bool:
+    """Whether nobody waits for it any more; it is not begun then."""
+    if operation.future.cancelled():
+        operation.error = unavailable("nobody waits for this any more, it was not begun")
+    return operation.error is not None
 
 
-def _grouped(batch: list[_Operation]) -> list[tuple[Group, list[_Operation]]]:
-    """What is done together: each group's operations, and those of none one by one; in the order of their first ones."""
-    found: dict[object, tuple[Group, list[_Operation]]] = {}
-    for operation in batch:
-        if operation.future.cancelled():
-            operation.error = unavailable("nobody waits for this any more, it was not begun")
-            continue
-        key = operation if operation.group is _alone else operation.group
-        found.setdefault(key, (operation.group, []))[1].append(operation)
-    return list(found.values())
+def _do(connection: sqlite3.Connection, kind: Kind[Any, Any], alike: Sequence[_Operation]) -> None:
+    results = kind(connection, [operation.question for operation in alike])
+    for operation, result in zip(alike, results, strict=True):
+        operation.result, operation.error = (None, result) if isinstance(result, CausewayError) else (result, None)
 
 
 def _told(error: BaseException) -> CausewayError:
