@@ -3,54 +3,55 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import Final, assert_never
+from typing import Final
 
-from causeway_common.contracts.errors import overloaded
-from causeway_common.contracts.messages import Document, JsonMap
-from causeway_common.runtime import fault_point
+from causeway_common.contracts.messages import Document
 from causeway_storage.adapters.sqlite.database import SqliteDatabase
-from causeway_storage.domain.entity import (
-    Busy,
-    Commit,
-    Conflict,
-    Element,
-    EntityKey,
-    Repeat,
-    Write,
-    cleared,
-    loaded,
-    oldest_ms,
-    outbox_of,
-    plan_commit,
-)
-from causeway_storage.domain.packing import pack, unpack
+from causeway_storage.adapters.sqlite.documents import Changed, Documents, read_document
+from causeway_storage.domain.entity import Commit, Element, EntityKey, loaded, outbox_of
 from causeway_storage.ports import Committed, Conflicted, PendingEntity, PendingPage
 
 COLLECTION: Final = "entities"
+OUTBOXES_MAX: Final = 4096
+OUTBOX_KEPT_MAX_ITEMS: Final = 16
 
 
 class SqliteEntities:
-    """The entities."""
+    """The entities.
+
+    The outboxes of those written lately are known without reading: a relay asks for them right after the commit, and again after it has
+    cleared them. They are kept once durable, in the order of the writes, so that they are what a read would find, or a later one.
+    """
 
     def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
+        self._documents = Documents()
+        self._change = self._documents.work
+        self._outboxes: dict[EntityKey, tuple[Element, ...]] = {}
+        database.on_undone(self._documents.clear)
+        database.on_failed(self._outboxes.clear)
 
     async def load(self, key: EntityKey) -> Document:
         """As the port says."""
-        return await self._database.read(COLLECTION, "load", lambda connection: loaded(_document(connection, key)))
+        return await self._database.read(COLLECTION, "load", lambda connection: loaded(read_document(connection, key)))
 
     async def commit(self, key: EntityKey, commit: Commit) -> Committed | Conflicted:
         """As the port says."""
         cost = commit.items_bytes + commit.state_bytes
-        return await self._database.write(COLLECTION, "commit", lambda connection: _commit(connection, key, commit), cost=cost)
+        changed = await self._database.write_kind(COLLECTION, "commit", self._change, (key, commit), cost=cost, then=self._changed)
+        assert changed.answer is not None  # noqa: S101 - a commit's outcome has one
+        return changed.answer
 
     async def outbox(self, key: EntityKey) -> tuple[Element, ...]:
         """As the port says."""
-        return await self._database.read(COLLECTION, "outbox", lambda connection: outbox_of(_document(connection, key)))
+        known = self._outboxes.get(key)
+        if known is not None:
+            return known
+        return await self._database.read(COLLECTION, "outbox", lambda connection: outbox_of(read_document(connection, key)))
 
     async def clear(self, key: EntityKey, ids: frozenset[str]) -> None:
         """As the port says."""
-        await self._database.write(COLLECTION, "clear", lambda connection: _clear(connection, key, ids))
+        await self._database.write_kind(COLLECTION, "clear", self._change, (key, ids), then=self._changed)
 
     async def pending(self, older_than_ms: int, cursor: str, limit: int) -> PendingPage:
         """As the port says."""
@@ -58,43 +59,15 @@ class SqliteEntities:
             COLLECTION, "pending", lambda connection: _pending(connection, older_than_ms, cursor, limit)
         )
 
-
-def _document(connection: sqlite3.Connection, key: EntityKey) -> JsonMap | None:
-    query = "SELECT document FROM entities WHERE app = ? AND kind = ? AND id = ?"
-    row = connection.execute(query, (key.app, key.kind, key.id)).fetchone()
-    return None if row is None else unpack(row[0])
-
-
-def _commit(connection: sqlite3.Connection, key: EntityKey, commit: Commit) -> Committed | Conflicted:
-    document = _document(connection, key)
-    match plan_commit(key, document, commit):
-        case Write(written, version):
-            fault_point("storage.commit.before_write")
-            connection.execute(
-                "INSERT INTO entities (app, kind, id, version, document, oldest_ms) VALUES (?, ?, ?, ?, ?, ?) "
-                "ON CONFLICT DO UPDATE SET version = excluded.version, document = excluded.document, oldest_ms = excluded.oldest_ms",
-                (key.app, key.kind, key.id, version, pack(written), oldest_ms(written)),
-            )
-            return Committed(version)
-        case Repeat(version):
-            return Committed(version, repeat=True, document=loaded(document))
-        case Conflict():
-            return Conflicted(loaded(document))
-        case Busy(why):
-            raise overloaded(f"busy: {why}")
-        case other:
-            assert_never(other)
-
-
-def _clear(connection: sqlite3.Connection, key: EntityKey, ids: frozenset[str]) -> None:
-    document = _document(connection, key)
-    if document is None:
-        return
-    rest = cleared(document, ids)
-    connection.execute(
-        "UPDATE entities SET document = ?, oldest_ms = ? WHERE app = ? AND kind = ? AND id = ?",
-        (pack(rest), oldest_ms(rest), key.app, key.kind, key.id),
-    )
+    def _changed(self, changed: Changed) -> None:
+        """On the event loop, in the order of the writes, each durable."""
+        if changed.outbox is None:
+            return
+        self._outboxes.pop(changed.key, None)
+        if sum(len(element.items) for element in changed.outbox) <= OUTBOX_KEPT_MAX_ITEMS:
+            self._outboxes[changed.key] = changed.outbox
+            if len(self._outboxes) > OUTBOXES_MAX:
+                del self._outboxes[next(iter(self._outboxes))]
 
 
 def _pending(connection: sqlite3.Connection, older_than_ms: int, cursor: str, limit: int) -> PendingPage:
