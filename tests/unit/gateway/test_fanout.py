@@ -205,6 +205,21 @@ def test_who_leaves_or_comes_during_a_long_fan_out_gets_what_follows_its_own_pos
     assert [offsets(client) for client in (first, leaving, again, new)] == [[1, 2], [], [2], [2]]
 
 
+def test_who_has_come_up_to_the_others_is_one_of_them_again() -> None:
+    fanout, clients = Fanout("a"), [Client() for _ in range(3)]
+    for client, next_offset in zip(clients, (1, 2, 3), strict=True):
+        watch(fanout, client, next_offset=next_offset)
+    for offset in (1, 2):
+        fanout.deliver(publication(offset, b"1"))
+    group = fanout.room.plain[clients[0].codec]
+
+    assert (group.next_offset, len(group.even), len(group.others)) == (3, 3, 0)
+    for client in clients:
+        fanout.room.remove(client)
+    watch(fanout, clients[0], next_offset=9)
+    assert len(fanout.room.plain[clients[0].codec].even) == 1
+
+
 def test_what_has_no_position_reaches_everybody_wherever_they_stand() -> None:
     fanout, clients = Fanout("a"), [Client() for _ in range(4)]
     for client, next_offset in zip(clients, (5, 5, 3, 7), strict=True):

@@ -74,7 +74,7 @@ def test_what_the_library_writes_is_read_however_it_is_cut_and_fragmented(
     st.sampled_from([rfc6455.TEXT, rfc6455.BINARY, rfc6455.PING, rfc6455.CLOSE, rfc6455.CONTINUATION, 3]),
     st.one_of(st.binary(max_size=200), st.binary(min_size=65_000, max_size=66_000), st.text(max_size=130).map(str.encode)),
     st.sampled_from([b"mask", None]),
-    st.integers(-2, 2),
+    st.integers(-2, 8),
 )
 def test_the_short_way_of_a_message_leads_where_the_long_one_does(
     opcode: int, payload: bytes, mask: bytes | None, cut: int
@@ -93,6 +93,15 @@ def test_the_short_way_of_a_message_leads_where_the_long_one_does(
         assert short == (opcode, payload)
     reader.feed(b"")
     assert reader.empty, "the short way leaves nothing behind"
+
+
+def test_the_short_way_is_not_for_what_comes_amid_something_else() -> None:
+    whole = masked(rfc6455.TEXT, b"looks whole")
+    large = masked(rfc6455.BINARY, b"begins here " + whole)
+    assert read(large, cuts=[len(large) - len(whole)]) == [(rfc6455.BINARY, b"begins here " + whole)]
+    with pytest.raises(Violation, match="begins within"):
+        read(masked(rfc6455.TEXT, b"a", fin=False) + whole, cuts=[7])
+    assert read(b"\x81" + whole[1:], cuts=[1]) == [(rfc6455.TEXT, b"looks whole")]
 
 
 @given(st.binary(max_size=300), st.lists(st.integers(0, 300), max_size=5), st.booleans())
