@@ -24,6 +24,7 @@ from causeway_common.contracts.codec import decode, encode, encode_item
 from causeway_common.contracts.errors import CausewayError
 
 CALLERS: Final = 64
+HOT_TIMES: Final = 4
 APP: Final = "made"
 SIZE: Final = 10_000
 TTL_MS: Final = 3_600_000
@@ -200,7 +201,7 @@ async def hot_pairs(plan: Plan, bus: Bus, requesters: Requesters) -> tuple[list[
     for run in plan.runs("commits on one entity"):
         contending = Contending(requesters, f"hot-{run}")
         started = time.perf_counter()
-        done = await contending.load(plan.seconds * 2)
+        done = await contending.load(plan.seconds * HOT_TIMES)
         rates.append(sum(done) / (time.perf_counter() - started))
         await relayed(bus, {f"{APP}:hot-{run}": sum(done)})
         pairs.append(Pair(None, median([float(count) for count in done]) / max(min(done), 0.01)))
