@@ -29,8 +29,8 @@ APP: Final = "made"
 SIZE: Final = 10_000
 TTL_MS: Final = 3_600_000
 PATIENCE_SECONDS: Final = 15.0
-PAUSE_MAX_S: Final = 0.005
-"""As the app SDK pauses after a conflict (`CONFLICT_PAUSE_MAX_S`)."""
+PAUSE_S: Final = 0.005
+"""As the app SDK pauses after a conflict (`CONFLICT_PAUSE_S`)."""
 _random: Final = random.Random(2)
 
 
@@ -96,7 +96,7 @@ class Contending:
         if edit.version is None:
             edit.began = time.perf_counter()
             return Question(verbs.GET.at(caller=APP), encode(m.GetRequest(kind="thing", id=self._id)))
-        pause = _random.random() * PAUSE_MAX_S if edit.conflicts else 0.0
+        pause = _random.random() * PAUSE_S if edit.conflicts else 0.0
         return replace(commit(self._id, edit.version, f"{caller}-{edit.done}"), after=pause)
 
     def _check(self, caller: int, _number: int, body: bytes) -> str:
