@@ -102,7 +102,7 @@ async def options(server: str, tmp_path: Path) -> MongoOptions:
     async with open_mongo(tmp_path, name=server) as store:
         await a_bit_of_everything(store)
         for number in range(0, 100, 5):
-            await store.logs.append(append("demo:long", *[f"c:{number + n}" for n in range(5)], size=70), NOW)
+            await store.logs.append(append("demo:long", *[f"c:{number + n}" for n in range(5)], size=50), NOW)
         await store.logs.remove_expired(NOW + MINUTE, 100)
     return options_of(server, tmp_path)
 
@@ -115,7 +115,7 @@ def by_hand(options: MongoOptions, plant: Plant) -> None:
 async def test_nothing_is_wrong_with_what_the_adapter_writes(options: MongoOptions) -> None:
     assert await found_in(options) == set()
     _, entries = read_export(await exported(options))
-    assert len([each for each in entries if getattr(each, "channel", "") == "demo:long" and hasattr(each, "body")]) == 70
+    assert len([each for each in entries if getattr(each, "channel", "") == "demo:long" and hasattr(each, "body")]) == 50
 
 
 PLANTED: dict[str, list[Plant]] = {
