@@ -15,6 +15,7 @@ from causeway_storage.handlers.ownership import BEAT_SECONDS
 from chaos.checker import Histories, violations
 from chaos.crowd import CONFIG, Chatter, Publishers, Watcher, whole_log
 from support.mongo import SERVERS
+from support.operations import violations_in
 from support.stack import Stack, running_stack
 from support.stores import mongo_uri
 from support.waiting import until
@@ -80,7 +81,7 @@ async def disturb(directory: Path, storage: str, seed: int) -> None:
             received={watcher.name: (watcher.start or 0, watcher.entries)},
             complaints=[*breaches, *watcher.complaints],
         )
-        found = violations(histories)
+        found = [*violations(histories), *(f"stored: {each}" for each in await violations_in("--uri", storage))]
         print(f"\nseed {seed}: {len(log)} publications, {len(publishers.errors)} repeats, {time.monotonic() - started:.1f} s")
         await watcher.client.disconnect()
         assert not found, "\n".join(found[:20]) + f"\n{stack.log()[-4000:]}"
