@@ -29,6 +29,7 @@ from support.mongo_proxy import (
     proxied,
     refusal,
 )
+from support.operations import violations_in
 from support.stores import letters, mongo_uri
 from support.waiting import until
 
@@ -104,6 +105,7 @@ async def through(name: str, directory: Path, fault: Fault, *, seed: int, times:
         await answered(load, 20)
 
         assert await load.finish() == []
+        assert await violations_in("--uri", mongo_uri(name, directory)) == []
 
 
 @pytest.mark.timeout(60)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import resource
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Callable
@@ -20,7 +21,11 @@ from causeway_common.contracts.messages import AppendItem, AppendRequest, Histor
 from causeway_common.runtime import now_ms
 from causeway_storage.adapters.sqlite import SqliteDatabase, SqliteEntities, SqliteLogs, SqliteRecords
 from causeway_storage.domain.entity import EntityKey
+from chaos.checker import Histories, violations
+from chaos.crowd import CONFIG, Publishers, whole_log
 from chaos.storages import Load, Storage, next_commit
+from support.operations import violations_in
+from support.stack import running_stack
 from support.stores import OPENERS, letters
 from support.waiting import until
 
@@ -148,3 +153,33 @@ async def test_a_clock_that_is_set_back_and_forth_doubles_and_loses_nothing(tmp_
         await storage.relay.stop()
 
     assert breaches == []
+
+
+CHANNEL = "soak:limit"
+
+
+@pytest.mark.stack
+@pytest.mark.timeout(120)
+async def test_a_file_that_may_not_grow_fails_publishes_for_a_while_and_loses_none(tmp_path: Path) -> None:
+    """The kernel refuses storage's writes (RLIMIT_FSIZE, EFBIG), as a quota does, in the middle of a running system."""
+    async with running_stack(tmp_path, config=CONFIG) as stack, stack.api() as api:
+        publishers = Publishers(api, CHANNEL, count=4, in_flight=4)
+        publishers.start()
+        for _ in range(2):
+            goal = len(publishers.acknowledged) + 200
+            await until(lambda goal=goal: len(publishers.acknowledged) > goal, 30)  # type: ignore[misc]
+            pid, errors = stack.pid("storage"), len(publishers.errors)
+            unlimited = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (4096, unlimited[1]))
+            await until(lambda errors=errors: len(publishers.errors) > errors + 20, 30)  # type: ignore[misc]
+            await until(lambda: not stack.state()["ready"], 20)
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, unlimited)
+            await stack.ready()
+            assert stack.pid("storage") == pid, "it does not die of it"
+        goal = len(publishers.acknowledged) + 200
+        await until(lambda: len(publishers.acknowledged) > goal, 30)
+        await publishers.finish()
+        epoch, log = await whole_log(api, CHANNEL)
+
+        assert violations(Histories(epoch, log, publishers.acknowledged, frozenset(publishers.sent), {})) == []
+        assert await violations_in("--data-dir", stack.data_dir) == []

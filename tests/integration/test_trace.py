@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from support.mongo import SERVERS
 from support.otlp import OtlpReceiver, ReceivedSpan, WebhookReceiver
 from support.stack import running_stack
+from support.stores import mongo_uri
 from support.waiting import until
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -43,12 +45,14 @@ def matches(span: ReceivedSpan, what: tuple[str, str]) -> bool:
 
 @pytest.mark.stack
 @pytest.mark.timeout(120)
-async def test_one_trace_joins_gateway_logic_storage_and_the_webhook(tmp_path: Path) -> None:
+@pytest.mark.parametrize("database", ["sqlite", "mongodb"])
+async def test_one_trace_joins_gateway_logic_storage_and_the_webhook(tmp_path: Path, database: str) -> None:
+    storage = database if database == "sqlite" else mongo_uri(min(SERVERS), tmp_path)
     otlp, hooks = OtlpReceiver(), WebhookReceiver()
     await otlp.start()
     await hooks.start()
     try:
-        async with running_stack(tmp_path, config=config(otlp, hooks)) as stack:
+        async with running_stack(tmp_path, config=config(otlp, hooks), storage=storage) as stack:
             client = stack.client("ann")
             await client.connect()
             await client.ready(10)
@@ -80,7 +84,8 @@ async def test_one_trace_joins_gateway_logic_storage_and_the_webhook(tmp_path: P
             found = spans()
             roots = [span for span in found.values() if not span.parent_id]
             assert [(root.service.split("-")[0], root.name) for root in roots] == [("gateway", "client rpc")]
-            assert any(span.service == "storage" and "sqlite" in span.name for span in found.values())
+            stored = {span.name for span in found.values() if span.service.startswith("storage")}
+            assert stored >= {"commit entities", "append " + ("logs" if database == "sqlite" else "heads"), "put records"}, stored
             assert found[sender].service == "integrations"
             await client.disconnect()
     finally:

@@ -126,7 +126,7 @@ class MongoDatabase:
         Raises:
             CausewayError: 100, it does not answer.
         """
-        with _span(names.SPAN_DB_READ, collection, operation):
+        with _span(collection, operation):
             try:
                 found = await work(self.database.get_collection(collection))
             except PyMongoError as error:
@@ -152,7 +152,7 @@ class MongoDatabase:
             CausewayError: 100 internal, the driver refused to send it.
         """
         self.depth += 1
-        with _span(names.SPAN_DB_WRITE, collection, operation, size):
+        with _span(collection, operation, size):
             try:
                 done = await work(self.database.get_collection(collection))
             except PyMongoError as error:
@@ -195,11 +195,11 @@ def _arguments(options: MongoOptions) -> Fields:
     return arguments
 
 
-def _span(name: str, collection: str, operation: str, size: int = 0) -> AbstractContextManager[object]:
+def _span(collection: str, operation: str, size: int = 0) -> AbstractContextManager[object]:
     """A span in the trace of whoever asks; the sweeps, which nobody asks for, make none."""
     if not current_traceparent():
         return nullcontext()
     attributes: dict[str, str | int] = {names.DB_SYSTEM: "mongodb", names.DB_COLLECTION: collection, names.DB_OPERATION: operation}
     if size:
         attributes[names.DB_BATCH_SIZE] = size
-    return span(name.format(system="mongodb", collection=collection), kind=Kind.CLIENT, attributes=attributes)
+    return span(names.SPAN_DB.format(operation=operation, collection=collection), kind=Kind.CLIENT, attributes=attributes)

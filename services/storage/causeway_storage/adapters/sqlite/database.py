@@ -81,7 +81,7 @@ class SqliteDatabase:
         then: Callable[[T], None] | None = None,
     ) -> T:
         """As `Writer.submit`, under a span."""
-        with _span(names.SPAN_DB_WRITE, collection, operation):
+        with _span(collection, operation):
             return await self._writer.submit(work, cost=cost, then=then)
 
     async def write_kind(
@@ -95,7 +95,7 @@ class SqliteDatabase:
         then: Callable[[T], None] | None = None,
     ) -> T:
         """As `Writer.submit_kind`, under a span."""
-        with _span(names.SPAN_DB_WRITE, collection, operation):
+        with _span(collection, operation):
             return await self._writer.submit_kind(kind, question, cost=cost, then=then)
 
     def on_undone(self, callback: Callable[[], None]) -> None:
@@ -108,14 +108,14 @@ class SqliteDatabase:
 
     async def read(self, collection: str, operation: str, work: Callable[[sqlite3.Connection], T]) -> T:
         """As `Reader.submit`, under a span."""
-        with _span(names.SPAN_DB_READ, collection, operation):
+        with _span(collection, operation):
             return await self._reader.submit(work)
 
 
-def _span(name: str, collection: str, operation: str) -> AbstractContextManager[object]:
+def _span(collection: str, operation: str) -> AbstractContextManager[object]:
     """A span in the trace of whoever asks, where it is sampled; the sweeps, which nobody asks for, make none."""
     traceparent = current_traceparent()
     if not traceparent or traceparent.endswith(NOT_SAMPLED):
         return nullcontext()
     attributes = {names.DB_SYSTEM: "sqlite", names.DB_COLLECTION: collection, names.DB_OPERATION: operation}
-    return span(name.format(system="sqlite", collection=collection), kind=SpanKind.CLIENT, attributes=attributes)
+    return span(names.SPAN_DB.format(operation=operation, collection=collection), kind=SpanKind.CLIENT, attributes=attributes)
