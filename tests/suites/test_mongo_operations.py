@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 from collections.abc import Awaitable, Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,16 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from pymongo import MongoClient
 
+from causeway_common.contracts.codec import encode
+from causeway_common.contracts.messages import ClaimRequest
 from causeway_common.runtime import StartError
 from causeway_storage.adapters.mongo import MongoDatabase, MongoOptions, inspected, migrate, open_database, restoring
-from causeway_storage.adapters.mongo.inspection import READ_COLLECTIONS
+from causeway_storage.adapters.mongo.heads import HeadDocument
+from causeway_storage.adapters.mongo.inspection import READ_COLLECTIONS, MongoInspection
 from causeway_storage.adapters.mongo.probe import PROBE
 from causeway_storage.adapters.mongo.schema import COLLECTIONS
 from causeway_storage.domain.entity import oldest_ms
-from causeway_storage.domain.stored import AnyEntry, Entity, Holder, Record
+from causeway_storage.domain.stored import AnyEntry, Entity, Holder, Log, Publication
 from causeway_storage.operations import operations
 from causeway_storage.operations.target import MongoTarget
 from causeway_storage.operations.transfer import imported
@@ -30,15 +34,18 @@ from support.doing import STEPS, Doing
 from support.mongo import SERVERS
 from support.nats import free_port
 from support.stored import (
+    KEY,
     MINUTE,
     NOW,
     a_bit_of_everything,
     append,
+    commit,
     export_of,
     exported_from,
     import_into,
     ports_on,
     read_export,
+    record,
     violations,
 )
 from support.stores import mongo_uri, open_mongo
@@ -95,7 +102,7 @@ async def options(server: str, tmp_path: Path) -> MongoOptions:
     async with open_mongo(tmp_path, name=server) as store:
         await a_bit_of_everything(store)
         for number in range(0, 100, 5):
-            await store.logs.append(append("demo:long", *[f"c:{number + n}" for n in range(5)], size=70), NOW)
+            await store.logs.append(append("demo:long", *[f"c:{number + n}" for n in range(5)], size=50), NOW)
         await store.logs.remove_expired(NOW + MINUTE, 100)
     return options_of(server, tmp_path)
 
@@ -108,7 +115,7 @@ def by_hand(options: MongoOptions, plant: Plant) -> None:
 async def test_nothing_is_wrong_with_what_the_adapter_writes(options: MongoOptions) -> None:
     assert await found_in(options) == set()
     _, entries = read_export(await exported(options))
-    assert len([each for each in entries if getattr(each, "channel", "") == "demo:long" and hasattr(each, "body")]) == 70
+    assert len([each for each in entries if getattr(each, "channel", "") == "demo:long" and hasattr(each, "body")]) == 50
 
 
 PLANTED: dict[str, list[Plant]] = {
@@ -179,7 +186,11 @@ async def test_storage_goes_on_with_an_import_under_other_epochs(options: MongoO
         assert (repeat.offsets, repeat.repeats) == ((1, 100, 101), (True, True, False))
         assert versioned.skipped == (True,)
         assert [each.id for each in (await store.records.due(NOW + 10, 10)).records] == ["o:1", "o:3"]
+        await store.logs.forget_ids(NOW + MINUTE, 1000)
     assert await found_in(back) == set()
+    with MongoClient[dict[str, Any]](back.uri) as client:
+        below = list(client.get_default_database()["segments"].find({"last": {"$lte": after.floor}}))
+    assert below == [], "what the floor has passed goes with its ids"
 
 
 async def test_gateways_begin_anew_on_a_restored_or_imported_database(options: MongoOptions, server: str, tmp_path: Path) -> None:
@@ -236,6 +247,29 @@ def test_whatever_is_done_nothing_is_violated_and_an_import_of_the_export_is_the
         assert await found_in(back, doing.now) <= {"outbox.stuck"}
 
     asyncio.run(run())
+
+
+async def test_a_log_that_grows_and_is_trimmed_while_it_is_read_shows_nothing(
+    options: MongoOptions, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that happens between the reading of the head document and that of the segments."""
+    read_segments, numbers = MongoInspection._held, count(100)
+    async with open_mongo(tmp_path, name=server) as store:
+
+        async def late(inspection: MongoInspection, channel: str, document: HeadDocument) -> Any:
+            for _ in range(10):
+                await store.logs.append(append("demo:long", *[f"c:{next(numbers)}" for _ in range(5)], size=70), NOW)
+            await store.logs.remove_expired(NOW + MINUTE, 100)
+            await store.logs.forget_ids(NOW + MINUTE, 100)
+            return await read_segments(inspection, channel, document)
+
+        monkeypatch.setattr(MongoInspection, "_held", late)
+        async with inspected(options) as inspection:
+            assert await violations(inspection, NOW) == ()
+            _, entries = read_export(await export_of(inspection))
+        (log,) = [each for each in entries if isinstance(each, Log) and each.channel == "demo:long"]
+        held = [each.offset for each in entries if isinstance(each, Publication) and each.channel == "demo:long"]
+        assert (log.head, log.floor, held) == (150, 130, list(range(131, 151)))
 
 
 async def test_a_check_beside_appends_and_trims_finds_nothing(server: str, tmp_path: Path) -> None:
@@ -317,10 +351,14 @@ async def test_the_check_looks_at_every_collection_of_the_schema(server: str, tm
     await database.stop()
 
 
-async def test_numbers_above_32_bits_come_as_plain_numbers(options: MongoOptions) -> None:
-    """What MongoDB's driver makes of them no encoder takes: times of day are such numbers."""
+async def test_times_of_day_come_as_numbers_that_every_encoder_takes(server: str, tmp_path: Path) -> None:
+    """They have more than 32 bits, and MongoDB's driver makes a class of its own of those."""
     now = 1_800_000_000_000
-    by_hand(options, lambda db: db.records.update_one({"_id": "o:1"}, {"$set": {"created_ms": now, "due": now, "next_at_ms": now}}))
-    (entry,) = [each for each in read_export(await exported(options))[1] if isinstance(each, Record) and each.id == "o:1"]
+    async with open_mongo(tmp_path, name=server) as store:
+        await store.logs.append(append("demo:a", "c:1"), now)
+        await store.entities.commit(KEY, commit(0, "a", items=1, now=now))
+        await store.records.put([record("o:1")], (), now_ms=now, next_at_ms=now)
+        assert encode(await store.records.claim(ClaimRequest(id="o:1", node="n", lease_ms=1000), now))
 
-    assert (entry.created_ms, type(entry.created_ms), entry.next_at_ms) == (now, int, now)
+    assert await found_in(options_of(server, tmp_path), now) == set()
+    assert len(read_export(await exported(options_of(server, tmp_path)))[1]) == 5
