@@ -27,9 +27,11 @@ from causeway_common.contracts.messages import (
     NewRecord,
     SettleRequest,
     StoredPublication,
+    Trace,
 )
 from causeway_storage.domain.attendance import Change, Sending
 from causeway_storage.domain.entity import Commit, Element, EntityKey
+from causeway_storage.domain.query import Query
 from causeway_storage.domain.relay import ParkedItem
 from causeway_storage.domain.stored import AnyEntry, Facts, Unreadable
 
@@ -117,6 +119,15 @@ class PendingPage:
     cursor: str
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An entity that a query found, and its entry in the index of the query's order."""
+
+    id: str
+    document: Document
+    entry: str
+
+
 class Entities(Protocol):
     """Versioned documents that carry their outbox inside. Fields that this process does not know stay in them."""
 
@@ -142,6 +153,22 @@ class Entities(Protocol):
 
     async def pending(self, older_than_ms: int, cursor: str, limit: int) -> PendingPage:
         """Entities whose outbox holds an element from before `older_than_ms`. A walk through all pages misses none."""
+        ...
+
+    async def query(self, query: Query) -> list[Found]:
+        """Up to `limit` entities that are there and meet it, in its order, behind its `after`."""
+        ...
+
+    async def cursor_key(self) -> bytes:
+        """What signs cursors: the same for every process on this database."""
+        ...
+
+    async def trail(self, key: EntityKey) -> tuple[Trace, ...]:
+        """Who made the last versions, oldest first; also of a deleted entity, as long as its tombstone is there."""
+        ...
+
+    async def remove_tombstones(self, before_ms: int, limit: int) -> int:
+        """Remove tombstones of before `before_ms` whose outbox is empty; how many, of up to `limit` looked at."""
         ...
 
 

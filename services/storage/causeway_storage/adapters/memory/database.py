@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass, field
 
 from causeway_common.contracts.messages import JsonMap, NewRecord, StoredPublication
@@ -41,6 +42,7 @@ class MemoryDatabase:
     """Everything. `generation` is a part of every epoch: raise it, and it is a restored database."""
 
     generation: int = 1
+    cursor_key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     logs: dict[str, MemoryLog] = field(default_factory=dict)
     entities: dict[EntityKey, JsonMap] = field(default_factory=dict)
     records: dict[str, MemoryRecord] = field(default_factory=dict)

@@ -13,7 +13,7 @@ from typing import Final
 from causeway_common.runtime import StartError
 from causeway_storage.domain.log import next_generation
 
-SCHEMA: Final = 3
+SCHEMA: Final = 4
 CLEARED_LONG_AGO_MS: Final = 1
 
 _VERSIONS: Final = "CREATE TABLE versions (number INTEGER PRIMARY KEY, version INTEGER NOT NULL, epoch TEXT NOT NULL);"
@@ -24,15 +24,28 @@ CREATE INDEX attendances_idle ON attendances (idle_ms) WHERE idle_ms IS NOT NULL
 CREATE TABLE holds (holder TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (holder, key)) WITHOUT ROWID;
 CREATE TABLE holders (holder TEXT PRIMARY KEY, leave_at_ms INTEGER, cleared_ms INTEGER) WITHOUT ROWID;
 """
+_QUERIES: Final = """
+ALTER TABLE entities ADD COLUMN deleted_ms INTEGER;
+CREATE INDEX entities_deleted ON entities (deleted_ms) WHERE deleted_ms IS NOT NULL;
+CREATE TABLE entity_indexes (
+    app TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, entry TEXT NOT NULL, serial INTEGER NOT NULL,
+    PRIMARY KEY (app, kind, name, entry)) WITHOUT ROWID;
+CREATE INDEX entity_indexes_of ON entity_indexes (serial, name);
+"""
+_ID_ENTRIES: Final = (
+    "INSERT INTO entity_indexes SELECT app, kind, 'id', '3' || lower(hex(id)) || '!' || lower(hex(id)), serial FROM entities;"
+)
+"""As `domain.query.index_entries` makes them; entities of before have no other indexes."""
 _UPGRADES: Final = {
     1: "BEGIN;" + _VERSIONS + "UPDATE meta SET value = 2 WHERE key = 'schema';COMMIT;",  # noqa: S608 - constants
+    3: "BEGIN;" + _QUERIES + _ID_ENTRIES + "UPDATE meta SET value = 4 WHERE key = 'schema';COMMIT;",  # noqa: S608 - constants
     2: "BEGIN;" + _ATTENDANCES + "UPDATE meta SET value = 3 WHERE key = 'schema';COMMIT;",  # noqa: S608 - constants
 }
 """From each older schema to the next one, in one transaction."""
 
 _TABLES: Final = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-INSERT INTO meta VALUES ('schema', 3), ('generation', 1);
+INSERT INTO meta VALUES ('schema', 4), ('generation', 1);
 
 CREATE TABLE heads (
     number INTEGER PRIMARY KEY, channel TEXT NOT NULL UNIQUE, letters TEXT NOT NULL, head INTEGER NOT NULL, floor INTEGER NOT NULL,
@@ -218,7 +231,7 @@ def _checkpoint(connection: sqlite3.Connection) -> None:
 
 def _ensure_schema(connection: sqlite3.Connection, path: Path) -> None:
     if not _tables(connection):
-        connection.executescript(f"BEGIN;{_TABLES}{_VERSIONS}{_ATTENDANCES}COMMIT;")
+        connection.executescript(f"BEGIN;{_TABLES}{_VERSIONS}{_ATTENDANCES}{_QUERIES}COMMIT;")
         return
     for schema in range(_schema(connection, path), SCHEMA):
         connection.executescript(_UPGRADES[schema])

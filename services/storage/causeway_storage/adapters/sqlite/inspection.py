@@ -43,7 +43,7 @@ _TABLES: Final[dict[type[Entry], str]] = {
     Holder: "holders",
 }
 """The table whose rows are the entries of a kind."""
-READ_TABLES: Final = frozenset({*_TABLES.values(), "meta", "versions", "holds"})
+READ_TABLES: Final = frozenset({*_TABLES.values(), "meta", "versions", "holds", "entity_indexes"})
 """All the tables there are; a test compares them with the schema, so that a new one is not forgotten here."""
 
 _LOGS: Final = (
