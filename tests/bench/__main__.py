@@ -22,7 +22,7 @@ import uvloop
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from bench import appends, fanout, hostile, lag, opening, recovery, rpc
+from bench import appends, commits, fanout, growth, history, hostile, lag, opening, recovery, rpc
 from bench.plan import Plan
 from bench.processes import CORES, LOADING, SERVING
 from bench.table import Row, markdown, plain
@@ -36,6 +36,9 @@ FIGURES: Final[dict[str, Callable[[Plan], Awaitable[list[Row]]]]] = {
     "recovery": recovery.figures,
     "lag": lag.figures,
     "appends": appends.figures,
+    "commits": commits.figures,
+    "history": history.figures,
+    "growth": growth.figures,
     "hostile": hostile.figures,
 }
 

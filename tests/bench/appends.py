@@ -2,129 +2,88 @@
 
 from __future__ import annotations
 
-import asyncio
-import itertools
-import sqlite3
-import time
-from collections.abc import Awaitable, Callable
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Final
 
+from bench import raw
+from bench.asking import Ask, Asked, Check, Question, Requesters
+from bench.floors import ECHO_SUBJECT
 from bench.plan import Plan, median
+from bench.processes import Meter
 from bench.speaking import message
 from bench.table import Goal, Pair, Row
-from causeway_common.bus import Bus, BusSettings, Call, Deadline, ask_owner
 from causeway_common.contracts import messages as m
 from causeway_common.contracts import verbs
-from causeway_common.contracts.shards import channel_shard
+from causeway_common.contracts.codec import decode, encode
 
-IN_FLIGHT: Final = 64
+PUBLISHERS: Final = 64
 LONE: Final = 500
+WARM: Final = 20
 DATA: Final = message(0)
 
 
-def raw_database(path: Path) -> sqlite3.Connection:
-    """A connection with the durability that storage has: WAL, synchronous=FULL."""
-    connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute(
-        "CREATE TABLE IF NOT EXISTS log (channel TEXT, offset INTEGER, data BLOB, PRIMARY KEY (channel, offset)) WITHOUT ROWID"
-    )
-    return connection
+class Appending:
+    """The publishers of one storage, each on a channel of its own: every answer must be the channel's next offset."""
+
+    def __init__(self, requesters: Requesters, name: str = "bench") -> None:
+        self._requesters, self._name = requesters, name
+        self._subject = verbs.APPEND.at(caller="gateway")
+        self.heads: dict[int, int] = {}
+
+    async def load(self, publishers: int, *, seconds: float = 0.0, each: int = 0) -> Asked:
+        """All publish, for `seconds` or `each` times. Raises WrongError."""
+        asked = await self._requesters.load(publishers, self._ask, self._check, seconds=seconds, each=each)
+        for publisher, times in enumerate(asked.times):
+            self.heads[publisher] = self.heads.get(publisher, 0) + len(times)
+        return asked
+
+    def _ask(self, publisher: int, number: int) -> Question:
+        made = f"c:{self._name}-{publisher}:{self.heads.get(publisher, 0) + number}"
+        item = m.AppendItem(id=made, data=DATA)
+        request = m.AppendRequest(channel=f"{self._name}:{publisher}", size=10_000, ttl_ms=3_600_000, items=[item])
+        return Question(self._subject, encode(request), made)
+
+    def _check(self, publisher: int, number: int, body: bytes) -> str:
+        reply, expected = decode(body, m.AppendReply), self.heads.get(publisher, 0) + number + 1
+        return "" if reply.offsets == [expected] and reply.repeats == [False] else f"expected offset {expected}, got {reply}"
 
 
-def raw_rows_per_second(path: Path, seconds: float) -> float:
-    """The floor: the same rows by one raw connection, in batches of 64."""
-    connection, offsets = raw_database(path), itertools.count()
-    started, rows = time.perf_counter(), 0
-    while time.perf_counter() - started < seconds:
-        connection.execute("BEGIN IMMEDIATE")
-        connection.executemany("INSERT INTO log VALUES (?, ?, ?)", [(f"bench:{i}", next(offsets), DATA) for i in range(IN_FLIGHT)])
-        connection.execute("COMMIT")
-        rows += IN_FLIGHT
-    elapsed = time.perf_counter() - started
-    connection.close()
-    return rows / elapsed
+def echo() -> tuple[Ask, Check]:
+    """The question to the floor's echo, and its check."""
+    question = Question(ECHO_SUBJECT, DATA)
+    return lambda _caller, _number: question, lambda _caller, _number, body: "" if body == DATA else f"echoed {body!r}"
 
 
-def raw_insert_seconds(path: Path) -> float:
-    """One raw durable insert, median."""
-    connection, times = raw_database(path), []
-    for offset in range(LONE):
-        started = time.perf_counter()
-        connection.execute("INSERT INTO log VALUES ('lone', ?, ?)", (10**9 + offset, DATA))
-        times.append(time.perf_counter() - started)
-    connection.close()
-    return median(times)
-
-
-async def append(bus: Bus, channel: str, id: str) -> None:
-    """One acknowledged append."""
-    request = m.AppendRequest(channel=channel, size=10_000, ttl_ms=3_600_000, items=[m.AppendItem(id=id, data=DATA)])
-    await ask_owner(bus, verbs.APPEND, request, Deadline.after(4), shard=channel_shard(channel), message_id=id, caller="gateway")
-
-
-async def appends_per_second(bus: Bus, run: int, seconds: float) -> float:
-    """64 publishers, each on a channel of its own, one append under way each."""
-    stop = time.perf_counter() + seconds
-
-    async def publisher(number: int) -> int:
-        done = 0
-        while time.perf_counter() < stop:
-            await append(bus, f"bench:{number}", f"c:{run}-{number}:{done}")
-            done += 1
-        return done
-
-    started = time.perf_counter()
-    counts = await asyncio.gather(*(publisher(number) for number in range(IN_FLIGHT)))
-    return sum(counts) / (time.perf_counter() - started)
-
-
-async def median_seconds(work: Callable[[int], Awaitable[object]]) -> float:
-    """The median time of `LONE` calls, one after the other."""
-    times = []
-    for number in range(LONE):
-        started = time.perf_counter()
-        await work(number)
-        times.append(time.perf_counter() - started)
-    return median(times)
+def seconds_of(times: Sequence[float]) -> float:
+    """The median after warming up."""
+    return median(list(times[WARM:]))
 
 
 async def figures(plan: Plan) -> list[Row]:
-    """Both rows. Publisher, raw SQLite and the echo of the floor's request share the load generator's core."""
-    plan.say("appends: starting nats-server and storage")
+    """Both rows. The publishers and the raw connection are on the load generator's core, nats-server, storage and the echo on the other."""
+    plan.say("appends: starting nats-server, storage and the floor's echo")
     rates, lone = list[Pair](), list[Pair]()
-    question = m.RpcRequest(user="", client="", data=DATA)
     async with plan.stack("appends") as stack:
         await stack.storage()
-        bus, echo = Bus(BusSettings(stack.nats.url, "", "", "bench")), Bus(BusSettings(stack.nats.url, "", "", "echo"))
-
-        async def answer(request: m.RpcRequest, _call: Call) -> m.RpcReply:
-            return m.RpcReply(data=request.data)
-
-        async def ask(_number: int) -> None:
-            await bus.request(verbs.RPC, question, Deadline.after(4), app="bench", method="echo")
-
-        await bus.start()
-        await echo.start()
-        try:
-            await echo.serve(verbs.RPC, answer, queue="bench", limit=64, app="bench", method="echo")
-            await echo.flush()
-            for run in plan.runs("acknowledged appends"):
-                path = stack.directory / f"raw-{run}.sqlite3"
-                floor = raw_rows_per_second(path, plan.seconds)
-                rates.append(Pair(floor, await appends_per_second(bus, run, plan.seconds)))
-                insert, asked = raw_insert_seconds(path), await median_seconds(ask)
-
-                async def alone(number: int, run: int = run) -> None:
-                    await append(bus, "bench:lone", f"c:lone-{run}:{number}")
-
-                lone.append(Pair((insert + asked) * 1e3, await median_seconds(alone) * 1e3))
-        finally:
-            await bus.stop()
-            await echo.stop()
+        serving = dict(stack.pids)
+        await stack.floor("echo")
+        requesters = await Requesters.connect(stack.nats.url)
+        many, one = Appending(requesters), Appending(requesters, "lone")
+        await many.load(PUBLISHERS, seconds=plan.seconds / 4)
+        for run in plan.runs("acknowledged appends"):
+            floor = raw.rows_per_second(stack.directory / f"raw-{run}.sqlite3", plan.seconds)
+            meter = Meter(serving)
+            asked = await many.load(PUBLISHERS, seconds=plan.seconds)
+            rates.append(Pair(floor, asked.per_second, meter.per(asked.count)))
+            insert = raw.insert_seconds(stack.directory / f"lone-{run}.sqlite3", LONE)
+            echoed = await requesters.load(1, *echo(), each=LONE)
+            alone = await one.load(1, each=LONE)
+            lone.append(Pair((insert + seconds_of(echoed.times[0])) * 1e3, seconds_of(alone.times[0]) * 1e3))
+        requesters.close()
+    note = (
+        "floor: an append's publication and id with their indexes in storage's own tables; of the parts: processor time, µs/append"
+    )
     return [
-        Row("acknowledged appends, 64 publishers (floor: raw SQLite rows in batches of 64)", "/s", rates, Goal(0.35, least=True)),
-        Row("lone append (floor: one raw insert + one bus request)", "ms", lone, Goal(1.5)),
+        Row("acknowledged appends, 64 publishers (floor: raw SQLite rows, 64 at once)", "/s", rates, Goal(0.35, least=True), note),
+        Row("lone append (floor: one raw insert + one NATS request)", "ms", lone, Goal(1.5)),
     ]

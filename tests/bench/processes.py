@@ -60,7 +60,7 @@ def cpu_seconds(pid: int) -> float:
     return time.clock_gettime((~pid << 3) | 2)
 
 
-def memory_kb(pid: int) -> int:
+def memory_kb(pid: int | str) -> int:
     """What of a process is in memory (RSS)."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("Rss:"))
@@ -147,10 +147,11 @@ class Stack:
         command = [SCRIPTS / "causeway-logic", "run", "echo:app", "--config", self._config()]
         await self._start("logic", command, self._env("logic", internal), internal)
 
-    async def floor(self, program: str) -> int:
+    async def floor(self, program: str, *arguments: object, script: str = "floors.py") -> int:
         """A floor program, ready; returns its port."""
         port = free_port()
-        await self._start(program, [sys.executable, HERE / "floors.py", program, str(port), self.nats.url], dict(os.environ), port)
+        command = [sys.executable, HERE / script, program, port, self.nats.url, *arguments]
+        await self._start(program, command, dict(os.environ), port)
         return port
 
     async def _start(self, name: str, command: Sequence[object], env: Mapping[str, str], port: int) -> subprocess.Popen[bytes]:

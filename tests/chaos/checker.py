@@ -56,6 +56,64 @@ def violations(histories: Histories) -> list[str]:
     return found
 
 
+@dataclass(frozen=True)
+class Commits:
+    """What one run did to one entity, whose state is the list of the ids of its commits, each of which publishes its own id once.
+
+    Attributes:
+        entity: its name, for the sentences.
+        answers: (commit id, version) of every answer that said committed, first ones and repeats.
+        sent: every commit id that was ever sent.
+        version: the entity's at the end.
+        state: its state at the end.
+        effects: the log of the channel that it alone feeds.
+    """
+
+    entity: str
+    answers: Sequence[tuple[str, int]]
+    sent: frozenset[str]
+    version: int
+    state: Sequence[str]
+    effects: Sequence[str]
+
+
+def commit_violations(commits: Commits) -> list[str]:
+    """Every breach of P2, one sentence each: versions are linear, a repeat is answered as the first time, each effect is there once."""
+    name, state = commits.entity, list(commits.state)
+    found: list[str] = []
+    if len(state) != commits.version:
+        found.append(f"{name} has version {commits.version} after {len(state)} commits")
+    found += [f"{name} took {id_} {count} times" for id_, count in Counter(state).items() if count > 1]
+    found += [f"{name} took {id_}, which was never sent" for id_ in state if id_ not in commits.sent]
+    for id_, version in dict.fromkeys(commits.answers):
+        if not 0 < version <= len(state) or state[version - 1] != id_:
+            found.append(f"{name} answered {id_} as version {version}, which is {state[version - 1 : version]}")
+    effects = list(commits.effects)
+    if effects != state:
+        found.append(f"{name}'s effects are not its commits: {_unlike(effects, state)}")
+    return found
+
+
+def order_violations(log: Sequence[Entry], publishers: Mapping[str, Sequence[str]]) -> list[str]:
+    """What stands in the log in another order than its publisher, who waits for each answer, was answered."""
+    places = {key: offset for offset, key in log}
+    found: list[str] = []
+    for publisher, keys in publishers.items():
+        offsets = [places[key] for key in keys if key in places]
+        if offsets != sorted(offsets):
+            found.append(f"{publisher}'s publications are out of order: {offsets[:20]}")
+    return found
+
+
+def _unlike(effects: list[str], state: list[str]) -> str:
+    counts = Counter(effects)
+    if doubles := [id_ for id_, count in counts.items() if count > 1]:
+        return f"doubled {doubles[:3]}"
+    if missing := [id_ for id_ in state if id_ not in counts]:
+        return f"{len(missing)} missing, {missing[:3]}"
+    return f"another order, or foreign ones: {effects[:5]} for {state[:5]}"
+
+
 def _first_break(offsets: list[int]) -> str:
     for index, offset in enumerate(offsets, 1):
         if offset != index:

@@ -26,7 +26,7 @@ from causeway_common.bus.apps import version_order
 from causeway_common.bus.buckets import load
 from causeway_common.contracts import messages as m
 from causeway_common.contracts import subjects, verbs
-from causeway_common.contracts.codec import decode
+from causeway_common.contracts.codec import decode, encode
 from causeway_common.contracts.errors import CausewayError, ErrorName
 from causeway_common.runtime import now_ms
 from causeway_gateway.adapters.gateways import BusRevocations
@@ -238,6 +238,71 @@ async def test_a_lost_connection_fails_new_requests_at_once_and_finds_out_unknow
     await until(lambda: client.connected and server.connected and bool(came_back))
     await server.publish("cw.v1.feed.l.a", m.CompareHeads())
     await until(lambda: heard == ["cw.v1.feed.l.a"])
+
+
+async def test_a_begun_request_ends_once_by_answer_error_deadline_or_a_lost_connection(
+    make_bus: Callable[[str], Bus], nats: NatsServer
+) -> None:
+    client, server = await pair(make_bus)
+
+    async def rpc(request: m.RpcRequest, _call: Call) -> m.RpcReply:
+        if request.data == b"reject":
+            raise CausewayError(ErrorName.REJECTED, "no", code=409)
+        if request.data == b"wait":
+            await asyncio.Event().wait()
+        return m.RpcReply(data=request.data)
+
+    await server.serve(verbs.RPC, rpc, queue="chat", limit=8, app="chat", method="send")
+    await server.flush()
+    ends: dict[str, list[m.RpcReply | CausewayError]] = {}
+
+    def begin(name: str, data: bytes, *, seconds: float = 4, method: str = "send") -> None:
+        ends[name] = []
+        request = m.RpcRequest(user="", client="", data=data)
+        client.begin(verbs.RPC, request, Deadline.after(seconds), ends[name].append, app="chat", method=method)
+
+    begin("answer", b"1")
+    begin("error", b"reject")
+    begin("late", b"wait", seconds=0.1)
+    begin("nobody", b"1", method="other")
+    assert not any(ends.values())
+    await until(lambda: all(ends.values()))
+    begin("lost", b"wait", seconds=30)
+    nats.kill()
+    await until(lambda: bool(ends["lost"]))
+    with pytest.raises(CausewayError, match="the bus is away"):
+        begin("away", b"1")
+    await nats.start()
+    await until(lambda: client.connected and server.connected)
+    begin("again", b"2")
+    await until(lambda: bool(ends["again"]))
+
+    assert {name: str(end[0]) for name, end in ends.items() if end and isinstance(end[0], CausewayError)} == {
+        "error": "rejected (409): no",
+        "late": "unavailable (100): unavailable: no answer before the deadline, the outcome is unknown",
+        "nobody": "unavailable (100): unavailable: nobody answers this right now, try again",
+        "lost": "unavailable (100): unavailable: the bus connection was lost, the outcome is unknown",
+    }
+    assert [(name, len(end)) for name, end in ends.items() if name != "away"] == [(name, 1) for name in ends if name != "away"]
+    assert ends["again"] == [m.RpcReply(data=b"2")]
+    assert ends["away"] == []
+
+
+async def test_a_request_that_has_expired_on_its_way_is_dropped_unprocessed(make_bus: Callable[[str], Bus]) -> None:
+    client, server = await pair(make_bus)
+    handled: list[str] = []
+
+    async def handler(request: m.HeadsRequest, _call: Call) -> m.HeadsReply:
+        handled.append(request.channels[0])
+        return m.HeadsReply(heads=[])
+
+    await server.serve(verbs.HEADS, handler, queue="storage", limit=8)
+    await server.flush()
+    body = encode(m.HeadsRequest(channels=["late"]))
+    client.send_raw(verbs.HEADS.at(caller="gateway"), body, headers={"Cw-Deadline-Ms": "0"})
+    await heads(client)
+
+    assert handled == ["a"]
 
 
 async def test_draining_finishes_what_runs_and_takes_no_more(make_bus: Callable[[str], Bus]) -> None:

@@ -15,8 +15,10 @@ import pytest
 from centrifuge import CentrifugeError, Client, PublicationContext, SubscriptionEventHandler
 
 from causeway_common.runtime import FAULT_POINTS
+from support.mongo import SERVERS
 from support.otlp import WebhookReceiver
 from support.stack import running_stack
+from support.stores import mongo_uri
 from support.waiting import until
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -25,6 +27,9 @@ MESSAGES = 6
 POINTS = [point for point in FAULT_POINTS if not point.startswith(("storage.attend", "storage.clear"))]
 """Those that a chat message passes; the others are those of `test_lifecycle.py`."""
 NTH = {point: 4 if point.startswith("storage.commit") else 2 for point in POINTS}
+
+OF_THE_QUEUE = ("storage.delivery.before", "storage.delivery.after", "storage.relay.before_record", "storage.relay.after_record")
+"""What a record's way into the work queue goes through is the same on every database."""
 
 
 def config(hooks: WebhookReceiver) -> str:
@@ -113,17 +118,15 @@ class Messages:
         assert max(self.delivered().values()) <= most, "an effect is repeated only where it happened before the process died"
 
 
-@pytest.mark.stack
-@pytest.mark.timeout(120)
-@pytest.mark.parametrize("point", POINTS)
-async def test_what_left_with_a_commit_leaves_once_wherever_the_process_dies(tmp_path: Path, point: str) -> None:
+async def dies_at(tmp_path: Path, point: str, nth: int, *, storage: str = "sqlite", storages: int = 1) -> None:
+    """One run in which a process dies at this point; of several storage processes each does, in its turn."""
     hooks = WebhookReceiver()
     await hooks.start()
     service = point.split(".", maxsplit=1)[0]
-    env = {"CAUSEWAY_TESTING": "1", "CAUSEWAY_FAULT": f"{point}:{NTH[point]}"}
+    env = {"CAUSEWAY_TESTING": "1", "CAUSEWAY_FAULT": f"{point}:{nth}"}
     try:
-        async with running_stack(tmp_path, config=config(hooks), env=env) as stack:
-            first = stack.pid(service)
+        async with running_stack(tmp_path, config=config(hooks), env=env, storage=storage, storages=storages) as stack:
+            first = set(stack.pids_of(service))
             client = stack.client("ann")
             await client.connect()
             await client.ready(10)
@@ -131,7 +134,7 @@ async def test_what_left_with_a_commit_leaves_once_wherever_the_process_dies(tmp
             assert created
             messages = Messages(client, hooks, str(created["room"]))
             await messages.send(MESSAGES)
-            await until(lambda: stack.pid(service) != first, 20)
+            await until(lambda: not first <= set(stack.pids_of(service)), 20)
             await stack.ready()
             ids = await messages.settled()
             # integrations runs several jobs at once: one that had its effect and was not settled yet when the process died is repeated
@@ -139,3 +142,20 @@ async def test_what_left_with_a_commit_leaves_once_wherever_the_process_dies(tmp
             await client.disconnect()
     finally:
         await hooks.stop()
+
+
+@pytest.mark.stack
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("point", POINTS)
+async def test_what_left_with_a_commit_leaves_once_wherever_the_process_dies(tmp_path: Path, point: str) -> None:
+    await dies_at(tmp_path, point, NTH[point])
+
+
+@pytest.mark.stack
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("point", [point for point in POINTS if point.startswith("storage.") and point not in OF_THE_QUEUE])
+async def test_what_left_with_a_commit_leaves_once_whichever_of_two_storage_processes_dies_and_where(
+    tmp_path: Path, point: str
+) -> None:
+    """On MongoDB's wire. The room's owner dies; the other takes its shards, and its sweep what it had begun."""
+    await dies_at(tmp_path, point, NTH[point], storage=mongo_uri(min(SERVERS), tmp_path), storages=2)

@@ -134,6 +134,24 @@ async def test_a_gateway_that_leaves_in_good_order_tells_only_of_clients_that_di
         assert watcher.leaves == {("room:gone", "gone"): 1}
 
 
+async def test_an_outage_of_the_bus_delays_events_and_loses_and_doubles_none(patient: Stack) -> None:
+    async with events_of(patient) as told, street(patient) as people:
+        before = await (await people.person("nat", "gateway-1")).subscribe("room:nats")
+        await until(lambda: told.about("nat", "room:nats") == ["subscribed"])
+        nats = patient.kill("nats")
+        await before.leave()
+        await until(lambda: patient.pid("nats") not in (0, nats), 20)
+        await patient.ready()
+        after = await (await people.person("after", "gateway-2")).subscribe("room:after")
+        await after.leave()
+        await until(lambda: told.about("after") == ["connected", "disconnected"], 30)
+        await until(lambda: told.about("nat") == ["connected", "disconnected"], 30)
+        await until(lambda: told.about("", "room:nats") == ["first_join", "last_leave"], 30)
+
+        assert told.about("nat", "room:nats") == ["subscribed", "unsubscribed"]
+        assert len({event.id for event in told.events}) == len(told.events)
+
+
 async def test_the_command_line_shows_events_from_a_time_on_and_by_type(patient: Stack) -> None:
     async with events_of(patient) as told, street(patient) as people:
         await (await people.person("lisa", "gateway-1")).leave()

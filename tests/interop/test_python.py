@@ -27,7 +27,7 @@ from centrifuge import (
 from centrifuge.contexts import ConnectedContext, ConnectingContext, LeaveContext
 
 from interop.world import CONFIG, subscription_token, url
-from support.people import connections
+from support.people import all_told, connections
 from support.stack import Stack, running_stack
 from support.waiting import until
 
@@ -299,6 +299,7 @@ async def test_the_leaves_of_a_killed_gateways_clients_are_told_once(stack: Stac
         while any(now[name] < count + 2 for name, count in before.items()):
             await arrive()
             now = await connections(stack, session)
+        await all_told(stack, session)
     victims = stack.kill("gateway-1")
     await until(lambda: stack.pid("gateway-1") not in (0, victims), 20)
     lost = [neighbour for _, neighbour in neighbours if neighbour.lost]

@@ -212,6 +212,17 @@ async def test_only_what_nobody_holds_and_nothing_waits_of_is_forgotten(store: A
     assert await waiting(store) == [("user held", "disconnected")]
 
 
+async def test_a_cleared_holder_is_not_forgotten_before_all_that_it_held_is_released(store: Attendances) -> None:
+    await store.attend("n.1", 1, [user("ann", 1), user("bob", 2)], 5)
+    await store.clear("n.1", 5, 1)
+    await store.forget(100, 10)
+    assert await store.holders() == [Holder("n.1", None, 5)]
+
+    await store.clear("n.1", 6, 10)
+    await store.forget(100, 10)
+    assert await store.holders() == []
+
+
 async def test_what_is_held_and_waits_survives_a_restart(opener: Opener, tmp_path: Path) -> None:
     async with opener(tmp_path) as store:
         await store.attend("n.1", 1, [user("ann", 1)], 5)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from causeway_common.contracts.errors import CausewayError, ErrorName
-from causeway_common.contracts.messages import AppendItem, AppendRequest, QueryRequest
+from causeway_common.contracts.messages import AppendItem, AppendRequest, HistoryRequest, QueryRequest
 from causeway_common.runtime import StartError
 from causeway_storage.adapters.sqlite import SqliteDatabase, SqliteEntities, SqliteLogs, raise_generation
 from causeway_storage.adapters.sqlite.files import SCHEMA, open_writer
@@ -116,6 +117,49 @@ async def test_one_refused_operation_takes_nothing_of_the_others_with_it(databas
     assert await notes(database) == {"a", "b"}
 
 
+def append_to(channel: str, id: str, *, ttl_ms: int = 60_000) -> AppendRequest:
+    return AppendRequest(channel=channel, size=3, ttl_ms=ttl_ms, items=[AppendItem(id=id, data=b"1")])
+
+
+async def together(database: SqliteDatabase, *works: Coroutine[Any, Any, Any]) -> list[Any]:
+    """These in one batch, in this order; what each came to."""
+    gate = Gate()
+    first = asyncio.ensure_future(database.write("meta", "test", gate.work))
+    await gate.entered()
+    running = [asyncio.ensure_future(work) for work in works]
+    while database.depth < 1 + len(works):
+        await asyncio.sleep(0)
+    gate.open()
+    await first
+    return await asyncio.gather(*running, return_exceptions=True)
+
+
+async def test_appends_to_one_channel_in_one_batch_follow_each_other_and_repeats_among_them_are_known(
+    database: SqliteDatabase,
+) -> None:
+    logs = SqliteLogs(database, lambda: "abcdefgh", lambda _appended: None)
+    ids = ["c:1", "c:2", "c:1", "c:3", "c:4", "c:5"]
+    outcomes = await together(database, *(logs.append(append_to("demo:a", id_), 1) for id_ in ids))
+
+    assert [outcome.offsets for outcome in outcomes] == [(1,), (2,), (1,), (3,), (4,), (5,)]
+    assert [any(outcome.repeats) for outcome in outcomes] == [False, False, True, False, False, False]
+    page = await logs.history(HistoryRequest(channel="demo:a", since=0, limit=10))
+    assert [each.offset for each in page.publications] == [3, 4, 5]
+
+
+async def test_a_head_kept_in_memory_never_lowers_a_floor_that_was_raised_meanwhile(database: SqliteDatabase) -> None:
+    logs = SqliteLogs(database, lambda: "abcdefgh", lambda _appended: None)
+    await logs.append(append_to("demo:a", "c:1"), 1)
+    await logs.append(append_to("demo:b", "c:1", ttl_ms=1), 1)
+    await logs.remove("demo:a")
+    assert await logs.remove_expired(10, 10) == 1
+    for channel in ("demo:a", "demo:b"):
+        await logs.append(append_to(channel, "c:2"), 20)
+
+    heads = await logs.heads(["demo:a", "demo:b"])
+    assert [(head.head, head.floor) for head in heads] == [(2, 1), (2, 1)]
+
+
 async def test_what_nobody_waits_for_any_more_is_not_begun(database: SqliteDatabase) -> None:
     gate = Gate()
     first = asyncio.ensure_future(database.write("meta", "test", gate.work))
@@ -208,8 +252,27 @@ class FailingCommit:
             raise sqlite3.OperationalError("disk I/O error")
         return self._connection.execute(sql, values)
 
+    def executemany(self, sql: str, values: list[tuple[Any, ...]]) -> sqlite3.Cursor:
+        return self._connection.executemany(sql, values)
+
     def close(self) -> None:
         self._connection.close()
+
+
+@pytest.mark.parametrize("after", [False, True])
+async def test_a_head_kept_in_memory_is_forgotten_with_a_write_whose_outcome_is_unknown(
+    database: SqliteDatabase, after: bool
+) -> None:
+    logs = SqliteLogs(database, lambda: "abcdefgh", lambda _appended: None)
+    await logs.append(append_to("demo:a", "c:1"), 1)
+    connection = database._writer._connection
+    assert connection is not None
+    database._writer._connection = FailingCommit(connection, after=after)  # type: ignore[assignment]
+    with pytest.raises(CausewayError, match="outcome is unknown"):
+        await logs.append(append_to("demo:a", "c:2"), 2)
+
+    assert (await logs.append(append_to("demo:a", "c:3"), 3)).offsets == (2 + after,)
+    assert (await logs.append(append_to("demo:a", "c:2"), 4)).offsets == (2 if after else 3,)
 
 
 @pytest.mark.parametrize("after", [False, True])
@@ -260,15 +323,17 @@ async def test_the_lock_is_given_back_and_missing_directories_are_made(tmp_path:
 
 
 QUERIES = "DROP TABLE entity_indexes; DROP INDEX entities_deleted; ALTER TABLE entities DROP COLUMN deleted_ms; "
-ATTENDANCES = QUERIES + "DROP TABLE attendances; DROP TABLE holds; DROP TABLE holders; "
+COMMITS = QUERIES + "DROP TABLE commits; "
+ATTENDANCES = "DROP TABLE attendances; DROP TABLE holds; DROP TABLE holders; "
 
 
 @pytest.mark.parametrize(
     "back",
     [
-        ATTENDANCES + "DROP TABLE versions; UPDATE meta SET value = 1 WHERE key = 'schema'",
-        ATTENDANCES + "UPDATE meta SET value = 2 WHERE key = 'schema'",
-        QUERIES + "UPDATE meta SET value = 3 WHERE key = 'schema'",
+        COMMITS + ATTENDANCES + "DROP TABLE versions; UPDATE meta SET value = 1 WHERE key = 'schema'",
+        COMMITS + ATTENDANCES + "UPDATE meta SET value = 2 WHERE key = 'schema'",
+        COMMITS + "UPDATE meta SET value = 3 WHERE key = 'schema'",
+        QUERIES + "UPDATE meta SET value = 4 WHERE key = 'schema'",
     ],
 )
 async def test_a_file_of_an_older_schema_is_brought_up_to_date(tmp_path: Path, back: str) -> None:
@@ -292,7 +357,7 @@ async def test_a_file_of_an_older_schema_is_brought_up_to_date(tmp_path: Path, b
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone() == (SCHEMA,)
         assert connection.execute("SELECT * FROM versions").fetchall() == []
-        assert connection.execute("SELECT * FROM attendances, holds, holders").fetchall() == []
+        assert connection.execute("SELECT * FROM attendances, holds, holders, commits").fetchall() == []
 
 
 @pytest.mark.parametrize(

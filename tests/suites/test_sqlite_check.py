@@ -61,7 +61,10 @@ def unconstrained(table: str, *statements: str) -> Callable[[sqlite3.Connection]
 
 def document(change: Callable[[dict[str, Any]], object]) -> Callable[[sqlite3.Connection], None]:
     def plant(connection: sqlite3.Connection) -> None:
+        """Its commit ids inside, as an import leaves them."""
         found = msgpack.unpackb(connection.execute("SELECT document FROM entities").fetchone()[0])
+        found["commits"] = [list(row) for row in connection.execute("SELECT id, version, time_ms FROM commits ORDER BY version")]
+        connection.execute("DELETE FROM commits")
         change(found)
         connection.execute("UPDATE entities SET document = ?", (msgpack.packb(found),))
 
@@ -191,6 +194,7 @@ PLANTED: dict[str, list[Callable[[sqlite3.Connection], None]]] = {
         document(lambda found: found["commits"][1].__setitem__(1, 1)),
         document(lambda found: found["commits"][2].__setitem__(1, 4)),
     ],
+    "commit.stray": [sql("UPDATE commits SET entity = 'other' WHERE version = 1")],
     "commit.bound": [
         lambda connection: (
             document(lambda found: found.update(version=600, commits=[[n.to_bytes(12), n, 1] for n in range(1, 514)]))(connection),

@@ -23,8 +23,8 @@ STRANGER: Final = "127.0.0.66"
 """Another address of this machine's loopback, so that limits per address meet an attacker alone."""
 CONFIG: Final = """
 [client]
-ping_interval = "1s"
-pong_timeout = "500ms"
+ping_interval = "3s"
+pong_timeout = "1s"
 stale_close_delay = "1s"
 queue_max_size = 131072
 connection_limit_per_ip = 200
@@ -68,8 +68,7 @@ async def _until_closed(target: Target, wire: Wire, reading: Callable[[], Awaita
     assert "subscribe" in await wire.replies()
     wire.writer.transport.pause_reading()  # type: ignore[attr-defined]
     slowly = asyncio.ensure_future(reading())
-    for _ in range(160):  # the kernels' buffers on both sides hold some megabytes
-        await target.publish("open:slow", "x" * 60_000)
+    await target.publish("open:slow", "x" * 60_000, times=160)  # the kernels' buffers on both sides hold some megabytes
     slowly.cancel()
     wire.writer.transport.resume_reading()  # type: ignore[attr-defined]
     return {await wire.close_code()}

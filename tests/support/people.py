@@ -19,7 +19,6 @@ from support.stack import Stack
 from support.waiting import until
 
 TRIES = 60
-GAUGE = ("causeway_gateway_connections{", "causeway_gateway_connections ")
 
 
 Seat = tuple[str, aiohttp.ClientWebSocketResponse]
@@ -120,6 +119,18 @@ class Street:
 
 async def connections(stack: Stack, session: aiohttp.ClientSession) -> dict[str, int]:
     """How many each gateway of a stack has."""
+    return await gauge(stack, session, "causeway_gateway_connections")
+
+
+async def all_told(stack: Stack, session: aiohttp.ClientSession) -> None:
+    """Wait until storage knows all that the gateways hold: whoever is killed now is told as gone."""
+    async with asyncio.timeout(10):
+        while any((await gauge(stack, session, "causeway_gateway_attend_waiting")).values()):
+            await asyncio.sleep(0.01)
+
+
+async def gauge(stack: Stack, session: aiohttp.ClientSession, name: str) -> dict[str, int]:
+    """What each gateway's metrics say."""
     found: dict[str, int] = {}
     for process in stack.state()["processes"]:
         if process["service"] == "gateway":
@@ -128,7 +139,7 @@ async def connections(stack: Stack, session: aiohttp.ClientSession) -> dict[str,
                     text = await response.text()
             except aiohttp.ClientConnectionError:  # it is just leaving
                 continue
-            line = next(line for line in text.splitlines() if line.startswith(GAUGE))
+            line = next(line for line in text.splitlines() if line.startswith((f"{name}{{", f"{name} ")))
             found[process["name"]] = int(float(line.rsplit(" ", 1)[1]))
     return found
 

@@ -30,16 +30,13 @@ class Target:
         """A connection token."""
         return jwt.encode({"sub": user}, self.secret, "HS256")
 
-    async def publish(self, channel: str, data: object) -> None:
-        """Publish by the server API."""
-        headers = {"X-API-Key": self.api_key}
-        async with (
-            aiohttp.ClientSession() as session,
-            session.post(
-                f"http://127.0.0.1:{self.port}/api/publish", json={"channel": channel, "data": data}, headers=headers
-            ) as answer,
-        ):
-            assert answer.status == 200
+    async def publish(self, channel: str, data: object, times: int) -> None:
+        """Publish by the server API, one after the other."""
+        url, headers = f"http://127.0.0.1:{self.port}/api/publish", {"X-API-Key": self.api_key}
+        async with aiohttp.ClientSession(headers=headers) as session:
+            for _ in range(times):
+                async with session.post(url, json={"channel": channel, "data": data}) as answer:
+                    assert answer.status == 200
 
 
 class Wire:

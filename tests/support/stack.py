@@ -140,6 +140,10 @@ class Stack:
                 return int(process["pid"])
         return 0
 
+    def pids_of(self, service: str) -> list[int]:
+        """The process ids of a service's processes that run."""
+        return [int(process["pid"]) for process in self.state().get("processes", []) if process["service"] == service]
+
     def pids(self) -> list[int]:
         """Every child's process id."""
         return [int(process["pid"]) for process in self.state().get("processes", [])]

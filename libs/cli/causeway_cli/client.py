@@ -40,6 +40,7 @@ class _Events(ClientEventHandler):  # type: ignore[misc]  # centrifuge-python is
         self._lost = False
 
     async def on_disconnected(self, ctx: DisconnectedContext) -> None:
+        self.last_error = f"{printable(ctx.reason)} (code {ctx.code})"
         self._closed(f"the server closed the connection: {printable(ctx.reason)} (code {ctx.code})")
 
     async def on_error(self, ctx: ErrorContext) -> None:

@@ -144,6 +144,9 @@ def _left_out(gateway: Mapping[str, Any]) -> Iterator[str]:
     declared = [value for path, value in gateway.items() if path.startswith("channel.namespaces.") and path.endswith(".name")]
     if gateway.get(f"{personal}.enabled") and (space := gateway.get(f"{personal}.namespace")) and space not in declared:
         yield f"{personal}.namespace {space} is not in the file: unless an app announces it, no user can connect (102)"
+    own = "client.subscription_token"
+    if not gateway.get(f"{own}.enabled") and any(_text(value) for path, value in _keys(gateway) if path.startswith(f"{own}.")):
+        yield f"{own} has keys and is not enabled: subscription tokens are verified with those of client.token"
     if gateway.get("http_server.proxy_protocol") and not gateway.get("http_server.trusted_proxies"):
         yield "http_server.proxy_protocol is on, but no proxy is believed (http_server.trusted_proxies)"
 

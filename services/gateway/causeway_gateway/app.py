@@ -213,6 +213,7 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
     metrics.counters.gauge("subscriptions", "subscriptions of clients", lambda: feeds.subscriptions)
     metrics.counters.gauge("channels", "channels listened to", lambda: feeds.channels)
     metrics.counters.gauge("attend.waiting", "changes of what is held that storage was not told yet", lambda: attending.waiting)
+    metrics.counters.gauge("attend.coalesced", "changes left out at that queue's bound, in pairs", lambda: attending.coalesced)
     metrics.counters.gauge("revocations", "revocations that hold", lambda: len(revocations))
     lifecycle, health = process.lifecycle, process.health
     lifecycle.add("bus", bus.start, bus.stop)

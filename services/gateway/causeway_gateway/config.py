@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
-from typing import Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from causeway_common.contracts.messages import NamespaceSpec
 from causeway_common.contracts.names import CHANNEL_MAX_BYTES, IDENTIFIER_RULE, is_identifier
 from causeway_common.runtime import Duration, ServiceSettings, Settings
-from causeway_gateway.domain.keyring import ApiCaller, KeyRing
+from causeway_gateway.domain.keyring import METHODS, ApiCaller, KeyRing
 from causeway_gateway.domain.tokens import TokenRules, public_key
 
 NAMESPACE_RULE: Final = r"^[-a-zA-Z0-9_.]{2,}$"
+
+
+def _app_or_none(value: str) -> str:
+    if value and not is_identifier(value):
+        raise ValueError(f"an app's name is {IDENTIFIER_RULE}")
+    return value
+
+
+AppOrNone = Annotated[str, AfterValidator(_app_or_none)]
 
 
 class HttpServerSettings(Settings):
@@ -27,6 +37,13 @@ class HttpServerSettings(Settings):
     proxy_protocol: bool = Field(default=False, description="those proxies begin every connection with a PROXY protocol header")
     header_timeout: Duration = Field(10_000, ge=100, description="for the head of a connection's first request")
     reuse_port: bool = Field(default=False, description="share the port with other gateways of this machine (SO_REUSEPORT)")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: list[str]) -> list[str]:
+        for each in value:
+            ipaddress.ip_network(each, strict=False)
+        return value
 
 
 class TokenSettings(Settings):
@@ -106,7 +123,7 @@ class ClientSettings(Settings):
     token: TokenSettings = TokenSettings()
     subscription_token: SubscriptionTokenSettings = SubscriptionTokenSettings()
     subscribe_to_user_personal_channel: PersonalChannelSettings = PersonalChannelSettings()
-    connect_app: str = Field("", description="the app whose connect and refresh hooks are asked; empty: none")
+    connect_app: AppOrNone = Field("", description="the app whose connect and refresh hooks are asked; empty: none")
     insecure: bool = Field(
         default=False, description="no token needed, every channel right given; a token that is sent is verified"
     )
@@ -181,7 +198,9 @@ class ChannelOptions(Settings):
     allow_presence_for_anonymous: bool = Field(default=False, description="anonymous clients too may ask who is subscribed")
     allow_presence_for_subscriber: bool = Field(default=False, description="whoever is subscribed may ask who is subscribed")
     allow_user_limited_channels: bool = Field(default=False, description="`ns:x#17,42` is for the users 17 and 42 alone")
-    channel_regex: str = Field("", description="what stands behind the namespace must match this; empty: any ASCII")
+    channel_regex: str = Field(
+        "", description="what stands behind the namespace must match this; empty: ASCII, and any user behind #"
+    )
     allowed_delta_types: list[Literal["fossil"]] = Field(default_factory=list, description="publications may go as patches")
     delta_publish: bool = Field(default=False, description="every publication may go as a patch, not only those that say so")
     allow_tags_filter: bool = Field(default=False, description="subscribers may filter publications by their tags")
@@ -220,6 +239,10 @@ class ChannelOptions(Settings):
             raise ValueError("slow_reader must be close where subscriptions are positioned, or recoverable but for the mode cache")
         if self.force_push_join_leave and not self.join_leave:
             raise ValueError("force_push_join_leave needs join_leave")
+        if self.force_recovery_mode == "cache" and not self.history_size:
+            raise ValueError("force_recovery_mode cache needs history (history_size and history_ttl)")
+        if self.conflate_tag and self.slow_reader != "conflate":
+            raise ValueError('conflate_tag needs slow_reader = "conflate"')
         if self.delta_publish and not self.allowed_delta_types:
             raise ValueError('delta_publish needs allowed_delta_types = ["fossil"]')
         try:
@@ -263,14 +286,7 @@ class ChannelSettings(Settings):
 class RpcSettings(Settings):
     """Calls of apps."""
 
-    default_app: str = Field("", description="the app of methods without a dot; empty: there is none, they are 108")
-
-    @field_validator("default_app")
-    @classmethod
-    def _a_name(cls, value: str) -> str:
-        if value and not is_identifier(value):
-            raise ValueError(f"an app's name is {IDENTIFIER_RULE}")
-        return value
+    default_app: AppOrNone = Field("", description="the app of methods without a dot; empty: there is none, they are 108")
 
 
 class ApiKeySettings(Settings):
@@ -280,6 +296,13 @@ class ApiKeySettings(Settings):
     key: SecretStr = Field(min_length=1, description="what X-API-Key must hold")
     methods: list[str] = Field(default_factory=list, description="the methods it may call; empty: all")
     namespaces: list[str] = Field(default_factory=list, description='the namespaces it may use ("" is without one); empty: all')
+
+    @field_validator("methods")
+    @classmethod
+    def _methods_that_are(cls, value: list[str]) -> list[str]:
+        if unknown := sorted(set(value) - METHODS):
+            raise ValueError(f"no such method: {', '.join(unknown)}; there are {', '.join(sorted(METHODS))}")
+        return value
 
     def caller(self) -> ApiCaller:
         """Whoever has this key."""

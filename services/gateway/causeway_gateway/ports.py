@@ -39,11 +39,13 @@ from causeway_common.contracts.messages import (
     RefreshHookReply,
     RefreshHookRequest,
     Revocation,
+    RpcReply,
     RpcRequest,
     SubRefreshHookRequest,
     SubscribeHookReply,
     SubscribeHookRequest,
 )
+from causeway_common.telemetry import OpenSpan
 from causeway_gateway.domain.frames.codecs import Codec
 from causeway_gateway.domain.namespaces import Rule
 from causeway_gateway.domain.wheel import Entry
@@ -75,10 +77,26 @@ class Storage(Protocol):
 
 
 class Apps(Protocol):
-    """The apps. Both raise CausewayError: the app's own error, or 100 unavailable at once where no instance is there."""
+    """The apps. All raise CausewayError: the app's own error, or 100 unavailable at once where no instance is there."""
 
     async def call(self, app: str, method: str, request: RpcRequest, deadline: Deadline) -> bytes:
         """Call a method; its answer is one JSON value."""
+        ...
+
+    def begin_call(
+        self,
+        app: str,
+        method: str,
+        request: RpcRequest,
+        deadline: Deadline,
+        *,
+        done: Callable[[RpcReply | CausewayError], None],
+        parent: OpenSpan,
+    ) -> None:
+        """As `call`, but `done` is called once with the answer or the error, never before this returns; it does not raise.
+
+        Where this raises itself, nothing was called and `done` is not.
+        """
         ...
 
     async def may_subscribe(self, app: str, request: SubscribeHookRequest, deadline: Deadline) -> SubscribeHookReply:

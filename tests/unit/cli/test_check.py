@@ -110,6 +110,7 @@ def test_without_a_file_the_environment_alone_is_checked() -> None:
             "client.subscribe_to_user_personal_channel.namespace mine is not in the file",
         ),
         ("[http_server]\nproxy_protocol = true\n", {}, "no proxy is believed"),
+        (f'[client.subscription_token]\nhmac_secret_key = "{KEY}"\n', {}, "client.subscription_token has keys and is not enabled"),
         ("", {"CAUSEWAY_GATWAY_HTTP_SERVER__PORT": "1"}, "nothing reads it: CAUSEWAY_GATEWAY_…?"),
         ("", {"CAUSEWAY_GATEWAY_TEST_ECHO": "1"}, "CAUSEWAY_GATEWAY_TEST_ECHO is set: it is for tests"),
     ],

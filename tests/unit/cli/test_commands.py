@@ -18,10 +18,11 @@ from aiohttp import web
 from click.testing import CliRunner, Result
 
 from causeway_cli.__main__ import main
+from causeway_cli.client import connected
 from causeway_cli.dev.credentials import settle_credentials
 from causeway_cli.dev.datadir import DataDirLock
 from causeway_cli.dev.stackfile import StackState, write_stack
-from causeway_cli.options import past_time
+from causeway_cli.options import Where, past_time
 from causeway_common.runtime import now_ms
 
 
@@ -310,6 +311,27 @@ async def test_disconnect_names_the_user_and_the_code(api: StandInApi) -> None:
         {"user": "ann"},
         {"user": "ann", "client": "c", "disconnect": {"code": 4001, "reason": "bye"}},
     ]
+
+
+async def test_who_is_refused_as_a_client_is_told_why() -> None:
+    async def refuse(request: web.Request) -> web.WebSocketResponse:
+        response = web.WebSocketResponse()
+        await response.prepare(request)
+        await response.close(code=3500, message=b"invalid token")
+        return response
+
+    app = web.Application()
+    app.add_routes([web.get("/connection/websocket", refuse)])
+    runner = web.AppRunner(app)
+    await runner.setup()
+    listener = socket.create_server(("127.0.0.1", 0))
+    await web.SockSite(runner, listener).start()
+    where = Where(Path(), url=f"http://127.0.0.1:{listener.getsockname()[1]}", token_secret=32 * "s")
+    told: list[str] = []
+    with pytest.raises(click.ClickException, match=r"no connection to .*: invalid token \(code 3500\)"):
+        async with connected(where, "ann", tell=told.append, closed=told.append):
+            pass
+    await runner.cleanup()
 
 
 async def test_revoke_sends_times_as_unix_seconds(api: StandInApi) -> None:

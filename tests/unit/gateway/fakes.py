@@ -34,6 +34,7 @@ from causeway_common.contracts.messages import (
     RefreshHookReply,
     RefreshHookRequest,
     Revocation,
+    RpcReply,
     RpcRequest,
     StoredPublication,
     SubRefreshHookRequest,
@@ -41,6 +42,7 @@ from causeway_common.contracts.messages import (
     SubscribeHookRequest,
 )
 from causeway_common.runtime import new_id
+from causeway_common.telemetry import OpenSpan
 from causeway_gateway.adapters.clock import TaskGroup, WheelTimers
 from causeway_gateway.adapters.http import PublicServer, bind
 from causeway_gateway.adapters.settings import Endpoints, TransportSettings
@@ -163,6 +165,8 @@ class FakeBus:
         self.history_reads += 1
         await asyncio.sleep(0)
         self._present()
+        if since >= 2**53:
+            raise bad_request("since is 0 to 9007199254740991")  # as storage
         log = self.logs[channel]
         if reverse:
             found = [each for each in reversed(log.publications) if not since or each.offset < since]
@@ -234,12 +238,32 @@ class FakeApps:
         self.methods: dict[str, Method] = {}
         self.members: set[str] = set()
         self.asked_to_connect: list[ConnectHookRequest] = []
+        self.running = TaskGroup()
 
     async def call(self, app: str, method: str, request: RpcRequest, deadline: Deadline) -> bytes:
         run = self.methods.get(f"{app}.{method}")
         if run is None:
             raise unavailable("nobody answers")
         return await run(request)
+
+    def begin_call(
+        self,
+        app: str,
+        method: str,
+        request: RpcRequest,
+        deadline: Deadline,
+        *,
+        done: Callable[[RpcReply | CausewayError], None],
+        parent: OpenSpan,
+    ) -> None:
+        async def run() -> None:
+            try:
+                answer: RpcReply | CausewayError = RpcReply(data=await self.call(app, method, request, deadline))
+            except CausewayError as error:
+                answer = error
+            done(answer)
+
+        self.running.spawn(run())
 
     async def may_subscribe(self, app: str, request: SubscribeHookRequest, deadline: Deadline) -> SubscribeHookReply:
         if request.user not in self.members:

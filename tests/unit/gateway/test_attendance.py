@@ -149,6 +149,20 @@ def test_a_new_life_begins_with_what_is_held_then() -> None:
     assert len(held) == 2, "what the old life let go of is storage's own matter"
 
 
+def test_at_the_bound_a_key_that_comes_back_to_what_it_was_is_left_out_and_counted() -> None:
+    held = Attendance(0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(attendance, "QUEUE_MAX", 1)
+        held.hold(ANN)
+        held.hold(BOB)
+        held.release(BOB, 0)
+        held.tick(0)
+
+    assert told(held) == [("ann", True)]
+    assert told(held) == []
+    assert held.coalesced == 2
+
+
 def test_many_ends_at_once_are_taken_in_slices() -> None:
     held = Attendance(PAUSE)
     for number in range(attendance.TICK_MAX + 1):

@@ -97,6 +97,18 @@ async def test_a_change_that_storage_never_takes_is_left_out_and_the_others_are_
     assert {each.user for each in opened.attendances.told if each.scope == "user"} == {"ann", "bob"}
 
 
+async def test_a_refused_change_has_no_number_so_that_storage_sees_this_life_begin() -> None:
+    async with gateway(lifecycle=False) as opened:
+        opened.attendances.refuses = "room:bad"
+        async with subscriber(opened, "ann", "room:bad"):
+            await until(lambda: opened.attending.waiting == 0)
+            async with subscriber(opened, "bob", "room:good"):
+                await until(lambda: len(opened.attendances.told) == 3)
+
+    taken = [request for request in opened.attendances.requests if any(each.channel == "room:good" for each in request.changes)]
+    assert taken[0].first == 1
+
+
 async def test_a_gateway_that_counts_as_gone_closes_its_clients_for_reconnection_and_begins_a_new_life() -> None:
     async with gateway() as opened, wire(opened) as client:
         await client.connect()

@@ -91,6 +91,11 @@ def test_all_faults_come_in_one_list_with_their_places(tmp_path: Path) -> None:
         ('[[channel.namespaces]]\nname = "news"\n[[channel.namespaces]]\nname = "news"', "each name may stand once"),
         ("[channel]\nmax_length = 300", "255"),
         ("[http_server]\nport = 70000", "65535"),
+        ('[http_server]\ntrusted_proxies = ["10.0.0.0/33"]', "10.0.0.0/33"),
+        ('[channel.without_namespace]\nconflate_tag = "k"', "conflate_tag needs slow_reader"),
+        ('[channel.without_namespace]\nforce_recovery_mode = "cache"', "cache needs history"),
+        ('[client]\nconnect_app = "My App"', "an app's name is"),
+        ('[[http_api.keys]]\nname = "a"\nkey = "k"\nmethods = ["publsh"]', "no such method: publsh"),
     ],
 )
 def test_a_configuration_that_makes_no_sense_is_refused(text: str, told: str, tmp_path: Path) -> None:

@@ -205,3 +205,20 @@ async def test_messages_without_offset_go_straight_through() -> None:
 
     assert member.frames == [b'{"push":{"channel":"open","pub":{"data":1}}}\n']
     assert world.bus.heads_reads == 0
+
+
+async def test_a_long_fan_out_holds_up_its_own_channel_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("causeway_gateway.handlers.fanout.SLICE", 1)
+    world = World()
+    crowd = [await world.watch("a") for _ in range(5)]
+    alone = await world.watch("b")
+
+    world.bus.put("a", b"1")
+    world.bus.put("a", b"2")
+    world.bus.put("b", b"1")
+    assert [len(member.frames) for member in crowd] == [1, 0, 0, 0, 0]
+    assert len(alone.frames) == 1
+
+    await until(lambda: all(len(member.frames) == 2 for member in crowd))
+    assert [member.told for member in crowd] == [[]] * 5
+    assert b'"offset":1' in crowd[4].frames[0]

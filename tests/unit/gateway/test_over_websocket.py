@@ -105,6 +105,36 @@ async def test_a_returning_client_gets_all_it_missed_or_is_told(missed: int, rec
     assert result["offset"] == (5 if recovered else 5 + missed)
 
 
+async def test_a_client_whose_filter_leaves_nothing_of_what_it_missed_is_told_where_it_stands() -> None:
+    tagged = NamespaceSpec(
+        name="tagged",
+        history_size=1000,
+        history_ttl_ms=60_000,
+        force_recovery=True,
+        allow_subscribe_for_client=True,
+        allow_tags_filter=True,
+    )
+    async with Gateway(specs=(tagged,)) as gateway, wire(gateway) as client:
+        for _ in range(5):
+            gateway.bus.put("tagged:a", b"1", tags={"kind": "other"})
+        await client.connect()
+        subscribe = {"channel": "tagged:a", "recover": True, "offset": 2, "tf": {"key": "kind", "cmp": "eq", "val": "mine"}}
+        (reply,) = await client.ask({"id": 2, "subscribe": subscribe})
+
+    assert reply["subscribe"]["recovered"]
+    assert "publications" not in reply["subscribe"]
+    assert reply["subscribe"]["offset"] == 5
+
+
+async def test_a_position_beyond_every_log_is_told_and_never_recovered() -> None:
+    async with Gateway() as gateway, wire(gateway) as client:
+        gateway.bus.put("news:a", b"1")
+        await client.connect()
+        (reply,) = await client.ask({"id": 2, "subscribe": {"channel": "news:a", "recover": True, "offset": 2**63 - 1}})
+
+    assert (reply["subscribe"].get("recovered"), reply["subscribe"]["offset"]) == (None, 1)
+
+
 async def test_another_epoch_is_told_and_never_recovered() -> None:
     async with Gateway() as gateway, wire(gateway) as client:
         gateway.bus.put("news:a", b"1")

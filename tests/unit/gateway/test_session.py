@@ -339,6 +339,15 @@ def test_commands_pipelined_behind_a_connect_wait_for_it_in_order() -> None:
     assert unsubscribed == Send(p.Reply(id=3, unsubscribe=p.Empty()))
 
 
+def test_commands_pipelined_behind_a_connect_beyond_the_bound_are_overloaded_and_not_a_violation() -> None:
+    found = session(in_flight_limit=2)
+    found.receive(command(id=1, connect={"token": token("ann")}), 0)
+    effects = [found.receive(command(id=number, subscribe={"channel": f"open:{number}"}), 0) for number in range(2, 6)]
+
+    assert effects[:2] == [[], []]
+    assert [error_of(each) for each in effects[2:]] == [111, 111]
+
+
 def test_server_side_subscriptions_of_a_token_stand_before_the_connect_reply() -> None:
     found = session()
     (question,) = ask(found, id=1, connect={"token": token("ann", channels=["open:a", "news:b"])})
@@ -383,6 +392,10 @@ def test_the_personal_channel_is_a_signed_in_users_own() -> None:
 
     assert isinstance(question, SubscribeAsk)
     assert [wish.request.channel for wish in question.wishes] == ["personal:#17"]
+    abroad = session(PERSONAL, personal_channel=True, personal_channel_namespace="personal")
+    (question,) = ask(abroad, id=1, connect={"token": token("Ünal")})
+    assert isinstance(question, SubscribeAsk)
+    assert [wish.request.channel for wish in question.wishes] == ["personal:#Ünal"]
     anonymous = session(personal_channel=True, anonymous=True)
     assert isinstance(ask(anonymous, id=1, connect={})[0], Send)
 
@@ -502,6 +515,15 @@ def test_the_server_moves_a_connections_expiry_and_tells_it() -> None:
     assert isinstance(push, Send)
     assert push.reply.push == p.Push(refresh=p.RefreshResult(expires=True, ttl=60))
     assert found.renewed(RefreshUser(user="ann", expired=True), 0, WALL) == [Close(3005, "connection expired")]
+
+
+def test_a_refresh_brings_what_presence_shows_of_the_client() -> None:
+    found = subscribed("open:a")
+    ask(found, id=3, refresh={"token": token("ann", info={"name": "Ann"})})
+    assert found.subscriptions["open:a"].info.conn_info == b'{"name":"Ann"}'
+
+    found.renewed(RefreshUser(user="ann", info=b"2"), 0, WALL)
+    assert found.subscriptions["open:a"].info.conn_info == b"2"
 
 
 def test_a_unidirectional_client_is_told_errors_by_closes_and_owes_no_pongs() -> None:

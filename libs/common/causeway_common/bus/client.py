@@ -1,7 +1,7 @@
 """nats-py with a fast lane: what a direct subscription receives goes from the read loop straight into a plain function.
 
-Everything that Causeway needs of the client library's inside stands in this module (checked against nats-py 2.16). A nats-py
-subscription has a queue and a task of its own (DESIGN section 6: 5 KB, 17 µs a message); a gateway has one for each of its channels.
+Everything that Causeway needs of the client library's inside stands in this module and in `parsing` (checked against nats-py 2.16). A
+nats-py subscription has a queue and a task of its own (DESIGN section 6: 5 KB, 17 µs a message); a gateway has one for each channel.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any, Final, cast
 
 from nats.aio.client import Client
 from nats.aio.subscription import Subscription
-from nats.protocol import command
 
+from causeway_common.bus.parsing import DirectParser
 from causeway_common.contracts.errors import overloaded, unavailable
 from causeway_common.telemetry import get_logger
 
@@ -52,6 +52,10 @@ class DirectSubscription:
 class DirectClient(Client):
     """A NATS connection whose direct subscriptions bypass nats-py's queues, and whose sends never wait."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._ps = DirectParser(self, self._deliver)
+
     async def subscribe_direct(self, subject: str, callback: MessageCallback, queue: str = "") -> DirectSubscription:
         """Subscribe; kept over reconnects. `flush` afterwards makes sure that the server has it."""
         self._sid += 1
@@ -79,8 +83,17 @@ class DirectClient(Client):
             for each in known:
                 await self.unsubscribe_direct(each)
 
-    def send(self, subject: str, body: bytes, *, reply: str = "", headers: Mapping[str, str] | None = None) -> None:
+    def send(
+        self, subject: str, body: bytes, *, reply: str = "", headers: Mapping[str, str] | None = None, block: bytes = b""
+    ) -> None:
         """Hand one message to the connection without waiting.
+
+        Args:
+            subject: where to.
+            body: what.
+            reply: where answers go.
+            headers: by name.
+            block: in their place, the whole header block as it goes over the wire.
 
         Raises:
             CausewayError: 100 unavailable while disconnected; 111 overloaded while `SEND_BUFFER_MAX_BYTES` wait to be sent.
@@ -90,25 +103,26 @@ class DirectClient(Client):
         if self._pending_data_size > SEND_BUFFER_MAX_BYTES:
             raise overloaded("the bus connection's send buffer is full")
         if headers:
-            block = _HEADER_LINE + b"".join([f"{k}: {_header_value(v)}\r\n".encode() for k, v in headers.items()]) + b"\r\n"
-            wire = command.hpub_cmd(subject, reply, block, body)
+            block = header_block(headers)
+        if block:
+            wire = b"HPUB %b %b %d %d\r\n%b%b\r\n" % (
+                subject.encode(), reply.encode(), len(block), len(block) + len(body), block, body,
+            )  # fmt: skip
         else:
-            wire = command.pub_cmd(subject, reply, body)
+            wire = b"PUB %b %b %d\r\n%b\r\n" % (subject.encode(), reply.encode(), len(body), body)
         self._pending.append(wire)
         self._pending_data_size += len(wire)
         if self._flush_queue is not None and self._flush_queue.empty():
             self._flush_queue.put_nowait(asyncio.get_running_loop().create_future())
 
-    async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
-        subscription: object = self._subs.get(sid)
-        if not isinstance(subscription, DirectSubscription):
-            await super()._process_msg(sid, subject, reply, data, headers)
-            return
-        try:
-            subscription.callback(subject.decode(), reply.decode(), data, headers or b"")
-        except Exception:
-            # nats-py's read loop ends for good on an unknown exception, so a fault of ours must not reach it.
-            log.exception("a bus callback failed", subject=subject.decode(errors="replace"))
+    def _deliver(self, number: int, subject: bytes, reply: bytes, body: bytes, block: bytes) -> None:
+        subscription: object = self._subs.get(number)
+        if isinstance(subscription, DirectSubscription):  # None: it was ended meanwhile
+            try:
+                subscription.callback(subject.decode(), reply.decode(), body, block)
+            except Exception:
+                # nats-py's read loop ends for good on an unknown exception, so a fault of ours must not reach it.
+                log.exception("a bus callback failed", subject=subject.decode(errors="replace"))
 
     async def _send_ping(self, future: asyncio.Future[Any] | None = None) -> None:
         # nats-py writes a PING past the commands that wait for its flusher; its PONG would then say nothing about a SUB before it.
@@ -130,6 +144,11 @@ class DirectClient(Client):
                 await asyncio.sleep(RECONNECT_WAIT_SECONDS)
             else:
                 return
+
+
+def header_block(headers: Mapping[str, str]) -> bytes:
+    """Headers as they go over the wire."""
+    return _HEADER_LINE + b"".join([f"{k}: {_header_value(v)}\r\n".encode() for k, v in headers.items()]) + b"\r\n"
 
 
 def _header_value(value: str) -> str:

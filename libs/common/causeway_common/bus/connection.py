@@ -10,27 +10,41 @@ from typing import Final
 
 from nats.errors import Error as NatsError
 
-from causeway_common.bus.client import DirectClient, DirectSubscription, connect_options, parse_headers
+from causeway_common.bus.client import DirectClient, DirectSubscription, connect_options, header_block
 from causeway_common.bus.deadline import Deadline
-from causeway_common.bus.dispatch import DEADLINE_HEADER, ERROR_HEADER, ID_HEADER, Call, Endpoint
-from causeway_common.contracts.codec import decode, encode, from_fault
+from causeway_common.bus.dispatch import Call, Endpoint
+from causeway_common.bus.envelope import written
+from causeway_common.bus.late import Deadlines
+from causeway_common.bus.questions import (
+    UNKNOWN,
+    Awaited,
+    Begun,
+    LostError,
+    Question,
+    RawReply,
+    answer_of,
+    requests,
+    require_responder,
+    sending,
+)
+from causeway_common.bus.questions import NoRespondersError as NoRespondersError  # noqa: PLC0414 - an error of this module's too
+from causeway_common.bus.workers import Workers
+from causeway_common.contracts.codec import encode
 from causeway_common.contracts.errors import CausewayError, ErrorName, unavailable
 from causeway_common.contracts.ids import derived_id
-from causeway_common.contracts.messages import Fault, Message
+from causeway_common.contracts.messages import Message
 from causeway_common.contracts.rights import inbox_prefix
 from causeway_common.contracts.verbs import Rep, Req, Verb
-from causeway_common.telemetry import Counters, Kind, current_traceparent, get_logger, names, span
+from causeway_common.telemetry import Counters, Kind, OpenSpan, Unsampled, current_traceparent, get_logger, names, span
 
 log = get_logger("bus")
 counters = Counters("bus")
-requests = counters.counter("requests", "requests sent, by outcome")
 disconnects = counters.counter("disconnects", "times that the NATS connection was lost")
 
 REPEAT_AFTER_SECONDS: Final = 1.0
 REPEAT_PAUSE_SECONDS: Final = 0.05
 DRAIN_SECONDS: Final = 4.0
 CONNECT_RETRY_SECONDS: Final = 0.25
-NO_RESPONDERS: Final = "503"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +55,6 @@ class BusSettings:
     user: str
     password: str = field(repr=False)
     name: str
-
-
-@dataclass(frozen=True, slots=True)
-class RawReply:
-    """An answer as it came: headers (a status stands under "") and body."""
-
-    headers: Mapping[str, str]
-    body: bytes
-
-
-class LostError(CausewayError):
-    """100 unavailable: the connection was lost after the question was sent, so that nobody knows whether it was taken."""
-
-
-class NoRespondersError(CausewayError):
-    """100 unavailable: nobody serves this subject right now, nothing was asked."""
 
 
 class Listener:
@@ -82,11 +80,11 @@ class Bus:
     def __init__(self, settings: BusSettings) -> None:
         self._settings = settings
         self._client = DirectClient()
-        self._waiting: dict[str, asyncio.Future[RawReply]] = {}
+        self._waiting: Deadlines[str, Question] = Deadlines()
         self._tokens = itertools.count()
         self._inbox = ""
-        self._endpoints: list[Endpoint] = []
         self._served: list[DirectSubscription] = []
+        self._workers = Workers()
         self._reconnected: list[Callable[[], None]] = []
 
     @property
@@ -163,40 +161,74 @@ class Bus:
                 the deadline; 107 when the request is too large or the reply is none of this verb.
         """
         subject, body = verb.at(**fields), encode(request)
-        attributes = {
-            names.MESSAGING_SYSTEM: names.MESSAGING_SYSTEM_NATS,
-            names.MESSAGING_OPERATION_NAME: "request",
-            names.MESSAGING_OPERATION_TYPE: "send",
-            names.MESSAGING_DESTINATION_TEMPLATE: verb.subject.template,
-            names.MESSAGING_MESSAGE_ID: message_id,
-        }
-        with span(f"request {verb.subject.template}", kind=Kind.PRODUCER, attributes=attributes):
+        name, attributes = sending(verb)
+        with span(name, kind=Kind.PRODUCER, attributes=attributes) as current:
+            if message_id:
+                current.set_attribute(names.MESSAGING_MESSAGE_ID, message_id)
             try:
                 reply = await self._ask_until(subject, body, deadline, message_id, repeat=verb.repeatable, first=first)
-                if ERROR_HEADER in reply.headers:
-                    raise from_fault(decode(reply.body, Fault))
-                answer = decode(reply.body, verb.reply)
+                answer: Rep = answer_of(reply.headers, reply.body, verb)
             except CausewayError as error:
                 requests.add(1, error.name.value)
                 raise
         requests.add(1, "ok")
         return answer
 
+    def begin(
+        self,
+        verb: Verb[Req, Rep],
+        request: Req,
+        deadline: Deadline,
+        done: Callable[[Rep | CausewayError], None],
+        *,
+        parent: str | OpenSpan = "",
+        **fields: str,
+    ) -> None:
+        """As `request`, without a coroutine and without asking again: `done` is called once, with the reply or the error.
+
+        Args:
+            verb: the question; no repeatable one.
+            request: its body.
+            deadline: after it the outcome is unknown.
+            done: called from the read loop: must be quick and not raise. Never before this returns.
+            parent: the span that this belongs to; "" takes the current one.
+            fields: the fields of the verb's subject.
+
+        Raises:
+            CausewayError: 100 unavailable, 107 or 111: nothing was sent, `done` is not called.
+        """
+        subject, body = verb.at(**fields), encode(request)
+        if isinstance(parent, Unsampled):
+            trace: OpenSpan = parent
+        else:
+            name, attributes = sending(verb)
+            trace = span(name, kind=Kind.PRODUCER, parent=parent, attributes=attributes)
+        block = written(deadline.remaining_ms(), trace.traceparent, "")
+        try:
+            self._send_question(subject, body, block, Begun(deadline.at, verb, done, trace))
+        except CausewayError as error:
+            requests.add(1, error.name.value)
+            trace.finish(error)
+            raise
+
+    def _send_question(self, subject: str, body: bytes, block: bytes, question: Question) -> str:
+        token = str(next(self._tokens))
+        self._client.send(subject, body, reply=f"{self._inbox}.{token}", block=block)
+        self._waiting.hold(token, question)
+        return token
+
     async def _ask_until(
         self, subject: str, body: bytes, deadline: Deadline, message_id: str, *, repeat: bool, first: str
     ) -> RawReply:
         """Ask, and where it may be repeated ask the same again as long as a first send leaves the outcome unknown."""
-        headers = {ID_HEADER: message_id} if message_id else {}
-        if traceparent := current_traceparent():
-            headers[names.TRACEPARENT] = traceparent
+        traceparent = current_traceparent()
         unknown = False
         while (left := deadline.remaining()) > 0:
-            headers[DEADLINE_HEADER] = str(int(left * 1000))
+            block = written(int(left * 1000), traceparent, message_id)
             try:
                 patience = Deadline.after(min(left, REPEAT_AFTER_SECONDS) if repeat else left)
-                reply = await self.ask(first or subject, body, patience, headers)
-                if reply.headers.get("", "").startswith(NO_RESPONDERS):
-                    raise NoRespondersError(ErrorName.UNAVAILABLE, "unavailable: nobody answers this right now, try again")
+                reply = await self._ask(first or subject, body, patience, block)
+                require_responder(reply.headers)
             except TimeoutError:
                 unknown = True
             except CausewayError as error:
@@ -208,7 +240,7 @@ class Bus:
             else:
                 return reply
             first = ""
-        raise unavailable("no answer before the deadline, the outcome is unknown")
+        raise unavailable(UNKNOWN)
 
     async def ask(self, subject: str, body: bytes, deadline: Deadline, headers: Mapping[str, str] | None = None) -> RawReply:
         """One raw question (JetStream's API uses it), the answer as it came, its status included.
@@ -218,15 +250,15 @@ class Bus:
             LostError: 100 unavailable, the connection was lost while this was under way.
             CausewayError: 100 unavailable, the connection is away: nothing was sent.
         """
-        token = str(next(self._tokens))
-        future: asyncio.Future[RawReply] = asyncio.get_running_loop().create_future()
-        self._client.send(subject, body, reply=f"{self._inbox}.{token}", headers=headers)
-        self._waiting[token] = future
+        return await self._ask(subject, body, deadline, header_block(headers) if headers else b"")
+
+    async def _ask(self, subject: str, body: bytes, deadline: Deadline, block: bytes) -> RawReply:
+        question = Awaited(deadline.at)
+        token = self._send_question(subject, body, block, question)
         try:
-            async with asyncio.timeout(max(deadline.remaining(), 0)):
-                return await future
+            return await question.future
         finally:
-            self._waiting.pop(token, None)
+            self._waiting.take(token)
 
     async def publish(self, subject: str, message: Message, *, headers: Mapping[str, str] | None = None) -> None:
         """Send without an answer: at most once.
@@ -263,9 +295,7 @@ class Bus:
 
     def endpoint(self, verb: Verb[Req, Rep], handler: Callable[[Req, Call], Awaitable[Rep]], *, limit: int) -> Endpoint:
         """An endpoint that its maker subscribes and ends; `stop_serving` waits for what runs in it."""
-        endpoint = Endpoint(self._client, verb, handler, limit)
-        self._endpoints.append(endpoint)
-        return endpoint
+        return Endpoint(self._client, verb, handler, limit, self._workers)
 
     async def end(self, subscriptions: Collection[DirectSubscription]) -> None:
         """Take no more on these; what the server has sent meanwhile is still answered."""
@@ -276,17 +306,11 @@ class Bus:
 
     async def stop_serving(self) -> None:
         """Take no more requests, wait up to `DRAIN_SECONDS` for those that run, cancel the rest."""
-        endpoints, self._endpoints = self._endpoints, []
         served, self._served = self._served, []
         await self.end(served)
-        running = {task for endpoint in endpoints for task in endpoint.running}
-        if running:
-            _, late = await asyncio.wait(running, timeout=DRAIN_SECONDS)
-            for task in late:
-                task.cancel()
-            if late:
-                log.warning("requests were cancelled at shutdown", count=len(late))
-                await asyncio.wait(late)
+        workers, self._workers = self._workers, Workers()
+        if late := await workers.stop(DRAIN_SECONDS):
+            log.warning("requests were cancelled at shutdown", count=late)
 
     async def listen(self, subject: str, callback: Callable[[str, bytes], None]) -> Listener:
         """Subscribe straight from the read loop: `callback(subject, body)` must be quick and not raise."""
@@ -301,14 +325,13 @@ class Bus:
         return Listener(self._client, await self._client.subscribe_direct(subject, callback))
 
     def _on_reply(self, subject: str, _reply: str, body: bytes, headers: bytes) -> None:
-        future = self._waiting.get(subject.rsplit(".", 1)[-1])
-        if future is not None and not future.done():
-            future.set_result(RawReply(parse_headers(headers) if headers else {}, body))
+        question = self._waiting.take(subject.rpartition(".")[2])
+        if question is not None:
+            question.answered(headers, body)
 
     def _fail_waiting(self, why: str) -> None:
-        for future in self._waiting.values():
-            if not future.done():
-                future.set_exception(LostError(ErrorName.UNAVAILABLE, f"unavailable: {why}, the outcome is unknown"))
+        for question in self._waiting.take_all():
+            question.lost(LostError(ErrorName.UNAVAILABLE, f"unavailable: {why}, the outcome is unknown"))
 
     async def _on_error(self, error: Exception) -> None:
         if "permissions violation" in str(error).lower():

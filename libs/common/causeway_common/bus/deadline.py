@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Deadline:
+class Deadline(msgspec.Struct, frozen=True):
     """A moment of the running loop's monotonic clock."""
 
     at: float
@@ -20,3 +20,7 @@ class Deadline:
     def remaining(self) -> float:
         """Seconds left; zero or less once it has passed."""
         return self.at - asyncio.get_running_loop().time()
+
+    def remaining_ms(self) -> int:
+        """Milliseconds left, as they travel; zero once it has passed."""
+        return max(int(self.remaining() * 1000), 0)

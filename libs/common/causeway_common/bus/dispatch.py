@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
-from causeway_common.bus.client import DirectClient, DirectSubscription, parse_headers
+import msgspec
+
+from causeway_common.bus.client import DirectClient, DirectSubscription
 from causeway_common.bus.deadline import Deadline
+from causeway_common.bus.envelope import ERROR_HEADER, read
+from causeway_common.bus.late import Deadlines
+from causeway_common.bus.workers import Workers
 from causeway_common.contracts.codec import decode, encode, to_fault
 from causeway_common.contracts.errors import CausewayError, ErrorName, overloaded, unavailable
 from causeway_common.contracts.messages import Message
 from causeway_common.contracts.verbs import CLIENT_COMMAND_SECONDS, Verb
-from causeway_common.telemetry import Counters, Kind, get_logger, names, span
+from causeway_common.telemetry import AttributeValue, Counters, Kind, get_logger, names, span
 
 log = get_logger("bus")
 counters = Counters("dispatch")
 served = counters.counter("requests", "requests served, by outcome")
 
-DEADLINE_HEADER: Final = "Cw-Deadline-Ms"
-ID_HEADER: Final = "Cw-Id"
-ERROR_HEADER: Final = "Nats-Service-Error-Code"
 DEADLINE_MAX_SECONDS: Final = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """What a handler learns beside the request.
 
     Attributes:
@@ -41,74 +42,127 @@ class Call:
 
 
 class Endpoint:
-    """One served question on one connection."""
+    """One served question on one connection.
+
+    Args:
+        client: the connection.
+        verb: the question.
+        handler: its answer.
+        limit: how many are under way at once.
+        workers: where handlers run.
+    """
 
     def __init__(
-        self, client: DirectClient, verb: Verb[Any, Any], handler: Callable[[Any, Call], Awaitable[Message]], limit: int
+        self,
+        client: DirectClient,
+        verb: Verb[Any, Any],
+        handler: Callable[[Any, Call], Awaitable[Message]],
+        limit: int,
+        workers: Workers,
     ) -> None:
-        self._client, self._verb, self._handler, self._limit = client, verb, handler, limit
-        self.running: set[asyncio.Task[None]] = set()
+        self._client, self.verb, self.handler, self._limit, self._workers = client, verb, handler, limit, workers
+        self.waiting: Deadlines[Request, Request] = Deadlines()
+        self._under_way = 0
 
     async def subscribe(self, subject: str, queue: str) -> DirectSubscription:
         """Take what comes on this subject too; in a queue group, or with "" in none."""
         return await self._client.subscribe_direct(subject, self._received, queue)
 
     def _received(self, subject: str, reply: str, body: bytes, block: bytes) -> None:
-        if len(self.running) >= self._limit:
-            self._answer_error(reply, overloaded(f"{self._verb.name} has {self._limit} requests under way"))
+        if self._under_way >= self._limit:
+            self.answer_error(reply, overloaded(f"{self.verb.name} has {self._limit} requests under way"))
             return
-        headers = parse_headers(block) if block else {}
-        left = headers.get(DEADLINE_HEADER, "")
-        seconds = min(int(left) / 1000, DEADLINE_MAX_SECONDS) if left.isdecimal() else CLIENT_COMMAND_SECONDS
-        call = Call(self._verb.subject.fields(subject), headers.get(ID_HEADER, ""), Deadline.after(seconds))
-        task = asyncio.get_running_loop().create_task(self._run(body, call, reply, headers.get(names.TRACEPARENT, "")))
-        self.running.add(task)
-        task.add_done_callback(self.running.discard)
+        left_ms, traceparent, message_id = read(block)
+        seconds = CLIENT_COMMAND_SECONDS if left_ms is None else min(left_ms / 1000, DEADLINE_MAX_SECONDS)
+        call = Call(self.verb.subject.fields(subject), message_id, Deadline.after(seconds))
+        self._under_way += 1
+        self._workers.put(Request(self, call, body, reply, traceparent))
 
-    async def _run(self, body: bytes, call: Call, reply: str, traceparent: str) -> None:
-        left = call.deadline.remaining()
-        if left <= 0:
-            served.add(1, "expired")
-            return
-        attributes = {
-            names.MESSAGING_SYSTEM: names.MESSAGING_SYSTEM_NATS,
-            names.MESSAGING_OPERATION_NAME: "process",
-            names.MESSAGING_OPERATION_TYPE: "process",
-            names.MESSAGING_DESTINATION_TEMPLATE: self._verb.subject.template,
-            names.MESSAGING_MESSAGE_ID: call.message_id,
-        }
-        try:
-            with span(f"process {self._verb.subject.template}", kind=Kind.CONSUMER, parent=traceparent, attributes=attributes):
-                answer = await self._handled(body, call, left)
-        except CausewayError as error:
-            self._answer_error(reply, error)
-            return
-        served.add(1, "ok")
-        self._send(reply, answer, None)
+    def ended(self) -> None:
+        """A request is no more under way."""
+        self._under_way -= 1
 
-    async def _handled(self, body: bytes, call: Call, left: float) -> bytes:
-        limit = asyncio.timeout(left)
-        try:
-            request = decode(body, self._verb.request)
-            async with limit:
-                return encode(await self._handler(request, call))
-        except CausewayError:
-            raise
-        except Exception as error:
-            if isinstance(error, TimeoutError) and limit.expired():
-                raise unavailable("the deadline passed while this was handled, the outcome is unknown") from error
-            log.exception("a handler failed", verb=self._verb.name)
-            raise CausewayError(ErrorName.INTERNAL) from error
-
-    def _answer_error(self, reply: str, error: CausewayError) -> None:
+    def answer_error(self, reply: str, error: CausewayError) -> None:
+        """Answer with an error."""
         served.add(1, error.name.value)
-        self._send(reply, encode(to_fault(error)), {ERROR_HEADER: error.name.value})
+        self.answer(reply, encode(to_fault(error)), {ERROR_HEADER: error.name.value})
 
-    def _send(self, reply: str, body: bytes, headers: Mapping[str, str] | None) -> None:
+    def answer(self, reply: str, body: bytes, headers: Mapping[str, str] | None = None) -> None:
+        """Answer, where anybody wants to hear it."""
         if not reply:
             return
         try:
             self._client.send(reply, body, headers=headers)
         except CausewayError as error:
             # The caller's own connection was told of the outage or will ask again; there is nobody else to tell.
-            log.debug("a reply could not be sent", verb=self._verb.name, reason=error.message)
+            log.debug("a reply could not be sent", verb=self.verb.name, reason=error.message)
+
+
+class Request:
+    """One request under way: `workers.Work`, and late where its handler waits longer than its caller."""
+
+    __slots__ = ("_body", "_call", "_endpoint", "_late", "_reply", "_traceparent", "_worker", "at")
+
+    def __init__(self, endpoint: Endpoint, call: Call, body: bytes, reply: str, traceparent: str) -> None:
+        self._endpoint, self._call, self._body, self._reply, self._traceparent = endpoint, call, body, reply, traceparent
+        self.at = call.deadline.at
+        self._worker: asyncio.Task[None] | None = None
+        self._late = False
+
+    def waits(self, worker: asyncio.Task[None]) -> None:
+        """From now on it can be late."""
+        self._worker = worker
+        self._endpoint.waiting.hold(self, self)
+
+    def expire(self) -> None:
+        """It is late."""
+        self._late = True
+        if self._worker is not None:
+            self._worker.cancel()
+
+    async def run(self) -> None:
+        """Handle it and answer."""
+        endpoint = self._endpoint
+        try:
+            if self._call.deadline.remaining() <= 0:
+                served.add(1, "expired")
+                return
+            name, attributes = processing(endpoint.verb)
+            with span(name, kind=Kind.CONSUMER, parent=self._traceparent, attributes=attributes) as current:
+                if message_id := self._call.message_id:
+                    current.set_attribute(names.MESSAGING_MESSAGE_ID, message_id)
+                answer = await self._handled(endpoint)
+        except CausewayError as error:
+            endpoint.answer_error(self._reply, error)
+        else:
+            served.add(1, "ok")
+            endpoint.answer(self._reply, answer)
+        finally:
+            endpoint.ended()
+            if self._worker is not None:
+                endpoint.waiting.take(self)
+
+    async def _handled(self, endpoint: Endpoint) -> bytes:
+        try:
+            return encode(await endpoint.handler(decode(self._body, endpoint.verb.request), self._call))
+        except CausewayError:
+            raise
+        except asyncio.CancelledError as error:
+            if not self._late:
+                raise
+            raise unavailable("the deadline passed while this was handled, the outcome is unknown") from error
+        except Exception as error:
+            log.exception("a handler failed", verb=endpoint.verb.name)
+            raise CausewayError(ErrorName.INTERNAL) from error
+
+
+@cache
+def processing(verb: Verb[Any, Any]) -> tuple[str, Mapping[str, AttributeValue]]:
+    """The name and the attributes of the span of a request that is handled."""
+    template = verb.subject.template
+    return f"process {template}", {
+        names.MESSAGING_SYSTEM: names.MESSAGING_SYSTEM_NATS,
+        names.MESSAGING_OPERATION_NAME: "process",
+        names.MESSAGING_OPERATION_TYPE: "process",
+        names.MESSAGING_DESTINATION_TEMPLATE: template,
+    }

@@ -98,7 +98,8 @@ def json_value(data: bytes, what: str = "data") -> bytes:
         CausewayError: 107 naming `what`.
     """
     try:
-        data.decode()
+        if not data.isascii():
+            data.decode()
         _json.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise bad_request(f"{what} is not one JSON value: {error}") from error

@@ -295,7 +295,7 @@ class Trace(Message, frozen=True):
 
 
 class TrailReply(Message, frozen=True):
-    """Oldest first; the last 32."""
+    """Oldest first; the last 16."""
 
     versions: list[Trace]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final, NewType
 
 from causeway_common.contracts.errors import CausewayError, ErrorName
@@ -16,6 +17,7 @@ AppName = NewType("AppName", str)
 
 CHANNEL_MAX_BYTES: Final = 255
 NAMESPACE_SEPARATOR: Final = ":"
+USERS_BOUNDARY: Final = "#"
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*")
 RESERVED_APPS: Final = frozenset({"gateway", "storage", "logic", "integrations", "nats", "causeway"})
 """No app has these names: as callers on the bus they are services, with a service's rights."""
@@ -32,6 +34,7 @@ def is_app_name(text: str) -> bool:
     return is_identifier(text) and text not in RESERVED_APPS
 
 
+@lru_cache(maxsize=1024)  # of valid names alone: errors are not kept
 def split_method(method: str, default_app: str | None) -> tuple[AppName, str]:
     """Split a client's RPC method at its first dot into app and method.
 

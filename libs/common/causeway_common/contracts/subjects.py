@@ -7,8 +7,10 @@ or after `is_identifier`, so that it is never a wildcard, a separator or a contr
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Final
 
 from causeway_common.contracts.names import ChannelName, is_identifier
@@ -46,7 +48,7 @@ def decode_token(token: str) -> str:
     return text
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # each is declared once, and hashed by its identity for every message
 class Subject:
     """A subject template: `template` as declared, `at(...)` the wire subject, `wildcard(...)` what a server subscribes."""
 
@@ -64,12 +66,15 @@ class Subject:
         """As `at`, with `*` for every field left out."""
         return self._fill(fields, "*")
 
-    def fields(self, subject: str) -> dict[str, str]:
+    def fields(self, subject: str) -> Mapping[str, str]:
         """The fields of a wire subject of this template.
 
         Raises:
             ValueError: the subject is not of this template.
         """
+        return _fields(self, subject)
+
+    def _read(self, subject: str) -> dict[str, str]:
         names, values = self.template.split("."), subject.split(".")
         if len(names) != len(values):
             raise ValueError(f"{subject!r} is no subject of {self.template!r}")
@@ -107,6 +112,11 @@ class Subject:
 @lru_cache(maxsize=4096)
 def _filled(subject: Subject, *fields: tuple[str, str]) -> str:
     return subject._fill(dict(fields), None)  # noqa: SLF001 - the cached half of `Subject.at`
+
+
+@lru_cache(maxsize=4096)
+def _fields(subject: Subject, wire: str) -> Mapping[str, str]:
+    return MappingProxyType(subject._read(wire))  # noqa: SLF001 - the cached half of `Subject.fields`
 
 
 APP_RPC: Final = Subject("cw.v1.app.{app}.rpc.{method}")

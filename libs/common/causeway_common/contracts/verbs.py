@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final, Generic, TypeVar
+from functools import lru_cache
+from typing import Any, Final, Generic, TypeVar
 
 from causeway_common.contracts import messages as m
 from causeway_common.contracts.subjects import APP_HOOK, APP_RPC, CALL, GATEWAY_NODE, STORAGE, STORAGE_SHARD, Subject
@@ -12,7 +13,7 @@ Req = TypeVar("Req", bound=m.Message)
 Rep = TypeVar("Rep", bound=m.Message)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # each is declared once, and hashed by its identity for every message
 class Verb(Generic[Req, Rep]):
     """A question.
 
@@ -27,7 +28,7 @@ class Verb(Generic[Req, Rep]):
 
     def at(self, **fields: str) -> str:
         """The wire subject of this question; the verb's own field is filled in."""
-        return self.subject.at(**self._own_field(), **fields)
+        return _at(self, *fields.items())
 
     def wildcard(self, **fields: str) -> str:
         """What a server of this question subscribes; fields not given are wildcards."""
@@ -35,6 +36,11 @@ class Verb(Generic[Req, Rep]):
 
     def _own_field(self) -> dict[str, str]:
         return {field: self.name for field in ("verb", "hook") if f"{{{field}}}" in self.subject.template}
+
+
+@lru_cache(maxsize=4096)
+def _at(verb: Verb[Any, Any], *fields: tuple[str, str]) -> str:
+    return verb.subject.at(**verb._own_field(), **dict(fields))  # noqa: SLF001 - the cached half of `Verb.at`
 
 
 APPEND: Final = Verb("append", STORAGE, m.AppendRequest, m.AppendReply, repeatable=True)

@@ -4,12 +4,15 @@ from causeway_common.telemetry import names
 from causeway_common.telemetry.counters import Counter, Counters
 from causeway_common.telemetry.logs import get_logger
 from causeway_common.telemetry.setup import prometheus_text, set_up_telemetry, shut_down_telemetry
-from causeway_common.telemetry.spans import Kind, current_traceparent, span
+from causeway_common.telemetry.spans import AttributeValue, Kind, OpenSpan, Unsampled, current_traceparent, span
 
 __all__ = [
+    "AttributeValue",
     "Counter",
     "Counters",
     "Kind",
+    "OpenSpan",
+    "Unsampled",
     "current_traceparent",
     "get_logger",
     "names",

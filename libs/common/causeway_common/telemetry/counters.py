@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -20,11 +21,11 @@ class Counter:
 
     def __init__(self, label: str) -> None:
         self._label = label
-        self._values: dict[str, int] = {}
+        self._values: defaultdict[str, int] = defaultdict(int)
 
     def add(self, amount: int = 1, value: str = "") -> None:
         """Add `amount`; `value` is the label's value. Label values are names of our own tables, never user input."""
-        self._values[value] = self._values.get(value, 0) + amount
+        self._values[value] += amount
 
     def value(self, value: str = "") -> int:
         """The count so far under this label value."""

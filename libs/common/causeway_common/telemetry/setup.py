@@ -7,7 +7,6 @@ from typing import Protocol
 import prometheus_client
 from opentelemetry import metrics, trace
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
@@ -16,8 +15,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
 
+from causeway_common.telemetry.export import TraceExporter
 from causeway_common.telemetry.logs import set_up_logs
-from causeway_common.telemetry.spans import sample
+from causeway_common.telemetry.spans import record, sample
 
 
 class TelemetryOptions(Protocol):
@@ -55,10 +55,10 @@ def set_up_telemetry(service: str, version: str, node: str, options: TelemetryOp
     readers: list[MetricReader] = [PrometheusMetricReader()]
     base = options.otlp_endpoint.rstrip("/")
     if base:
-        exporter = OTLPSpanExporter(endpoint=f"{base}/v1/traces", timeout=2)
-        tracer_provider.add_span_processor(
-            BatchSpanProcessor(exporter, schedule_delay_millis=options.export_interval, max_queue_size=8192)
-        )
+        exporter = TraceExporter(f"{base}/v1/traces")
+        processor = BatchSpanProcessor(exporter, schedule_delay_millis=options.export_interval, max_queue_size=8192)
+        tracer_provider.add_span_processor(processor)
+        record(processor.on_end, resource)
         readers.append(
             PeriodicExportingMetricReader(
                 OTLPMetricExporter(endpoint=f"{base}/v1/metrics", timeout=2), export_interval_millis=10_000

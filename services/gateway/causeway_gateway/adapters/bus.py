@@ -31,6 +31,7 @@ from causeway_common.contracts.messages import (
     RefreshHookReply,
     RefreshHookRequest,
     RemoveRequest,
+    RpcReply,
     RpcRequest,
     SubRefreshHookRequest,
     SubscribeHookReply,
@@ -52,7 +53,7 @@ from causeway_common.contracts.verbs import (
     SUB_REFRESH_HOOK,
     SUBSCRIBE_HOOK,
 )
-from causeway_common.telemetry import get_logger
+from causeway_common.telemetry import OpenSpan, get_logger
 from causeway_gateway.domain.namespaces import Rule
 
 log = get_logger("gateway.bus")
@@ -107,6 +108,19 @@ class BusApps:
     async def call(self, app: str, method: str, request: RpcRequest, deadline: Deadline) -> bytes:
         """Call a method; app and method were looked up in the manifests."""
         return (await self._bus.request(RPC, request, deadline, app=app, method=method)).data
+
+    def begin_call(
+        self,
+        app: str,
+        method: str,
+        request: RpcRequest,
+        deadline: Deadline,
+        *,
+        done: Callable[[RpcReply | CausewayError], None],
+        parent: OpenSpan,
+    ) -> None:
+        """Call a method; `done` is called from the connection's read loop."""
+        self._bus.begin(RPC, request, deadline, done, parent=parent, app=app, method=method)
 
     async def may_subscribe(self, app: str, request: SubscribeHookRequest, deadline: Deadline) -> SubscribeHookReply:
         """Ask the subscribe hook."""

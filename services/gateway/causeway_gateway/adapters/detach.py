@@ -1,7 +1,7 @@
 """Between our protocol objects and aiohttp's: a connection handed to aiohttp, and one taken back from it in the middle of a request.
 
-What this needs of aiohttp's inside (`RequestHandler._cache`, `._message_tail`, `.transport`, `.connection_lost`), checked with 3.14.5,
-stays here; so that an idle client holds no request, parser, handler or task.
+What this needs of aiohttp's inside (`RequestHandler._cache`, `._message_tail`, `._current_request`, `.transport`, `.connection_lost`),
+checked with 3.14.5, stays here; so that an idle client holds no request, parser, handler or task.
 """
 
 from __future__ import annotations
@@ -22,6 +22,18 @@ class Detached(web.StreamResponse):
 
     async def write_eof(self, data: bytes = b"") -> None:
         """Nothing."""
+
+
+def make_room(server: web.Server, most: int) -> bool:
+    """Whether aiohttp may serve one connection more: where it has `most`, the oldest that is between two requests is ended for it."""
+    handlers = server.connections
+    if len(handlers) < most:
+        return True
+    for handler in handlers:
+        if handler._current_request is None:  # noqa: SLF001
+            handler.force_close()
+            return True
+    return False
 
 
 def adopt(server: web.Server, transport: asyncio.Transport, address: str, data: bytes) -> None:

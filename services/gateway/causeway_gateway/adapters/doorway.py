@@ -13,7 +13,7 @@ from aiohttp import HttpVersion11, web
 from aiohttp.http import HttpProcessingError, HttpRequestParser
 
 from causeway_gateway.adapters import metrics
-from causeway_gateway.adapters.detach import adopt
+from causeway_gateway.adapters.detach import adopt, make_room
 from causeway_gateway.adapters.forwarded import Proxies, claims, may_claim, proxy_header
 from causeway_gateway.adapters.head import Head, raw_refusal
 from causeway_gateway.adapters.limits import Refused
@@ -23,6 +23,7 @@ from causeway_gateway.adapters.wire import write_end
 
 HEAD_MAX: Final = 16_384
 WAITING_MAX: Final = 4096
+HTTP_MAX: Final = 4096  # connections of plain HTTP, which no limit of clients counts
 SWEEP_SECONDS: Final = 0.5
 LINGER_SECONDS: Final = 1.0  # a socket closed with unread bytes would reset the answer away
 
@@ -153,6 +154,10 @@ class Doorway(asyncio.Protocol):
     def _enter(self, end: int) -> None:
         buffer = self._buffer
         if buffer.startswith(self._doorways.upgrades) and not _HAS_BODY.search(buffer, 0, end) and self._upgraded():
+            return
+        if not make_room(self._doorways.server, HTTP_MAX):
+            metrics.refused.add(1, "http_limit")
+            self._refuse(Refused(503, "too many requests are under way", {"Retry-After": "1"}))
             return
         adopt(self._doorways.server, self._transport, self._address, buffer)
 

@@ -24,6 +24,7 @@ TOO_BIG: Final = 1009
 NO_STATUS: Final = 1005
 
 INFLATE_FACTOR: Final = 10
+SINGLE_MIN: Final = 8
 _REASON_MAX: Final = 123
 _FIN: Final = 0x80
 _RSV1: Final = 0x40
@@ -64,6 +65,28 @@ class FrameReader:
         self._message: bytearray | None = None  # of a message whose last frame has not arrived
         self._opcode, self._deflated = 0, False
 
+    @property
+    def empty(self) -> bool:
+        """Whether `next` would give None, since nothing is left to read."""
+        return not self._data and self._payload is None
+
+    def single(self, data: bytes) -> Frame | None:
+        """The message, where these bytes from the wire are just one, in one frame, and nothing is waited for; else None: `feed` them.
+
+        What most clients send most of the time (make bench: 2 of an RPC's 45 µs).
+        """
+        size = len(data)
+        if size < SINGLE_MIN or self._data or self._message is not None or self._payload is not None:
+            return None
+        first, second = data[0], data[1]
+        start = 6 if second < _MASKED | 126 else 8
+        length = second & 0x7F if start == 6 else data[2] << 8 | data[3]
+        if first not in _WHOLE or second < _MASKED or second == _MASKED | 127 or start + length != size or length > self._max:
+            return None
+        payload = bytearray(data[start:])
+        websocket_mask(data[start - 4 : start], payload)
+        return (first & 0x0F, bytes(payload)) if payload.isascii() or first == _FIN | BINARY else None
+
     def feed(self, data: bytes) -> None:
         """Bytes from the wire; then `next` until it gives None."""
         self._data = self._data[self._at :] + data if self._data else data
@@ -100,7 +123,7 @@ class FrameReader:
             self._payload, self._missing, self._first, self._mask = payload, end - len(data), first, mask
             self._data, self._at = b"", 0
             return None
-        self._at = end
+        self._read_to(end)
         websocket_mask(mask, payload)
         return self._frame(first, payload)
 
@@ -111,9 +134,16 @@ class FrameReader:
             self._missing = end - len(self._data)
             self._data, self._at = b"", 0
             return None
-        self._at, self._payload = end, None
+        self._payload = None
+        self._read_to(end)
         websocket_mask(self._mask, payload)
         return self._frame(self._first, payload)
+
+    def _read_to(self, end: int) -> None:
+        if end == len(self._data):
+            self._data, self._at = b"", 0
+        else:
+            self._at = end
 
     def _wait(self) -> Frame | None:
         """What is left, a header's beginning at most, waits for more."""

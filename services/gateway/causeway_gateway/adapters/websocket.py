@@ -55,9 +55,13 @@ class WebSocketWire(Wire):
 
     def data_received(self, data: bytes) -> None:
         """Bytes of the client."""
-        if self._reader is None:
+        reader = self._reader
+        if reader is None:
             return
-        self._reader.feed(data)
+        if self._state == OPEN and not self.peer.busy and (message := reader.single(data)) is not None:
+            self.message(*message)
+            return
+        reader.feed(data)
         if not self._throttled:
             self._read()
 
@@ -77,11 +81,14 @@ class WebSocketWire(Wire):
         """Whether there may be more."""
         try:
             for _ in range(FRAMES_A_TURN):
+                reader = self._reader
                 if self.peer.busy:
                     break
-                if self._reader is None or (frame := self._reader.next()) is None:
+                if reader is None or (frame := reader.next()) is None:
                     return False
                 self._take(*frame)
+                if reader.empty and not self.peer.busy:
+                    return False
         except rfc6455.Violation as violation:
             self._fail(violation)
             return False

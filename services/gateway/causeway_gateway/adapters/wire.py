@@ -67,6 +67,8 @@ class Wires:
         self._loop = asyncio.get_running_loop()
         self._all: set[Wire] = set()
         self._dirty: list[Wire] = []
+        self._late: deque[Wire] = deque()  # of a large fan-out: the rest of those that had something to write at once
+        self._flushes = False
         self._closing: deque[tuple[float, Wire]] = deque()
         self._empty = asyncio.Event()
 
@@ -88,16 +90,20 @@ class Wires:
 
     def mark(self, wire: Wire) -> None:
         """`wire` has something to write."""
-        if not self._dirty:
-            self._loop.call_soon(self._flush)
         self._dirty.append(wire)
+        if not self._flushes:
+            self._flushes = True
+            self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
-        due = self._dirty[:SLICE]
-        if len(due) == len(self._dirty):
-            self._dirty = []
-        else:
-            del self._dirty[:SLICE]
+        """A slice: half of it for what came just now, so that an answer does not wait for the whole of a large fan-out."""
+        dirty, self._dirty = self._dirty, []
+        due = dirty if len(dirty) <= SLICE and not self._late else dirty[: SLICE // 2]
+        self._late.extend(dirty[len(due) :])
+        if self._late:
+            due += [self._late.popleft() for _ in range(min(len(self._late), SLICE - len(due)))]
+        self._flushes = bool(self._late)
+        if self._flushes:
             self._loop.call_soon(self._flush)  # what is read meanwhile gets its turn
         for wire in due:
             wire.flush()

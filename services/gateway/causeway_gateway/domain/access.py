@@ -6,9 +6,7 @@ import enum
 from typing import Protocol
 
 from causeway_common.contracts.messages import NamespaceSpec
-from causeway_common.contracts.names import NAMESPACE_SEPARATOR
-
-USERS_BOUNDARY = "#"
+from causeway_common.contracts.names import NAMESPACE_SEPARATOR, USERS_BOUNDARY
 
 
 class Decision(enum.Enum):

@@ -1,10 +1,15 @@
-"""What a session asks of the services behind it, and how each question ends."""
+"""What a session asks of the services behind it, and how each question ends.
+
+What is made for every command is a msgspec struct: a frozen dataclass sets each of its fields by a call (make bench: 3 of an RPC's 86 µs).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
+
+import msgspec
 
 from causeway_common.contracts.errors import CausewayError
 from causeway_common.contracts.messages import Override
@@ -27,8 +32,7 @@ class Who:
     meta: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(msgspec.Struct, frozen=True):
     """A command under way: its lane ("" is none), its number on this connection (1, 2, 3…), when it came (monotonic ms)."""
 
     command: p.Command
@@ -96,8 +100,7 @@ class SubRefreshAsk:
     token: str
 
 
-@dataclass(frozen=True, slots=True)
-class PublishAsk:
+class PublishAsk(msgspec.Struct, frozen=True):
     """Publish; answered after it is durable where the channel has history."""
 
     pending: Pending
@@ -128,8 +131,7 @@ class PresenceAsk:
     stats: bool
 
 
-@dataclass(frozen=True, slots=True)
-class RpcAsk:
+class RpcAsk(msgspec.Struct, frozen=True):
     """Call an app's method."""
 
     pending: Pending
@@ -139,7 +141,9 @@ class RpcAsk:
     data: bytes
 
 
-Ask = ConnectAsk | RefreshAsk | SubscribeAsk | SubRefreshAsk | PublishAsk | HistoryAsk | PresenceAsk | RpcAsk
+WaitingAsk = ConnectAsk | RefreshAsk | SubscribeAsk | SubRefreshAsk | PublishAsk | HistoryAsk | PresenceAsk
+"""Those that a coroutine waits for; an RPC is settled by a callback."""
+Ask = WaitingAsk | RpcAsk
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +193,7 @@ class SubRefreshed:
     expire_at: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(msgspec.Struct, frozen=True):
     """Done: the whole reply."""
 
     reply: p.Reply

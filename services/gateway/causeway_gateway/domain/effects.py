@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
+
 from causeway_common.contracts.errors import CausewayError
 from causeway_gateway.domain import protocol as p
 from causeway_gateway.domain.asks import Ask, Grant, Who
 from causeway_gateway.domain.subscription import Subscription
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(msgspec.Struct, frozen=True):
     """Send this."""
 
     reply: p.Reply

@@ -21,6 +21,42 @@ class Member(Protocol):
 C = TypeVar("C", bound=Member)
 
 
+class Group(Generic[C]):
+    """The subscribers of one codec that get every publication as it is.
+
+    Attributes:
+        even: those that all wait for the same publication, the normal case: nothing is compared or kept for each of them.
+        next_offset: which one that is; 0 in channels without history. It stands for the `next_offset` of their subscriptions.
+        others: those that are behind or ahead, each with a `next_offset` of its own.
+    """
+
+    __slots__ = ("even", "next_offset", "others")
+
+    def __init__(self) -> None:
+        self.next_offset = 0
+        self.even: dict[C, Subscription] = {}
+        self.others: dict[C, Subscription] = {}
+
+    def __len__(self) -> int:
+        """How many they are."""
+        return len(self.even) + len(self.others)
+
+    def add(self, client: C, subscription: Subscription) -> None:
+        """Add a subscriber."""
+        if not self.even:
+            self.next_offset = subscription.next_offset
+        (self.even if subscription.next_offset == self.next_offset else self.others)[client] = subscription
+
+    def remove(self, client: C) -> bool:
+        """Remove a subscriber; whether it was there."""
+        return self.even.pop(client, None) is not None or self.others.pop(client, None) is not None
+
+    def level(self) -> None:
+        """Who has come up to the others is one of them."""
+        for client in [client for client, each in self.others.items() if each.next_offset == self.next_offset]:
+            self.even[client] = self.others.pop(client)
+
+
 class Room(Generic[C]):
     """The local subscribers of one channel.
 
@@ -33,7 +69,7 @@ class Room(Generic[C]):
     __slots__ = ("plain", "special", "watchers")
 
     def __init__(self) -> None:
-        self.plain: dict[Codec, dict[C, Subscription]] = {}
+        self.plain: dict[Codec, Group[C]] = {}
         self.special: dict[C, Subscription] = {}
         self.watchers: dict[C, None] = {}
 
@@ -44,7 +80,8 @@ class Room(Generic[C]):
     def __iter__(self) -> Iterator[tuple[C, Subscription]]:
         """Every subscriber with its subscription."""
         for group in self.plain.values():
-            yield from group.items()
+            yield from group.even.items()
+            yield from group.others.items()
         yield from self.special.items()
 
     @property
@@ -53,11 +90,14 @@ class Room(Generic[C]):
         return not self.plain and not self.special
 
     def add(self, client: C, subscription: Subscription) -> None:
-        """Add a subscriber."""
-        if subscription.plain:
-            self.plain.setdefault(client.codec, {})[client] = subscription
-        else:
+        """Add a subscriber; the `next_offset` of its subscription is set."""
+        if not subscription.plain:
             self.special[client] = subscription
+        else:
+            group = self.plain.get(client.codec)
+            if group is None:
+                group = self.plain[client.codec] = Group()
+            group.add(client, subscription)
         if subscription.watches:
             self.watchers[client] = None
 
@@ -66,8 +106,8 @@ class Room(Generic[C]):
         self.watchers.pop(client, None)
         if self.special.pop(client, None) is None:
             group = self.plain.get(client.codec)
-            if group is None or group.pop(client, None) is None:
+            if group is None or not group.remove(client):
                 return False
-            if not group:
+            if not len(group):
                 del self.plain[client.codec]
         return self.empty

@@ -5,8 +5,16 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from causeway_common.contracts.names import namespace_of
+
+METHODS: Final = frozenset(
+    (
+        *("publish", "broadcast", "subscribe", "unsubscribe", "disconnect", "refresh", "revoke", "rpc"),
+        *("presence", "presence_stats", "history", "history_remove", "channels", "info", "batch"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)

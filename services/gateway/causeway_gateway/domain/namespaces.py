@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from causeway_common.contracts.errors import CausewayError, ErrorName, bad_request
 from causeway_common.contracts.messages import Manifest, MethodSpec, NamespaceSpec
-from causeway_common.contracts.names import NAMESPACE_SEPARATOR, namespace_of
+from causeway_common.contracts.names import NAMESPACE_SEPARATOR, USERS_BOUNDARY, namespace_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Catalogue:
         if rule is None:
             raise CausewayError(ErrorName.UNKNOWN_CHANNEL)
         if rule.pattern is None:
-            if not channel.isascii():
+            if not channel.partition(USERS_BOUNDARY)[0].isascii():  # users' ids are what they are
                 raise bad_request("channel holds characters beyond ASCII")
         elif not rule.pattern.search(channel.partition(NAMESPACE_SEPARATOR)[2] if rule.spec.name else channel):
             raise bad_request("channel is no name that its namespace takes (channel_regex)")

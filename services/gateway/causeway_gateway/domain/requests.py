@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from causeway_common.contracts.errors import CausewayError, ErrorName, bad_request, overloaded
 from causeway_common.contracts.messages import Override, SubscribeUser
@@ -30,8 +31,7 @@ from causeway_gateway.domain.subscription import Subscription
 from causeway_gateway.domain.tokens import TokenSubscription
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True):
     """The connection that asks: who it is, its subscriptions, how many more are being made, whether its codec carries any bytes."""
 
     who: Who
@@ -49,24 +49,23 @@ def question(pending: Pending, caller: Caller) -> Ask:
     Raises:
         CausewayError: what the client is answered instead.
     """
-    match pending.command:
-        case p.Command(subscribe=p.SubscribeRequest() as request):
-            return SubscribeAsk(pending, caller.who, (_wish(request, caller),), caller.binary)
-        case p.Command(publish=p.PublishRequest() as request):
-            return _publish(pending, request, caller)
-        case p.Command(presence=p.ChannelRequest(channel=channel)):
-            return _presence(pending, channel, caller, stats=False)
-        case p.Command(presence_stats=p.ChannelRequest(channel=channel)):
-            return _presence(pending, channel, caller, stats=True)
-        case p.Command(history=p.HistoryRequest() as request):
-            return _history(pending, request, caller)
-        case p.Command(rpc=p.RpcRequest(data=data, method=method)):
-            app, name = split_method(method, caller.options.default_app or None)
-            return RpcAsk(pending, caller.who, app, name, p.payload_bytes(data) or b"null")
-        case p.Command(sub_refresh=p.SubRefreshRequest(channel=channel, token=token)):
-            return _sub_refresh(pending, channel, token, caller)
-        case _:
-            raise AssertionError("no other command asks")
+    command = pending.command
+    if (subscribe := command.subscribe) is not None:
+        return SubscribeAsk(pending, caller.who, (_wish(subscribe, caller),), caller.binary)
+    if (publish := command.publish) is not None:
+        return _publish(pending, publish, caller)
+    if (presence := command.presence) is not None:
+        return _presence(pending, presence.channel, caller, stats=False)
+    if (stats := command.presence_stats) is not None:
+        return _presence(pending, stats.channel, caller, stats=True)
+    if (history := command.history) is not None:
+        return _history(pending, history, caller)
+    if (rpc := command.rpc) is not None:
+        app, name = split_method(rpc.method, caller.options.default_app or None)
+        return RpcAsk(pending, caller.who, app, name, p.payload_bytes(rpc.data) or b"null")
+    if (sub_refresh := command.sub_refresh) is not None:
+        return _sub_refresh(pending, sub_refresh.channel, sub_refresh.token, caller)
+    raise AssertionError("no other command asks")
 
 
 def server_wishes(request: p.ConnectRequest, grant: Grant, caller: Caller) -> tuple[Wish, ...]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Final, assert_never
 
+from msgspec.structs import replace
+
 from causeway_common.contracts.codes import CloseCode
 from causeway_common.contracts.errors import CausewayError, ErrorName, overloaded
 from causeway_common.contracts.messages import RefreshUser, SubscribeUser
@@ -85,7 +87,9 @@ class Session(Life):
             return self._pong(now)
         if command.connect is not None:
             return self._connect(command, command.connect, now)
-        if self._state == State.CONNECTING and len(self._early) < self._options.in_flight_limit:
+        if self._state is State.CONNECTING:
+            if len(self._early) >= self._options.in_flight_limit:
+                return [self._too_many(command)] if command.id else self.violated()
             self._early.append(command)
             return []
         if self._state is not State.CONNECTED:
@@ -103,7 +107,7 @@ class Session(Life):
         lane = ask.pending.lane
         if lane and (waiting := self._lanes.leave(lane)) is not None:
             effects += self._advance(waiting)
-        return effects + self._drained()
+        return effects + self._drained() if self._draining else effects
 
     def subscribe(self, command: SubscribeUser, now: int) -> list[Effect]:
         """The server begins a subscription.
@@ -124,7 +128,7 @@ class Session(Life):
         if command.expired:
             return self.close(CloseCode.CONNECTION_EXPIRED)
         if command.info is not None:
-            self.who = Who(self.who.user, self.who.client, command.info, self.who.meta)
+            self._shows(command.info, self.who.meta)
         ttl = self._expires(command.expire_at_ms or None, now, wall)
         return [Send(p.Reply(push=p.Push(refresh=p.RefreshResult(expires=ttl > 0, ttl=ttl))))]
 
@@ -210,24 +214,31 @@ class Session(Life):
         if self.grant is not None and set(grant.subs) != set(self.grant.subs):
             return self.close(CloseCode.INSUFFICIENT_STATE)  # other server-side subscriptions: a new connection has them
         self.grant = grant
-        self.who = Who(grant.user, self.who.client, grant.info, grant.meta)
+        self._shows(grant.info, grant.meta)
         ttl = self._expires(grant.expire_at, now, wall)
         return [Send(p.Reply(id=ask.pending.command.id, refresh=p.RefreshResult(expires=ttl > 0, ttl=ttl)))]
+
+    def _shows(self, info: bytes | None, meta: bytes | None) -> None:
+        """A refresh brings what others see of the client; presence shows it at once."""
+        if info != self.who.info:
+            for each in self.subscriptions.values():
+                each.info = replace(each.info, conn_info=info)
+        self.who = Who(self.who.user, self.who.client, info, meta)
 
     # --- commands
 
     def _command(self, command: p.Command, now: int) -> list[Effect]:
         """The first request that is set counts (section 3)."""
-        for request in (
-            command.subscribe,
-            command.unsubscribe,
-            command.publish,
-            command.presence,
-            command.presence_stats,
-            command.history,
-        ):
-            if request is not None:
-                return self._channel_command(command, request.channel, now)
+        request = (
+            command.subscribe
+            or command.unsubscribe
+            or command.publish
+            or command.presence
+            or command.presence_stats
+            or command.history
+        )
+        if request is not None:
+            return self._channel_command(command, request.channel, now)
         if command.rpc is not None:
             return self._rpc(command, command.rpc.method, now)
         if command.send is not None:
@@ -259,15 +270,17 @@ class Session(Life):
         return self._queue(command, "" if concurrent else f"@{app}", now)
 
     def _queue(self, command: p.Command, lane: str, now: int) -> list[Effect]:
-        most = self._options.in_flight_limit
-        if self._in_flight >= most:
-            return [Refuse(command.id, overloaded(f"{most} commands of this connection are under way"))]
+        if self._in_flight >= self._options.in_flight_limit:
+            return [self._too_many(command)]
         self._in_flight += 1
         self._count += 1
         pending = Pending(command, lane, self._count, now)
         if lane and not self._lanes.enter(lane, pending):
             return []
         return self._advance(pending)
+
+    def _too_many(self, command: p.Command) -> Refuse:
+        return Refuse(command.id, overloaded(f"{self._options.in_flight_limit} commands of this connection are under way"))
 
     def _advance(self, pending: Pending) -> list[Effect]:
         """Begin a command whose turn it is, and those behind it as long as they end at once."""
@@ -334,7 +347,7 @@ class Session(Life):
                 return self._refreshed(ask, outcome, now, wall)
             case RefreshAsk(), Stays(expire_at, info):
                 if info is not None:
-                    self.who = Who(self.who.user, self.who.client, info, self.who.meta)
+                    self._shows(info, self.who.meta)
                 self._expires(expire_at, now, wall)
                 return []
             case _:

@@ -25,7 +25,7 @@ class Subscription:
         refresher: who renews it.
         slow: what happens while its client does not read: "close", "drop" or "conflate".
         expire_at: monotonic ms, grace included; NEVER. As its giver said it (wall-clock ms) until it begins.
-        next_offset: the publication that comes next for it; 0 in channels without history.
+        next_offset: the publication that comes next for it, as long as no group of a room knows it for all; 0 without history.
         begun: its join was told.
         holds: what it holds at storage while it lasts (`domain.attendance`).
         based: the running number on this gateway of the last publication it got: what comes next may be a patch of that one.

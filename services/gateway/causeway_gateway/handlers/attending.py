@@ -65,6 +65,11 @@ class Attending:
         """Changes that storage was not told yet."""
         return len(self._held)
 
+    @property
+    def coalesced(self) -> int:
+        """Changes that were left out at the bound, since the key came back to what it was."""
+        return self._held.coalesced
+
     # --- what happens here
 
     def connected(self, user: str, client: str) -> None:

@@ -28,6 +28,7 @@ from causeway_gateway.domain.asks import (
     SubRefreshAsk,
     SubscribeAsk,
     Subscribed,
+    WaitingAsk,
 )
 from causeway_gateway.domain.effects import Close, Effect, Join, Leave, Opened, Refuse, Send
 from causeway_gateway.domain.frames.codecs import Codec
@@ -37,7 +38,7 @@ from causeway_gateway.domain.session import NEVER, Kind, Session
 from causeway_gateway.domain.wheel import Entry
 from causeway_gateway.handlers import metrics
 from causeway_gateway.handlers.attending import Attending
-from causeway_gateway.handlers.commands import Commands
+from causeway_gateway.handlers.commands import Call, Commands
 from causeway_gateway.handlers.fanout import SLOW_BYTES
 from causeway_gateway.handlers.feeds import Feeds
 from causeway_gateway.handlers.membership import Membership
@@ -57,6 +58,7 @@ COMMANDS_WAITING: Final = 2 * COMMANDS_A_FRAME
 LATEST_MAX: Final = 1024
 """Keys of `conflate` that one slow reader may have waiting; beyond, the oldest is dropped."""
 
+SPAN_RPC: Final = names.SPAN_COMMAND.format(command="rpc")
 KINDS: Final[dict[type[Ask], str]] = {
     ConnectAsk: "connect",
     RefreshAsk: "refresh",
@@ -65,7 +67,6 @@ KINDS: Final[dict[type[Ask], str]] = {
     PublishAsk: "publish",
     HistoryAsk: "history",
     PresenceAsk: "presence",
-    RpcAsk: "rpc",
 }
 
 
@@ -272,6 +273,9 @@ class Client:
         self._forget()
 
     def _ask(self, ask: Ask) -> None:
+        if isinstance(ask, RpcAsk):
+            self._call(ask)
+            return
         try:
             outcome = self._around.commands.perform_now(ask)
         except CausewayError as error:
@@ -282,11 +286,28 @@ class Client:
         metrics.commands.add(1, KINDS[type(ask)])
         self._complete(ask, outcome)
 
-    async def _perform(self, ask: Ask) -> None:
+    def _call(self, ask: RpcAsk) -> None:
+        """An RPC has no task: the bus's read loop brings its end. make bench: the task was 8 of an RPC's 86 µs."""
+        metrics.commands.add(1, "rpc")
+        trace = span(
+            SPAN_RPC, kind=SpanKind.SERVER, parent=None, attributes={names.CLIENT_COMMAND: "rpc", names.USER_ID: ask.who.user}
+        )
+
+        call = Call(ask, trace, self._called)
+        try:
+            self._around.commands.call(ask, _deadline(ask), call)
+        except CausewayError as error:
+            self._around.tasks.spawn(_fail_later(call, error))  # not now: the next of its lane may fail likewise, and so on
+
+    def _called(self, ask: RpcAsk, outcome: Outcome) -> None:
+        timers = self._around.timers  # no end of an RPC makes anything due earlier
+        self._run(self.session.complete(ask, outcome, timers.now(), timers.wall()))
+
+    async def _perform(self, ask: WaitingAsk) -> None:
         """Ask, and give the session the answer. After the answer there is no await before the session has it (see `Commands`)."""
         kind = KINDS[type(ask)]
         metrics.commands.add(1, kind)
-        deadline = Deadline(ask.pending.at / 1000 + CLIENT_COMMAND_SECONDS)
+        deadline = _deadline(ask)
         outcome: Outcome
         try:
             attributes = {names.CLIENT_COMMAND: kind, names.USER_ID: ask.who.user}
@@ -333,3 +354,11 @@ class Client:
         who = self.session.who
         if self._around.registry.closed(self, who.user):
             self._around.attending.disconnected(who.user, who.client)
+
+
+def _deadline(ask: Ask) -> Deadline:
+    return Deadline(ask.pending.at / 1000 + CLIENT_COMMAND_SECONDS)
+
+
+async def _fail_later(call: Call, error: CausewayError) -> None:
+    call.failed(error)

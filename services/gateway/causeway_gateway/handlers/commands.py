@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import assert_never
 
 from causeway_common.bus import Deadline
 from causeway_common.contracts.codec import json_value
 from causeway_common.contracts.codes import CloseCode
+from causeway_common.contracts.errors import CausewayError
 from causeway_common.contracts.ids import command_id
-from causeway_common.contracts.messages import ConnectHookRequest, PublishHookRequest, RefreshHookRequest, RpcRequest
+from causeway_common.contracts.messages import ConnectHookRequest, PublishHookRequest, RefreshHookRequest, RpcReply, RpcRequest
+from causeway_common.telemetry import OpenSpan
 from causeway_gateway.domain import protocol as p
 from causeway_gateway.domain.admission import SessionOptions, admit, admit_by_hook, admit_without_token, renew
 from causeway_gateway.domain.asks import (
@@ -16,6 +19,7 @@ from causeway_gateway.domain.asks import (
     Ask,
     ConnectAsk,
     Ends,
+    Failed,
     HistoryAsk,
     Outcome,
     PresenceAsk,
@@ -25,6 +29,7 @@ from causeway_gateway.domain.asks import (
     Stays,
     SubRefreshAsk,
     SubscribeAsk,
+    WaitingAsk,
 )
 from causeway_gateway.domain.namespaces import Catalogue
 from causeway_gateway.handlers.identity import Identity
@@ -32,6 +37,33 @@ from causeway_gateway.handlers.publishing import Publisher
 from causeway_gateway.handlers.reading import Reader
 from causeway_gateway.handlers.subscribing import Subscribing
 from causeway_gateway.ports import Apps, Presence, Timers
+
+
+class Call:
+    """One RPC under way: it hands its end to `done`, once."""
+
+    __slots__ = ("_ask", "_done", "trace")
+
+    def __init__(self, ask: RpcAsk, trace: OpenSpan, done: Callable[[RpcAsk, Outcome], None]) -> None:
+        self._ask, self.trace, self._done = ask, trace, done
+
+    def answered(self, reply: RpcReply | CausewayError) -> None:
+        """The app's answer, or the error that took its place."""
+        if isinstance(reply, CausewayError):
+            self.failed(reply)
+            return
+        try:
+            data = json_value(reply.data, "the app's answer")
+        except CausewayError as error:
+            self.failed(error)
+            return
+        self.trace.finish()
+        self._done(self._ask, Answered(p.Reply(id=self._ask.pending.command.id, rpc=p.RpcResult(data=p.Raw(data)))))
+
+    def failed(self, error: CausewayError) -> None:
+        """It did not work out."""
+        self.trace.finish(error)
+        self._done(self._ask, Failed(error))
 
 
 class Commands:
@@ -79,7 +111,7 @@ class Commands:
             case _:
                 return None
 
-    async def perform(self, ask: Ask, deadline: Deadline) -> Outcome:
+    async def perform(self, ask: WaitingAsk, deadline: Deadline) -> Outcome:
         """The end of a question.
 
         Between the return of a `Subscribed` and its `Session.complete` there must be no await: its next offset is that of this moment.
@@ -103,12 +135,18 @@ class Commands:
                 return Answered(p.Reply(id=pending.command.id, history=page))
             case PresenceAsk():
                 return await self._ask_presence(ask, deadline)
-            case RpcAsk(pending, who, app, method, data):
-                call = RpcRequest(user=who.user, client=who.client, data=json_value(data), info=who.info)
-                answer = json_value(await self._apps.call(app, method, call, deadline), "the app's answer")
-                return Answered(p.Reply(id=pending.command.id, rpc=p.RpcResult(data=p.Raw(answer))))
             case _:
                 assert_never(ask)
+
+    def call(self, ask: RpcAsk, deadline: Deadline, call: Call) -> None:
+        """Call an app's method; `call` is told the end, later and from the bus's read loop.
+
+        Raises:
+            CausewayError: what the client is answered; `call` is told nothing.
+        """
+        who = ask.who
+        request = RpcRequest(user=who.user, client=who.client, data=json_value(ask.data), info=who.info)
+        self._apps.begin_call(ask.app, ask.method, request, deadline, done=call.answered, parent=call.trace)
 
     # --- connect and refresh
 

@@ -263,8 +263,18 @@ class Feeds:
                     assert_never(output)
 
     def _deliver(self, channel: Channel, publication: Publication) -> None:
+        going = channel.fanout.unfinished
         if missed := channel.fanout.deliver(publication):
             self._tell(channel, missed)
+        if channel.fanout.unfinished and not going:
+            self._tasks.spawn(self._go_on(channel))
+
+    async def _go_on(self, channel: Channel) -> None:
+        """The rest of a long fan-out, a slice in each turn of the loop."""
+        while channel.fanout.unfinished:
+            await asyncio.sleep(0)
+            if missed := channel.fanout.go_on():
+                self._tell(channel, missed)
 
     def _tell(self, channel: Channel, subscribers: list[Subscriber]) -> None:
         for subscriber in subscribers:

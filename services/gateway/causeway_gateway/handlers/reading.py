@@ -14,6 +14,8 @@ from causeway_gateway.domain.protocol import HistoryRequest, HistoryResult, Publ
 from causeway_gateway.ports import Storage
 
 OVERHEAD_BYTES: Final = 128
+OFFSET_MAX: Final = 2**53 - 1
+"""No log has more; what clients say beyond is read as this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,8 @@ class Reader:
         epoch: str | None = None
         while True:
             limit = self._recovery_limit + 1 - len(found)
-            page = await self._storage.history(channel, since=since + len(found), limit=limit, reverse=False, deadline=deadline)
+            after = min(since + len(found), OFFSET_MAX)
+            page = await self._storage.history(channel, since=after, limit=limit, reverse=False, deadline=deadline)
             head = page.head
             epoch = head.epoch if epoch is None else epoch
             if head.epoch != epoch or head.head - since > self._recovery_limit:
@@ -103,7 +106,7 @@ class Reader:
         found: list[StoredPublication] = []
         size, step = 0, -1 if request.reverse else 1
         epoch = request.since.epoch if request.since else ""
-        last = request.since.offset if request.since else 0
+        last = min(request.since.offset, OFFSET_MAX) if request.since else 0
         while True:
             page = await self._storage.history(
                 channel, since=last, limit=limit - len(found), reverse=request.reverse, deadline=deadline

@@ -315,7 +315,7 @@ class Subscribing:
                 recoverable=agreed.recoverable,
                 positioned=True,
                 epoch=feed.epoch,
-                offset=request.offset if recovered and not agreed.cache else feed.position,
+                offset=(request.offset if shown else seat.reached) if recovered and not agreed.cache else feed.position,
                 publications=chained(shown, binary=ask.binary) if agreed.delta else shown,
                 recovered=recovered,
                 was_recovering=seat.recovering,

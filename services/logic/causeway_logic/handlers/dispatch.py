@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
+from types import TracebackType
 from typing import Any, Final, TypeVar
+
+from structlog.stdlib import BoundLogger
 
 from causeway_common.bus import Call
 from causeway_common.contracts.errors import CausewayError, ErrorName
@@ -22,7 +24,7 @@ from causeway_common.contracts.messages import (
     SubscribeHookRequest,
 )
 from causeway_common.contracts.verbs import CONNECT_HOOK, PUBLISH_HOOK, REFRESH_HOOK, SUB_REFRESH_HOOK, SUBSCRIBE_HOOK, Verb
-from causeway_common.telemetry import Counters, get_logger, names, span
+from causeway_common.telemetry import AttributeValue, Counters, OpenSpan, get_logger, names, span
 from causeway_logic.domain.declare import App
 from causeway_logic.domain.hooks import ConnectReply, ConnectRequest, RefreshReply, SubscribeReply
 from causeway_logic.domain.identity import Identity
@@ -51,6 +53,7 @@ class Dispatcher:
         self._locks = EntityLocks()
         self._histories = {name: namespace.history for name, namespace in app.namespaces.items()}
         self._log = get_logger(f"app.{app.name}")
+        self._spans: dict[str, tuple[str, dict[str, AttributeValue]]] = {}  # by what the app declares
 
     def hooks(self) -> list[tuple[Verb[Any, Any], Callable[[Any, Call], Awaitable[Any]]]]:
         """The hooks that the app declares, each with its question on the bus."""
@@ -130,24 +133,42 @@ class Dispatcher:
         return channel, namespace
 
     def _context(self, user: str, client: str, call: Call, *, info: bytes | None = None, meta: bytes | None = None) -> Context:
-        identity = Identity(call.message_id or self._outside.new_id())
+        identity = Identity(call.message_id, self._outside.new_id)
         scope = Scope(self._outside, self._locks, self._histories, identity, user, call.deadline)
         return Context(scope, client, self._log, info=info, meta=meta)
 
-    @contextmanager
-    def _answering(self, method: str) -> Iterator[None]:
-        name = names.SPAN_APP_METHOD.format(app=self._app.name, method=method)
-        with span(name, attributes={names.RPC_METHOD: f"{self._app.name}.{method}"}):
-            try:
-                yield
-            except CausewayError as error:
-                _calls.add(1, error.name.value)
-                raise
-            except Exception as error:
-                _calls.add(1, ErrorName.INTERNAL.value)
-                self._log.exception("a handler failed, its caller was told nothing but `internal`", method=method)
-                raise CausewayError(ErrorName.INTERNAL) from error
+    def _answering(self, method: str) -> _Answering:
+        named = self._spans.get(method)
+        if named is None:
+            name = names.SPAN_APP_METHOD.format(app=self._app.name, method=method)
+            named = self._spans[method] = name, {names.RPC_METHOD: f"{self._app.name}.{method}"}
+        return _Answering(self._log, method, span(named[0], attributes=named[1]))
+
+
+class _Answering:
+    """Around one answer: its span, its count, and 100 `internal` in the place of any error that is none of the table."""
+
+    __slots__ = ("_log", "_method", "_span")
+
+    def __init__(self, log: BoundLogger, method: str, opened: OpenSpan) -> None:
+        self._log, self._method, self._span = log, method, opened
+
+    def __enter__(self) -> None:
+        self._span.__enter__()
+
+    def __exit__(self, _kind: object, error: BaseException | None, traceback: TracebackType | None) -> None:
+        told = error
+        if error is None:
             _calls.add(1, "ok")
+        elif isinstance(error, CausewayError):
+            _calls.add(1, error.name.value)
+        elif isinstance(error, Exception):
+            _calls.add(1, ErrorName.INTERNAL.value)
+            self._log.error("a handler failed, its caller was told nothing but `internal`", method=self._method, exc_info=error)
+            told = CausewayError(ErrorName.INTERNAL)
+        self._span.__exit__(None, told, traceback)
+        if told is not None and told is not error:
+            raise told from error
 
 
 async def _refreshed(answer: Awaitable[Any]) -> RefreshHookReply:

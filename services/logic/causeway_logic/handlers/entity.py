@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
+
+import msgspec
 
 from causeway_common.bus import Deadline
 from causeway_common.contracts.codec import encode_item
@@ -32,8 +33,7 @@ _PLAIN: Final = "a change is a plain function without await: it may run several 
 _conflicts: Final = Counters("logic").counter("edit_conflicts", "commits that another one came before")
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(msgspec.Struct, frozen=True):
     """What the edits of one call share."""
 
     outside: Outside

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from causeway_common.bus import Bus, Deadline, publish_durable
@@ -34,7 +35,7 @@ class BusFeed:
     def appended(self, appended: Appended) -> None:
         """Feed the new publications, in order. Never waits, never raises: they are durable whatever becomes of this."""
         fault_point("storage.append.after_write")
-        subject = feed_subject(appended.channel, logged=True)
+        subject = _subject(appended.channel)
         for each in appended.publications:
             message = FeedPublication(
                 channel=appended.channel,
@@ -73,6 +74,11 @@ class BusFeed:
             log.debug("a feed message is lost, the gateways will read it", reason=error.message)
         else:
             _fed.add(1, "sent")
+
+
+@lru_cache(maxsize=4096)
+def _subject(channel: str) -> str:
+    return feed_subject(channel, logged=True)
 
 
 class BusWorkQueue:

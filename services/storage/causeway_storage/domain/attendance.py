@@ -111,11 +111,6 @@ def holders_of(document: JsonMap) -> frozenset[str]:
     return frozenset(holder for holder, entry in document[HOLDERS].items() if entry[1])
 
 
-def outbox_of(document: JsonMap | None) -> tuple[str, ...]:
-    """The ids of what waits to leave, oldest first."""
-    return tuple(each["id"] for each in (document or {}).get(OUTBOX, ()))
-
-
 def sendings_of(document: JsonMap) -> tuple[Sending, ...]:
     """What waits to leave, oldest first, up to the first that only a newer version knows."""
     found: list[Sending] = []

@@ -59,7 +59,8 @@ def check_append(request: AppendRequest, *, prefixes: tuple[str, ...]) -> Append
     _retention(request.size, request.ttl_ms)
     if not 1 <= len(request.items) <= ITEMS_MAX:
         raise bad_request(f"an append has 1 to {ITEMS_MAX} items, got {len(request.items)}")
-    return msgspec.structs.replace(request, items=[_append_item(item, prefixes) for item in request.items])
+    items = [_append_item(item, prefixes) for item in request.items]
+    return request if items == request.items else msgspec.structs.replace(request, items=items)
 
 
 def check_channel(channel: str) -> None:
@@ -177,7 +178,10 @@ def _append_item(item: AppendItem, prefixes: tuple[str, ...]) -> AppendItem:
     if not item.id.startswith(prefixes):
         raise bad_request(f"an item's id begins with {' or '.join(prefixes)} here, got {item.id!r:.80}")
     _payload(item.data, item.info, item.tags)
-    return msgspec.structs.replace(item, data=json_value(item.data), info=_info(item.info))
+    data = json_value(item.data)
+    if data is item.data and item.info is None:
+        return item
+    return msgspec.structs.replace(item, data=data, info=_info(item.info))
 
 
 def _info(info: ClientInfo | None) -> ClientInfo | None:

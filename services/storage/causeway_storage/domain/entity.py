@@ -27,7 +27,7 @@ TRAIL: Final = "trail"
 INDEXES: Final = "indexes"
 DELETED: Final = "deleted"
 """When it was deleted; only a tombstone has it. It stays until its outbox is empty and no repeat of a commit can come any more."""
-TRAIL_MAX: Final = 32
+TRAIL_MAX: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class Element:
 def plan_commit(key: EntityKey, document: JsonMap | None, commit: Commit) -> CommitPlan:
     """Decide a commit. The id is looked for before the version: a repeat is answered as the first time."""
     current: JsonMap = document or {}
-    short = _short(commit.id)
+    short = short_id(commit.id)
     recent: list[list[Any]] = current.get(COMMITS, [])
     for entry in recent:
         if entry[0] == short:
@@ -212,5 +212,6 @@ def _over_bound(outbox: list[JsonMap], commit: Commit) -> str:
     return ""
 
 
-def _short(commit_id: str) -> bytes:
+def short_id(commit_id: str) -> bytes:
+    """A commit id as an entity keeps it."""
     return bytes.fromhex(derived_id(commit_id, size=12))

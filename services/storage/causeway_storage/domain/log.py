@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import takewhile, zip_longest
 from typing import Final
 
 from causeway_common.contracts.ids import ID_LIFETIME_MS, KEY_LIFETIME_MS
@@ -230,14 +230,15 @@ def cut_page(
     size = 0
     for publication, stored in rows:
         size += stored
-        if len(page) == span.count or (page and size > PAGE_MAX_BYTES):
+        if page and size > PAGE_MAX_BYTES:
             break
-        if publication.offset != span.first + step * len(page):
-            raise LookupError(f"{request.channel}: offset {span.first + step * len(page)} is missing, found {publication.offset}")
         page.append(publication)
-    if not page:
-        if span.count:
-            raise LookupError(f"{request.channel}: offset {span.first} is missing")
+    del page[span.count :]
+    found, expected = [publication.offset for publication in page], range(span.first, span.first + step * max(len(page), 1), step)
+    if not span.count:
         return [], False
+    if found != [*expected]:
+        missing = next(offset for offset, other in zip_longest(expected, found) if offset != other)
+        raise LookupError(f"{request.channel}: offset {missing} is missing, found {found[:1]} and {len(found)} in all")
     last = page[-1].offset
     return page, last > head.floor + 1 if request.reverse else last < head.head

@@ -13,7 +13,7 @@ from typing import Final
 from causeway_common.contracts.codec import decode_item
 from causeway_common.contracts.errors import CausewayError
 from causeway_common.contracts.ids import outbox_id
-from causeway_common.contracts.messages import AppendItem, AppendRequest, JobItem, JsonMap, NewRecord, PublishItem
+from causeway_common.contracts.messages import AppendItem, AppendRequest, JobItem, JsonMap, NewRecord, OutboxItem, PublishItem
 from causeway_storage.domain import checks
 from causeway_storage.domain.entity import Element
 from causeway_storage.domain.record import RecordLife
@@ -100,12 +100,13 @@ def plan_relay(app: str, outbox: Sequence[Element]) -> RelayRound:
     elements: list[Element] = []
     unknown = ""
     for element in outbox:
-        unknown = _unknown_kind(element)
-        if unknown:
+        decoded = [_decoded(item) for item in element.items]
+        if None in decoded:
+            unknown = str(element.items[decoded.index(None)].get("kind"))
             break
         elements.append(element)
-        for index, item in enumerate(element.items):
-            _gather(gathered, app, element, outbox_id(element.id, index), item)
+        for index, item in enumerate(decoded):
+            _gather(gathered, app, element, index, item)
     return RelayRound(
         elements=tuple(element.id for element in elements),
         appends=tuple(_append(channel, *found) for channel, found in gathered.channels.items()),
@@ -117,37 +118,38 @@ def plan_relay(app: str, outbox: Sequence[Element]) -> RelayRound:
     )
 
 
-def _unknown_kind(element: Element) -> str:
-    for item in element.items:
-        try:
-            if decode_item(item) is None:
-                return str(item.get("kind"))
-        except CausewayError:  # of a known kind, but broken: `_gather` parks it
-            continue
-    return ""
-
-
-def _gather(gathered: _Gathered, app: str, element: Element, id: str, item: JsonMap) -> None:
+def _decoded(item: JsonMap) -> OutboxItem | CausewayError | None:
+    """The item; None for one of a kind that is unknown here, the error for one that is broken."""
     try:
-        match decode_item(item):
+        return decode_item(item)
+    except CausewayError as error:
+        return error
+
+
+def _gather(gathered: _Gathered, app: str, element: Element, index: int, item: OutboxItem | CausewayError | None) -> None:
+    made_id = outbox_id(element.id, index)
+    try:
+        match item:
             case PublishItem() as publish:
                 checks.check_publish(publish)
-                made = AppendItem(id=id, data=publish.data, tags=publish.tags)
+                made = AppendItem(id=made_id, data=publish.data, tags=publish.tags)
                 items, appends, elements = gathered.channels.setdefault(publish.channel, ([], [], set()))
                 items.append(publish)
                 appends.append(made)
                 elements.add(element.id)
             case JobItem() as job:
                 record = NewRecord(
-                    id=id, app=app, connector=job.connector, op=job.op, payload=job.payload, traceparent=element.traceparent
+                    id=made_id, app=app, connector=job.connector, op=job.op, payload=job.payload, traceparent=element.traceparent
                 )
                 checks.check_record(record)
                 gathered.records.append(record)
                 gathered.record_elements.add(element.id)
+            case CausewayError():
+                raise item
             case None:
                 raise AssertionError("unreachable: the relay stops before unknown kinds")
     except CausewayError as error:
-        gathered.parked.append(ParkedItem(id, app, item, error.message, element.traceparent))
+        gathered.parked.append(ParkedItem(made_id, app, element.items[index], error.message, element.traceparent))
         gathered.record_elements.add(element.id)
 
 

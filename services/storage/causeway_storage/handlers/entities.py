@@ -9,7 +9,6 @@ from typing import Final, assert_never
 from msgspec.structs import replace
 
 from causeway_common.bus import Call
-from causeway_common.contracts.codec import decode_item
 from causeway_common.contracts.errors import unavailable
 from causeway_common.contracts.messages import (
     CommitReply,
@@ -17,7 +16,6 @@ from causeway_common.contracts.messages import (
     FoundEntity,
     GetReply,
     GetRequest,
-    PublishItem,
     QueryReply,
     QueryRequest,
     TrailReply,
@@ -34,6 +32,8 @@ from causeway_storage.handlers.access import Access
 from causeway_storage.handlers.latency import durable
 from causeway_storage.ports import Clock, Committed, Conflicted, Entities, Found
 
+PUBLISH: Final = "publish"
+"""The kind of an item that publishes; `check_commit` let it through as a whole one."""
 _commits: Final = Counters("storage").counter("commits", "commits by outcome: committed, repeat, conflict")
 
 
@@ -101,9 +101,8 @@ class EntityHandlers:
 
     def _require_own_channels(self, app: str, commit: Commit) -> None:
         for item in commit.items:
-            decoded = decode_item(item)
-            if isinstance(decoded, PublishItem):
-                self._access.owns(app, decoded.channel)
+            if item["kind"] == PUBLISH:
+                self._access.owns(app, item["channel"])
 
 
 def page_of(found: Sequence[Found], fields: Sequence[str]) -> list[FoundEntity]:

@@ -77,7 +77,10 @@ class Relay:
 
     async def _round(self, key: EntityKey) -> bool:
         """One round; whether there may be more to do."""
-        work = plan_relay(key.app, await self._entities.outbox(key))
+        outbox = await self._entities.outbox(key)
+        if not outbox:
+            return False
+        work = plan_relay(key.app, outbox)
         if work.unknown_kind:
             _blocked.add()
             log.error(
@@ -112,6 +115,12 @@ class Relay:
         ]
         if work.records or work.parked:
             parts.append((work.record_elements, self._records(work)))
+        if len(parts) == 1:  # the usual one needs no task of its own
+            try:
+                await parts[0][1]
+            except CausewayError as error:
+                return [(parts[0][0], error)]
+            return []
         outcomes = await asyncio.gather(*(part for _, part in parts), return_exceptions=True)
         failures: list[tuple[frozenset[str], CausewayError]] = []
         for (elements, _), outcome in zip(parts, outcomes, strict=True):

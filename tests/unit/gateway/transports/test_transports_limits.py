@@ -304,3 +304,24 @@ async def test_who_is_gone_before_it_can_be_told_that_it_is_late_does_not_end_th
         late.write(b"GET / HT")
 
         assert (await late.rest()).startswith(b"HTTP/1.1 408 ")
+
+
+async def test_plain_http_is_bounded_the_oldest_idle_connection_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("causeway_gateway.adapters.doorway.HTTP_MAX", 2)
+    ask = b"GET /connection/init HTTP/1.1\r\nHost: x\r\n\r\n"
+    before = metrics.refused.value("http_limit")
+    async with place() as here:
+        busy, idle, third, fourth = [await here.raw() for _ in range(4)]
+        busy.write(b"POST /connection/http_stream HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{")
+        await until(lambda: len(here.server._runner.server.connections) == 1)  # type: ignore[union-attr]
+        idle.write(ask)
+        assert (await idle.head()).startswith("HTTP/1.1 200")
+        third.write(ask)
+        assert (await third.head()).startswith("HTTP/1.1 200")
+        assert (await idle.rest()) == b"{}", "it made room"
+        third.write(b"POST /connection/http_stream HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{")
+        await until(lambda: all(each._current_request is not None for each in here.server._runner.server.connections))  # type: ignore[union-attr]
+        fourth.write(ask)
+        assert (await fourth.head()).startswith("HTTP/1.1 503")
+        await here.upgraded()
+    assert metrics.refused.value("http_limit") == before + 1

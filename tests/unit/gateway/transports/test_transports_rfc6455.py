@@ -16,11 +16,16 @@ from causeway_gateway.adapters.rfc6455 import PART, FrameReader, Violation
 from unit.gateway.transports.harness import masked
 
 
-def read(data: bytes, *, max_size: int = 1 << 20, cuts: list[int] | None = None, deflate: bool = False) -> list[tuple[int, bytes]]:
-    """What a reader makes of the bytes, arriving in pieces cut at `cuts`."""
+def read(
+    data: bytes, *, max_size: int = 1 << 20, cuts: list[int] | None = None, deflate: bool = False, as_the_wire_does: bool = True
+) -> list[tuple[int, bytes]]:
+    """What a reader makes of the bytes, arriving in pieces cut at `cuts`; as the wire does, a piece that is a message takes the short way."""
     reader, found = FrameReader(max_size, deflate=deflate), []
     edges = [0, *sorted({cut % (len(data) + 1) for cut in cuts or []}), len(data)]
     for start, end in itertools.pairwise(edges):
+        if as_the_wire_does and (frame := reader.single(data[start:end])) is not None:
+            found.append(frame)
+            continue
         reader.feed(data[start:end])
         while (frame := reader.next()) is not None:
             if frame is not PART:
@@ -62,6 +67,41 @@ def test_what_the_library_writes_is_read_however_it_is_cut_and_fragmented(
         expected.append((int(opcode), payload))
 
     assert read(wire, cuts=cuts) == expected
+    assert read(wire, cuts=cuts, as_the_wire_does=False) == expected
+
+
+@given(
+    st.sampled_from([rfc6455.TEXT, rfc6455.BINARY, rfc6455.PING, rfc6455.CLOSE, rfc6455.CONTINUATION, 3]),
+    st.one_of(st.binary(max_size=200), st.binary(min_size=65_000, max_size=66_000), st.text(max_size=130).map(str.encode)),
+    st.sampled_from([b"mask", None]),
+    st.integers(-2, 8),
+)
+def test_the_short_way_of_a_message_leads_where_the_long_one_does(
+    opcode: int, payload: bytes, mask: bytes | None, cut: int
+) -> None:
+    frame = masked(opcode, payload, mask=mask)
+    data = frame[:cut] if cut < 0 else frame + frame[:cut]
+    reader = FrameReader(1 << 16)
+    short = reader.single(data)
+    try:
+        long = read(data, max_size=1 << 16, as_the_wire_does=False)
+    except Violation:
+        long = []
+
+    assert short is None or [short] == long
+    if opcode in (rfc6455.TEXT, rfc6455.BINARY) and mask and cut == 0 and payload.isascii() and 2 <= len(payload) < 1 << 16:
+        assert short == (opcode, payload)
+    reader.feed(b"")
+    assert reader.empty, "the short way leaves nothing behind"
+
+
+def test_the_short_way_is_not_for_what_comes_amid_something_else() -> None:
+    whole = masked(rfc6455.TEXT, b"looks whole")
+    large = masked(rfc6455.BINARY, b"begins here " + whole)
+    assert read(large, cuts=[len(large) - len(whole)]) == [(rfc6455.BINARY, b"begins here " + whole)]
+    with pytest.raises(Violation, match="begins within"):
+        read(masked(rfc6455.TEXT, b"a", fin=False) + whole, cuts=[7])
+    assert read(b"\x81" + whole[1:], cuts=[1]) == [(rfc6455.TEXT, b"looks whole")]
 
 
 @given(st.binary(max_size=300), st.lists(st.integers(0, 300), max_size=5), st.booleans())

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import Final
 
 _TEXT_FINAL: Final = 0x81
 _BINARY_FINAL: Final = 0x82
 _SHORT_MAX: Final = 125
+_HEAD_16: Final = Struct(">BBH").pack
+_HEAD_64: Final = Struct(">BBQ").pack
 
 
 def text_frame(payload: bytes) -> bytes:
@@ -24,5 +27,5 @@ def _frame(first: int, payload: bytes) -> bytes:
     if size <= _SHORT_MAX:
         return bytes((first, size)) + payload
     if size < 1 << 16:
-        return bytes((first, 126)) + size.to_bytes(2, "big") + payload
-    return bytes((first, 127)) + size.to_bytes(8, "big") + payload
+        return _HEAD_16(first, 126, size) + payload
+    return _HEAD_64(first, 127, size) + payload

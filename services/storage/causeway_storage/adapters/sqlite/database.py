@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from causeway_common.runtime import StartError
-from causeway_common.telemetry import Kind, current_traceparent, names, span
+from causeway_common.telemetry import Kind as SpanKind
+from causeway_common.telemetry import current_traceparent, names, span
+from causeway_common.telemetry.spans import NOT_SAMPLED
 from causeway_storage.adapters.sqlite.files import FileLock, open_reader, open_writer
 from causeway_storage.adapters.sqlite.reader import Reader
-from causeway_storage.adapters.sqlite.writer import Writer
+from causeway_storage.adapters.sqlite.writer import Kind, Writer
 
+Q = TypeVar("Q")
 T = TypeVar("T")
 
 
@@ -75,6 +78,28 @@ class SqliteDatabase:
         with _span(names.SPAN_DB_WRITE, collection, operation):
             return await self._writer.submit(work, cost=cost, then=then)
 
+    async def write_kind(
+        self,
+        collection: str,
+        operation: str,
+        kind: Kind[Q, T],
+        question: Q,
+        *,
+        cost: int = 0,
+        then: Callable[[T], None] | None = None,
+    ) -> T:
+        """As `Writer.submit_kind`, under a span."""
+        with _span(names.SPAN_DB_WRITE, collection, operation):
+            return await self._writer.submit_kind(kind, question, cost=cost, then=then)
+
+    def on_undone(self, callback: Callable[[], None]) -> None:
+        """As `Writer.on_undone`."""
+        self._writer.on_undone(callback)
+
+    def on_failed(self, callback: Callable[[], None]) -> None:
+        """As `Writer.on_failed`."""
+        self._writer.on_failed(callback)
+
     async def read(self, collection: str, operation: str, work: Callable[[sqlite3.Connection], T]) -> T:
         """As `Reader.submit`, under a span."""
         with _span(names.SPAN_DB_READ, collection, operation):
@@ -82,8 +107,9 @@ class SqliteDatabase:
 
 
 def _span(name: str, collection: str, operation: str) -> AbstractContextManager[object]:
-    """A span in the trace of whoever asks; the sweeps, which nobody asks for, make none."""
-    if not current_traceparent():
+    """A span in the trace of whoever asks, where it is sampled; the sweeps, which nobody asks for, make none."""
+    traceparent = current_traceparent()
+    if not traceparent or traceparent.endswith(NOT_SAMPLED):
         return nullcontext()
     attributes = {names.DB_SYSTEM: "sqlite", names.DB_COLLECTION: collection, names.DB_OPERATION: operation}
-    return span(name.format(system="sqlite", collection=collection), kind=Kind.CLIENT, attributes=attributes)
+    return span(name.format(system="sqlite", collection=collection), kind=SpanKind.CLIENT, attributes=attributes)

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from causeway_storage.adapters.sqlite.commits import whole
 from causeway_storage.adapters.sqlite.files import faults_told, generation_of, read_only
 from causeway_storage.domain.packing import unpack
 from causeway_storage.domain.stored import (
@@ -43,7 +44,7 @@ _TABLES: Final[dict[type[Entry], str]] = {
     Holder: "holders",
 }
 """The table whose rows are the entries of a kind."""
-READ_TABLES: Final = frozenset({*_TABLES.values(), "meta", "versions", "holds", "entity_indexes"})
+READ_TABLES: Final = frozenset({*_TABLES.values(), "meta", "versions", "holds", "commits", "entity_indexes"})
 """All the tables there are; a test compares them with the schema, so that a new one is not forgotten here."""
 
 _LOGS: Final = (
@@ -55,6 +56,10 @@ _HELD: Final = (
     "UNION ALL SELECT position, 1, position, time_ms, body FROM publications WHERE number = ? ORDER BY at, kind, id"
 )
 _ENTITIES: Final = "SELECT app, kind, id, version, document, oldest_ms FROM entities ORDER BY app, kind, id"
+_STRAY_COMMITS: Final = (
+    "SELECT DISTINCT app, kind, entity FROM commits "
+    "WHERE NOT EXISTS (SELECT 1 FROM entities WHERE entities.app = commits.app AND entities.kind = commits.kind AND entities.id = entity)"
+)
 _ATTENDANCES: Final = (
     "SELECT key, document, oldest_ms, idle_ms, "
     "(SELECT json_group_array(holder) FROM holds WHERE holds.key = attendances.key) FROM attendances ORDER BY key"
@@ -119,7 +124,11 @@ class SqliteInspection:
                 if found != "ok":
                     yield Unreadable("database.damaged", "database", f"SQLite says: {found}")
             yield from self._logs()
-            yield from map(_entity, self._connection.execute(_ENTITIES))
+            yield from map(self._entity, self._connection.execute(_ENTITIES))
+            for key in self._connection.execute(_STRAY_COMMITS):
+                yield Unreadable(
+                    "commit.stray", f"entity {'/'.join(map(str, key))}", "there are commit ids of it, but it is not there"
+                )
             yield from map(_record, self._connection.execute(_RECORDS))
             yield from map(_attendance, self._connection.execute(_ATTENDANCES))
             for holder, key in self._connection.execute(_STRAY_HOLDS):
@@ -130,6 +139,16 @@ class SqliteInspection:
             if code & 0xFF != sqlite3.SQLITE_CORRUPT:
                 raise
             yield Unreadable("database.damaged", "database", f"SQLite cannot read on: {error}")
+
+    def _entity(self, row: Row) -> Found:
+        *key, version, document, oldest = row
+        where = "/".join(map(str, key))
+        try:
+            return _made(
+                Entity, "entity", (*key, version, whole(self._connection, (key[0], key[1], key[2]), _map(document)), oldest)
+            )
+        except (TypeError, ValueError) as error:
+            return Unreadable("entity.document", f"entity {where}", f"its document cannot be read: {error}")
 
     def _logs(self) -> Iterator[Found]:
         for number, channel, *head in self._connection.execute(_LOGS):
@@ -148,15 +167,6 @@ def _made(kind: type[AnyEntry], what: str, values: Row) -> Found:
         return msgspec.convert(dict(zip(_FIELDS[kind], values, strict=True)), kind)
     except (msgspec.ValidationError, UnicodeDecodeError) as error:
         return Unreadable(f"{tag_of(kind)}.row", f"{what} {values[0]!r:.80}", f"a row cannot be read: {error}")
-
-
-def _entity(row: Row) -> Found:
-    *key, version, document, oldest = row
-    where = "/".join(map(str, key))
-    try:
-        return _made(Entity, "entity", (*key, version, _map(document), oldest))
-    except ValueError as error:
-        return Unreadable("entity.document", f"entity {where}", f"its document cannot be read: {error}")
 
 
 def _record(row: Row) -> Found:

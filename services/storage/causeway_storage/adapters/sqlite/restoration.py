@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Final, assert_never
 
 from causeway_common.runtime import StartError
-from causeway_storage.adapters.sqlite.entities import write_entity
 from causeway_storage.adapters.sqlite.files import faults_told, generation_of, locked, open_writer, set_generation, synced_in_place
-from causeway_storage.domain.entity import EntityKey
+from causeway_storage.adapters.sqlite.queries import write_entries
+from causeway_storage.domain.entity import DELETED, EntityKey, oldest_ms
 from causeway_storage.domain.packing import pack
 from causeway_storage.domain.stored import AnyEntry, Attendance, Entity, Holder, Log, Publication, Record, SeenId
 
@@ -89,7 +89,10 @@ class SqliteRestoration:
             case SeenId():
                 self._insert("ids", self._number, entry.id, entry.offset, entry.time_ms)
             case Entity():
-                write_entity(self._connection, EntityKey(entry.app, entry.kind, entry.id), entry.document)
+                document = pack(entry.document)
+                beside = oldest_ms(entry.document), entry.document.get(DELETED)
+                self._insert("entities", None, entry.app, entry.kind, entry.id, entry.version, document, *beside)
+                write_entries(self._connection, [(EntityKey(entry.app, entry.kind, entry.id), None, entry.document)])
             case Record():
                 self._insert("records", *_record_of(entry))
             case Attendance():

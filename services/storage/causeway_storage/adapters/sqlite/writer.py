@@ -1,7 +1,8 @@
 """Group commit: one thread, one connection, and as its next batch whatever arrived while the last write was on its way.
 
-Each operation of a batch has a savepoint of its own, so that one that is refused takes nothing of the others with it. Answers leave
-only after COMMIT returned, which with `synchronous=FULL` is after the log was synced.
+Operations of one kind are done together, with statements that carry all of them. Where that fails each operation is done again in a
+savepoint of its own, so that one that is refused takes nothing of the others with it. Answers leave only after COMMIT returned, which
+with `synchronous=FULL` is after the log was synced.
 """
 
 from __future__ import annotations
@@ -9,17 +10,20 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import Any, Final, TypeVar
 
 from causeway_common.contracts.errors import CausewayError, ErrorName, overloaded, unavailable
 from causeway_common.telemetry import Counters, get_logger
 
+Q = TypeVar("Q")
 T = TypeVar("T")
 Opener = Callable[[], sqlite3.Connection]
+Kind = Callable[[sqlite3.Connection, Sequence[Q]], Sequence[T | CausewayError]]
+"""Does all operations of a kind that a batch has, in their order; per operation its result, or why it was refused."""
 
 log = get_logger("storage")
 counters = Counters("storage")
@@ -33,7 +37,8 @@ BATCH_MAX_OPERATIONS: Final = 512
 
 @dataclass(slots=True, eq=False)
 class _Operation:
-    work: Callable[[sqlite3.Connection], Any]
+    kind: Kind[Any, Any]
+    question: Any
     then: Callable[[Any], None] | None
     future: asyncio.Future[Any]
     cost: int
@@ -52,8 +57,9 @@ class Writer:
 
     def __init__(self, opener: Opener, *, max_operations: int, max_bytes: int) -> None:
         self._opener, self._max_operations, self._max_bytes = opener, max_operations, max_bytes
-        self._waiting: deque[_Operation] = deque()
-        self._wake = threading.Condition()
+        self._waiting: SimpleQueue[_Operation | None] = SimpleQueue()
+        self._undone: list[Callable[[], None]] = []
+        self._failed: list[Callable[[], None]] = []
         self._count = self._bytes = 0
         self._closing = False
         self._thread: threading.Thread | None = None
@@ -64,6 +70,14 @@ class Writer:
     def depth(self) -> int:
         """Operations that wait or are under way."""
         return self._count
+
+    def on_undone(self, callback: Callable[[], None]) -> None:
+        """Call this, in the writer's thread, whenever something written may be gone again: what was kept of it in memory is none."""
+        self._undone.append(callback)
+
+    def on_failed(self, callback: Callable[[], None]) -> None:
+        """Call this on the event loop after a batch failed, in order with what follows the writes: its outcome may be unknown."""
+        self._failed.append(callback)
 
     async def start(self) -> None:
         """Open the database; what `opener` raises is raised."""
@@ -78,19 +92,29 @@ class Writer:
         """Write what waits, close."""
         if self._thread is None:
             return
-        with self._wake:
+        if not self._closing:
             self._closing = True
-            self._wake.notify()
+            self._waiting.put(None)
         await asyncio.to_thread(self._thread.join)
         self.healthy = False
 
     async def submit(self, work: Callable[[sqlite3.Connection], T], *, cost: int = 0, then: Callable[[T], None] | None = None) -> T:
+        """As `submit_kind`, for what is a kind of its own: `work` reads and writes on the connection; what it raises undoes it alone."""
+
+        def alone(connection: sqlite3.Connection, _questions: Sequence[None]) -> Sequence[T | CausewayError]:
+            return [work(connection)]
+
+        return await self.submit_kind(alone, None, cost=cost, then=then)
+
+    async def submit_kind(self, kind: Kind[Q, T], question: Q, *, cost: int = 0, then: Callable[[T], None] | None = None) -> T:
         """Do this in the next batch; its result, once durable.
 
         Args:
-            work: reads and writes on the connection, in the writer's thread. What it raises undoes it alone.
+            kind: does it, together with those of the same kind, in the writer's thread. What it raises undoes all of them, and each is
+                tried alone.
+            question: what it is asked.
             cost: bytes it holds while it waits.
-            then: called on the event loop once it is durable, in the order of the writes, whether or not anybody still waits.
+            then: called on the event loop once it is durable, in the order of the operations of a kind, whether or not anybody still waits.
 
         Raises:
             CausewayError: 111 at a bound; 100 for a fault of the disk (the outcome may be unknown) or of the code.
@@ -100,12 +124,10 @@ class Writer:
         if self._count >= self._max_operations or (self._count and self._bytes + cost > self._max_bytes):
             queue_full.add(1, "write")
             raise overloaded(f"{self._count} writes with {self._bytes} bytes wait for the disk")
-        operation = _Operation(work, then, asyncio.get_running_loop().create_future(), cost)
+        operation = _Operation(kind, question, then, asyncio.get_running_loop().create_future(), cost)
         self._count += 1
         self._bytes += cost
-        with self._wake:
-            self._waiting.append(operation)
-            self._wake.notify()
+        self._waiting.put(operation)
         result: T = await operation.future
         return result
 
@@ -116,49 +138,73 @@ class Writer:
             loop.call_soon_threadsafe(opened.set_exception, error)
             return
         loop.call_soon_threadsafe(opened.set_result, None)
-        while batch := self._next_batch():
-            self._write(batch)
-            loop.call_soon_threadsafe(self._settle, batch)
+        ended = False
+        while not ended:
+            batch, ended = self._next_batch()
+            if batch:
+                failed = not self._write(batch)
+                loop.call_soon_threadsafe(self._settle, batch, failed)
         self._close()
 
-    def _next_batch(self) -> list[_Operation]:
-        with self._wake:
-            while not self._waiting and not self._closing:
-                self._wake.wait()
-            return [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_MAX_OPERATIONS))]
+    def _next_batch(self) -> tuple[list[_Operation], bool]:
+        """What waits, and whether nothing comes after it."""
+        batch: list[_Operation] = []
+        operation = self._waiting.get()
+        while operation is not None:
+            batch.append(operation)
+            if len(batch) == BATCH_MAX_OPERATIONS or self._waiting.empty():
+                return batch, False
+            operation = self._waiting.get()
+        return batch, True
 
-    def _write(self, batch: list[_Operation]) -> None:
+    def _write(self, batch: list[_Operation]) -> bool:
+        """Whether the batch is durable."""
         try:
             connection = self._connected()
-            connection.execute("BEGIN IMMEDIATE")
-            for operation in batch:
-                self._apply(connection, operation)
+            self._apply(connection, [operation for operation in batch if not _given_up(operation)])
         except Exception as error:  # noqa: BLE001 - each operation is told
             self._undo()
             self._fail(batch, error, "nothing was written")
-            return
+            return False
         try:
             connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - each operation is told
             # The frames may or may not be on the disk. A repeat tells, on a connection that has synced what it reads.
             self._close()
             self._fail(batch, error, "the outcome is unknown")
-            return
+            return False
         self.healthy = True
         batches.add()
+        return True
 
-    def _apply(self, connection: sqlite3.Connection, operation: _Operation) -> None:
-        """One operation in its savepoint. Raises what concerns the whole batch: SQLite's own faults of the disk."""
-        if operation.future.cancelled():
-            operation.error = unavailable("nobody waits for this any more, it was not begun")
-            return
+    def _apply(self, connection: sqlite3.Connection, batch: list[_Operation]) -> None:
+        """All operations, those of a kind together. Raises what concerns the whole batch: SQLite's own faults of the disk."""
+        connection.execute("BEGIN IMMEDIATE")
+        kinds: dict[Kind[Any, Any], list[_Operation]] = {}
+        for operation in batch:
+            kinds.setdefault(operation.kind, []).append(operation)
+        try:
+            for kind, alike in kinds.items():
+                _do(connection, kind, alike)
+        except Exception as error:
+            if _concerns_all(error, connection):
+                raise
+            self._forget()
+            connection.execute("ROLLBACK")
+            connection.execute("BEGIN IMMEDIATE")
+            for operation in batch:
+                self._apply_alone(connection, operation)
+
+    def _apply_alone(self, connection: sqlite3.Connection, operation: _Operation) -> None:
+        """One operation in a savepoint of its own. They are for this alone: all of a batch in one would be copied to a file beside it."""
         connection.execute("SAVEPOINT operation")
         try:
-            operation.result = operation.work(connection)
+            _do(connection, operation.kind, [operation])
         except Exception as error:
             if _concerns_all(error, connection):
                 raise
             operation.error = error
+            self._forget()
             connection.execute("ROLLBACK TO operation")
         connection.execute("RELEASE operation")
 
@@ -168,6 +214,7 @@ class Writer:
         return self._connection
 
     def _undo(self) -> None:
+        self._forget()
         if self._connection is None:
             return
         try:
@@ -176,6 +223,10 @@ class Writer:
         except sqlite3.Error:
             log.exception("a transaction could not be rolled back, the database is opened again")
             self._close()
+
+    def _forget(self) -> None:
+        for callback in self._undone:
+            callback()
 
     def _fail(self, batch: list[_Operation], error: Exception, outcome: str) -> None:
         self.healthy = False
@@ -186,13 +237,18 @@ class Writer:
             operation.error = unavailable(f"the database refuses to write ({name}), {outcome}")
 
     def _close(self) -> None:
+        self._forget()
         if self._connection is not None:
             with suppress(sqlite3.Error):  # what closing could still say was said by the fault that led here
                 self._connection.close()
             self._connection = None
 
-    def _settle(self, batch: list[_Operation]) -> None:
-        """On the event loop: tell everyone, in the order of the writes."""
+    def _settle(self, batch: list[_Operation], failed: bool) -> None:
+        """On the event loop: tell everyone, in the order of the batch."""
+        if failed:
+            for callback in self._failed:
+                callback()
+        done = 0
         for operation in batch:
             self._count -= 1
             self._bytes -= operation.cost
@@ -202,7 +258,7 @@ class Writer:
                 if not operation.future.done():
                     operation.future.set_exception(error)
                 continue
-            operations.add(1, "ok")
+            done += 1
             try:
                 if operation.then is not None:
                     operation.then(operation.result)
@@ -210,6 +266,20 @@ class Writer:
                 log.exception("what follows a write failed")  # the others of the batch still wait for their answers
             if not operation.future.done():
                 operation.future.set_result(operation.result)
+        operations.add(done, "ok")
+
+
+def _given_up(operation: _Operation) -> bool:
+    """Whether nobody waits for it any more; it is not begun then."""
+    if operation.future.cancelled():
+        operation.error = unavailable("nobody waits for this any more, it was not begun")
+    return operation.error is not None
+
+
+def _do(connection: sqlite3.Connection, kind: Kind[Any, Any], alike: Sequence[_Operation]) -> None:
+    results = kind(connection, [operation.question for operation in alike])
+    for operation, result in zip(alike, results, strict=True):
+        operation.result, operation.error = (None, result) if isinstance(result, CausewayError) else (result, None)
 
 
 def _told(error: BaseException) -> CausewayError:

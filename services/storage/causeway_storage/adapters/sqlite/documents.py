@@ -1,0 +1,157 @@
+"""The entities' documents: what a batch does to them is decided one by one, and written with one statement for each table.
+
+Commit ids stand in a table of their own: within the document they would be most of what each commit writes. In the writer's thread alone. Those written lately stay in memory, unpacked: a cache, emptied whenever something written is undone
+(`Writer.on_undone`).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+from causeway_common.contracts.errors import CausewayError, overloaded
+from causeway_common.contracts.messages import JsonMap
+from causeway_common.runtime import fault_point
+from causeway_storage.adapters.sqlite.commits import Commits
+from causeway_storage.adapters.sqlite.heads import chunks
+from causeway_storage.adapters.sqlite.queries import write_entries
+from causeway_storage.domain.entity import (
+    DELETED,
+    Busy,
+    Commit,
+    Conflict,
+    Element,
+    EntityKey,
+    Repeat,
+    Write,
+    cleared,
+    loaded,
+    oldest_ms,
+    outbox_of,
+    plan_commit,
+)
+from causeway_storage.domain.packing import pack, unpack
+from causeway_storage.ports import Committed, Conflicted
+
+CACHED_MAX_BYTES: Final = 4 * 1024 * 1024
+CACHED_EACH_MAX_BYTES: Final = 64 * 1024
+Change = Commit | frozenset[str]
+"""A commit, or the ids of the elements that leave the outbox."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What became of a change: the commit's answer (None for what was cleared), and the outbox where it was written."""
+
+    key: EntityKey
+    answer: Committed | Conflicted | None
+    outbox: tuple[Element, ...] | None
+
+
+def read_document(connection: sqlite3.Connection, key: EntityKey) -> JsonMap | None:
+    """An entity's document; None where there is none."""
+    query = "SELECT document FROM entities WHERE app = ? AND kind = ? AND id = ?"
+    row = connection.execute(query, (key.app, key.kind, key.id)).fetchone()
+    return None if row is None else unpack(row[0])
+
+
+class Documents:
+    """The work of `Writer.submit_kind`."""
+
+    def __init__(self) -> None:
+        self._cached: dict[EntityKey, tuple[JsonMap, int]] = {}
+        self._bytes = 0
+
+    def work(self, connection: sqlite3.Connection, asked: Sequence[tuple[EntityKey, Change]]) -> list[Changed | CausewayError]:
+        """Commit and clear: keys and what is done to them."""
+        documents = self._of(connection, [key for key, _ in asked])
+        originals = dict(documents)
+        commits = Commits(connection, asked)
+        written: dict[EntityKey, JsonMap] = {}
+        done: list[Changed | CausewayError] = []
+        for key, change in asked:
+            before = documents.get(key)
+            if isinstance(change, Commit):
+                after, outcome = _committed(key, commits.put_in(key, before, change), change)
+                after = after and commits.taken_out(key, after)
+            else:
+                after = None if before is None else cleared(before, change)
+                outcome = Changed(key, None, None if after is None else outbox_of(after))
+            if after is not None:
+                documents[key] = written[key] = after
+            done.append(outcome)
+        self._write(connection, written)
+        write_entries(connection, ((key, originals.get(key), document) for key, document in written.items()))
+        commits.write(connection)
+        return done
+
+    def forget(self, keys: Iterable[EntityKey]) -> None:
+        """These were removed."""
+        for key in keys:
+            if (cached := self._cached.pop(key, None)) is not None:
+                self._bytes -= cached[1]
+
+    def clear(self) -> None:
+        """Forget what is in memory."""
+        self._cached.clear()
+        self._bytes = 0
+
+    def _of(self, connection: sqlite3.Connection, keys: Iterable[EntityKey]) -> dict[EntityKey, JsonMap]:
+        found: dict[EntityKey, JsonMap] = {}
+        missing: dict[EntityKey, None] = {}
+        for key in keys:
+            if (cached := self._cached.get(key)) is not None:
+                found[key] = cached[0]
+            else:
+                missing[key] = None
+        for some in chunks(list(missing)):
+            query = (
+                f"WITH asked (app, kind, id) AS (VALUES {','.join(['(?,?,?)'] * len(some))}) "  # noqa: S608 - question marks
+                "SELECT entities.app, entities.kind, entities.id, document FROM asked CROSS JOIN entities "
+                "ON entities.app = asked.app AND entities.kind = asked.kind AND entities.id = asked.id"
+            )
+            for *names, document in connection.execute(query, [name for key in some for name in (key.app, key.kind, key.id)]):
+                found[EntityKey(*names)] = unpack(document)
+        return found
+
+    def _write(self, connection: sqlite3.Connection, written: dict[EntityKey, JsonMap]) -> None:
+        rows = []
+        for key, document in written.items():
+            packed = pack(document)
+            rows.append((key.app, key.kind, key.id, document["version"], packed, oldest_ms(document), document.get(DELETED)))
+            self._keep(key, document, len(packed))
+        connection.executemany(
+            "INSERT INTO entities (app, kind, id, version, document, oldest_ms, deleted_ms) VALUES (?, ?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT DO UPDATE SET version = excluded.version, document = excluded.document, oldest_ms = excluded.oldest_ms, "
+            "deleted_ms = excluded.deleted_ms",
+            rows,
+        )
+
+    def _keep(self, key: EntityKey, document: JsonMap, size: int) -> None:
+        if (before := self._cached.pop(key, None)) is not None:
+            self._bytes -= before[1]
+        if size > CACHED_EACH_MAX_BYTES:
+            return
+        self._cached[key] = document, size
+        self._bytes += size
+        while self._bytes > CACHED_MAX_BYTES:
+            oldest = next(iter(self._cached))
+            self._bytes -= self._cached.pop(oldest)[1]
+
+
+def _committed(key: EntityKey, document: JsonMap | None, commit: Commit) -> tuple[JsonMap | None, Changed | CausewayError]:
+    """The document after a commit (None: it stays as it is), and what the commit came to."""
+    match plan_commit(key, document, commit):
+        case Write(written, version):
+            fault_point("storage.commit.before_write")
+            return written, Changed(key, Committed(version), outbox_of(written))
+        case Repeat(version):
+            return None, Changed(key, Committed(version, repeat=True, document=loaded(document)), None)
+        case Conflict():
+            return None, Changed(key, Conflicted(loaded(document)), None)
+        case Busy(why):
+            return None, overloaded(f"busy: {why}")
+        case other:
+            assert_never(other)
