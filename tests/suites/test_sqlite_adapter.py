@@ -322,7 +322,7 @@ async def test_the_lock_is_given_back_and_missing_directories_are_made(tmp_path:
         await database.stop()
 
 
-QUERIES = "DROP TABLE entity_indexes; DROP INDEX entities_deleted; ALTER TABLE entities DROP COLUMN deleted_ms; "
+QUERIES = "DROP TABLE timers; DROP TABLE operations; DROP TABLE entity_indexes; DROP INDEX entities_deleted; ALTER TABLE entities DROP COLUMN deleted_ms; "
 COMMITS = QUERIES + "DROP TABLE commits; "
 ATTENDANCES = "DROP TABLE attendances; DROP TABLE holds; DROP TABLE holders; "
 

@@ -9,6 +9,7 @@ from causeway_common.contracts.messages import JsonMap, NewRecord, StoredPublica
 from causeway_storage.domain.entity import EntityKey
 from causeway_storage.domain.log import NEVER_SEEN, KnownId, LogHead, SeenVersion
 from causeway_storage.domain.record import RecordLife
+from causeway_storage.domain.stored import Operation, Timer
 from causeway_storage.ports import Holder
 
 
@@ -48,3 +49,5 @@ class MemoryDatabase:
     records: dict[str, MemoryRecord] = field(default_factory=dict)
     attendances: dict[str, JsonMap] = field(default_factory=dict)
     holders: dict[str, Holder] = field(default_factory=dict)
+    timers: dict[str, Timer] = field(default_factory=dict)
+    operations: dict[str, Operation] = field(default_factory=dict)

@@ -21,6 +21,7 @@ from causeway_storage.adapters.mongo.database import Fields, MongoDatabase
 from causeway_storage.adapters.mongo.entities import ENTRIES
 from causeway_storage.adapters.mongo.probe import require_atomic_updates
 from causeway_storage.adapters.mongo.segments import log_key
+from causeway_storage.adapters.mongo.timers import OPERATIONS, TIMERS
 from causeway_storage.domain.entity import DELETED
 from causeway_storage.domain.log import next_generation
 
@@ -123,6 +124,13 @@ COLLECTIONS: Final = (
         {"v": _NUMBER, "held": ("array",)},
     ),
     Declared("holders", (Index((("cleared", 1),), sparse=True),), _BY_ID, {}),
+    Declared(
+        TIMERS,
+        (Index((("at", 1),), sparse=True), Index((("set_ms", 1),))),
+        _BY_ID,
+        {"version": _NUMBER, "set_ms": _NUMBER},
+    ),
+    Declared(OPERATIONS, (Index((("at", 1),)),), _BY_ID, {"at": _NUMBER}),
 )
 
 

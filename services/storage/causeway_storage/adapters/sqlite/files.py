@@ -37,6 +37,12 @@ CREATE TABLE entity_indexes (
     app TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, entry TEXT NOT NULL, serial INTEGER NOT NULL,
     PRIMARY KEY (app, kind, name, entry)) WITHOUT ROWID;
 CREATE INDEX entity_indexes_of ON entity_indexes (serial, name);
+CREATE TABLE timers (
+    key TEXT PRIMARY KEY, version INTEGER NOT NULL, set_ms INTEGER NOT NULL, at_ms INTEGER NOT NULL, body BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX timers_due ON timers (at_ms, key) WHERE at_ms > 0;
+CREATE INDEX timers_over ON timers (set_ms) WHERE at_ms = 0;
+CREATE TABLE operations (id TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, body BLOB NOT NULL) WITHOUT ROWID;
 """
 _ID_ENTRIES: Final = (
     "INSERT INTO entity_indexes SELECT app, kind, 'id', '3' || lower(hex(id)) || '!' || lower(hex(id)), serial FROM entities;"
