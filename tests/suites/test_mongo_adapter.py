@@ -298,6 +298,13 @@ async def test_a_document_over_the_limit_is_refused_before_it_is_sent(one: Proce
     assert await one.documents("heads") == []
 
 
+async def test_what_the_driver_refuses_to_send_is_an_internal_error_and_no_unknown_outcome(one: Process) -> None:
+    with pytest.raises(CausewayError) as caught:
+        await one.database.write("heads", "test", lambda collection: collection.insert_one({"_id": "a", "x": b"x" * (17 << 20)}))
+
+    assert caught.value.name is ErrorName.INTERNAL
+
+
 async def test_the_appends_of_many_channels_share_bulk_writes(one: Process) -> None:
     before = batches_module._batches.total
     await asyncio.gather(*(one.logs.append(append(f"demo:{number}", "c:1"), 1) for number in range(200)))
