@@ -6,6 +6,7 @@ import asyncio
 import random
 import time
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Final
 
 from bench import raw
@@ -24,12 +25,14 @@ from causeway_common.contracts.codec import decode, encode, encode_item
 from causeway_common.contracts.errors import CausewayError
 
 CALLERS: Final = 64
+HOT_TIMES: Final = 4
+HOT_RUNS: Final = 2
 APP: Final = "made"
 SIZE: Final = 10_000
 TTL_MS: Final = 3_600_000
 PATIENCE_SECONDS: Final = 15.0
-PAUSE_MAX_S: Final = 0.005
-"""As the app SDK pauses after a conflict (`CONFLICT_PAUSE_MAX_S`)."""
+PAUSE_S: Final = 0.005
+"""As the app SDK pauses after a conflict (`CONFLICT_PAUSE_S`)."""
 _random: Final = random.Random(2)
 
 
@@ -95,7 +98,7 @@ class Contending:
         if edit.version is None:
             edit.began = time.perf_counter()
             return Question(verbs.GET.at(caller=APP), encode(m.GetRequest(kind="thing", id=self._id)))
-        pause = _random.random() * PAUSE_MAX_S if edit.conflicts else 0.0
+        pause = _random.random() * PAUSE_S if edit.conflicts else 0.0
         return replace(commit(self._id, edit.version, f"{caller}-{edit.done}"), after=pause)
 
     def _check(self, caller: int, _number: int, body: bytes) -> str:
@@ -197,10 +200,10 @@ async def spread_pairs(plan: Plan, stack: Stack, bus: Bus, requesters: Requester
 async def hot_pairs(plan: Plan, bus: Bus, requesters: Requesters) -> tuple[list[Pair], str]:
     """64 callers on one entity: the slowest over the median, and what to say of it."""
     pairs, rates, wasted, worst = list[Pair](), list[float](), list[float](), list[float]()
-    for run in plan.runs("commits on one entity"):
+    for run in islice(plan.runs("commits on one entity"), HOT_RUNS):
         contending = Contending(requesters, f"hot-{run}")
         started = time.perf_counter()
-        done = await contending.load(plan.seconds * 2)
+        done = await contending.load(plan.seconds * HOT_TIMES)
         rates.append(sum(done) / (time.perf_counter() - started))
         await relayed(bus, {f"{APP}:hot-{run}": sum(done)})
         pairs.append(Pair(None, median([float(count) for count in done]) / max(min(done), 0.01)))

@@ -135,10 +135,11 @@ class Stack:
         self.gateways.append(gateway)
         return gateway
 
-    async def storage(self) -> None:
-        """Storage on SQLite, ready."""
+    async def storage(self, uri: str = "") -> None:
+        """Storage on SQLite, or on the MongoDB of this URI, ready."""
         internal = free_port()
-        env = {**self._env("storage", internal), "CAUSEWAY_STORAGE_PATH": str(self.directory / "storage.sqlite3")}
+        where = {"URI": uri, "MIGRATE": "true"} if uri else {"PATH": str(self.directory / "storage.sqlite3")}
+        env = {**self._env("storage", internal), **{f"CAUSEWAY_STORAGE_{name}": value for name, value in where.items()}}
         await self._start("storage", [SCRIPTS / "causeway-storage", "--config", self._config()], env, internal)
 
     async def app(self) -> None:

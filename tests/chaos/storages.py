@@ -159,7 +159,7 @@ class Load:
         """Change the entity until it is done; now and then say the same again, which is answered as the first time."""
         while True:
             document = await self._asked(partial(_load, entity))
-            commit = _next_commit(entity, document, id_)
+            commit = next_commit(entity, document, id_)
             for _ in range(1 + (self.draw.random() < 0.2)):
                 outcome = await self._asked(partial(_commit, entity, commit))
                 if isinstance(outcome, Committed):
@@ -170,6 +170,7 @@ class Load:
     async def _asked(self, ask: Callable[[Storage], Awaitable[T]]) -> T:
         """Ask one of the processes, and the same again of any while the error is a temporary one."""
         while True:
+            await asyncio.sleep(0)  # the store in memory never waits, and others are to have their turn
             try:
                 async with asyncio.timeout(PATIENCE_SECONDS):
                     return await ask(self.draw.choice(self.storages))
@@ -190,7 +191,8 @@ def _ids(document: Document) -> list[str]:
     return list((document.state or {}).get("ids", []))
 
 
-def _next_commit(entity: str, document: Document, id_: str) -> Commit:
+def next_commit(entity: str, document: Document, id_: str) -> Commit:
+    """The commit that adds its id to the entity's state, and publishes it."""
     state = {"ids": [*_ids(document), id_]}
     item = encode_item(PublishItem(channel=f"chat:{entity}", data=json.dumps(id_).encode(), size=SIZE, ttl_ms=TTL_MS))
     return Commit(document.version, id_, state, len(pack(state)), (item,), len(pack(item)), "ann", "", now_ms())

@@ -92,6 +92,33 @@ async def test_nothing_acknowledged_is_lost_whatever_happens_to_one_of_two_stora
     await disturb(tmp_path, mongo_uri(max(SERVERS), tmp_path), seed=1)
 
 
+@pytest.mark.stack
+@pytest.mark.timeout(120)
+async def test_a_storage_process_leaves_under_load_and_no_request_fails(tmp_path: Path) -> None:
+    """P7 for storage: each of two leaves and comes back, while publishes and commits go on."""
+    async with (
+        running_stack(tmp_path, config=CONFIG, storage=mongo_uri(min(SERVERS), tmp_path), storages=2) as stack,
+        stack.api() as api,
+    ):
+        publishers, chatter = Publishers(api, CHANNEL, count=4, in_flight=4), Chatter(stack.client("cem"))
+        await chatter.start()
+        publishers.start()
+        for name in ("storage-1", "storage-2"):
+            await progress(publishers)
+            pid = stack.kill(name, signal.SIGTERM)
+            await until(lambda name=name, gone=pid: stack.pid(name) not in (0, gone), 20)  # type: ignore[misc]
+            await stack.ready()
+        await progress(publishers)
+        await publishers.finish()
+        breaches = await chatter.finish()
+        epoch, log = await whole_log(api, CHANNEL)
+
+        assert breaches == []
+        assert violations(Histories(epoch, log, publishers.acknowledged, frozenset(publishers.sent), {})) == []
+        assert publishers.errors == [], "no publish failed"
+        assert len(chatter.answered) == len(chatter.sent), "and no commit"
+
+
 @pytest.mark.soak
 @pytest.mark.timeout(200)
 @pytest.mark.parametrize("name", sorted(SERVERS))

@@ -13,6 +13,7 @@ from centrifuge import PublicationContext, SubscribedContext, SubscriptionEventH
 from pymongo import MongoClient
 
 from causeway_storage.adapters.mongo import MongoDatabase, MongoOptions, migrate
+from support.metrics import scrape
 from support.mongo import SERVERS
 from support.operations import done, operation, violations_in
 from support.stack import running_stack
@@ -181,3 +182,14 @@ async def test_a_database_that_storage_uses_is_not_restored(tmp_path: Path) -> N
         for words in (["restored"], ["import", __file__]):
             code, _, err = await operation(words[0], "--data-dir", stack.data_dir, *words[1:])
             assert (code, "another storage process" in err) == (1, True)
+
+
+async def test_the_age_of_the_sweep_and_the_size_of_the_database_are_metrics(tmp_path: Path) -> None:
+    async with running_stack(tmp_path, config=CONFIG) as stack, stack.api() as api:
+        await published(api, "a")
+        (storage,) = [each for each in stack.state()["processes"] if each["service"] == "storage"]
+        found = await scrape(storage["internal_port"])
+
+        assert found["causeway_storage_database_bytes", ""] >= (stack.data_dir / "storage.sqlite3").stat().st_size
+        assert 0 < found["causeway_storage_sweep_behind_seconds", ""] < 60
+        assert found["causeway_storage_outbox_age_seconds", ""] == 0

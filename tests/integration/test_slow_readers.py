@@ -64,7 +64,6 @@ async def test_a_slow_reader_misses_some_or_gets_the_newest_as_its_namespace_say
                 wire.writer.transport.resume_reading()  # type: ignore[attr-defined]
                 if choice == "conflate":
                     found = await numbers_until(wire, COUNT - 1)
-                    assert len(found) <= COUNT + 1 - skipped, "the newest, and what it was not too slow for"
                 else:
                     publishing = asyncio.create_task(go_on(target, channel))  # until it has caught up
                     found = await numbers_until(wire, COUNT)

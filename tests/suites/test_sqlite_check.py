@@ -303,3 +303,16 @@ def test_every_table_of_the_schema_is_looked_at(path: Path) -> None:
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
 
     assert tables == READ_TABLES
+
+
+def test_the_documents_name_every_kind_of_violation_and_metrics_that_there_are() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "storage.md").read_text()
+    kinds = set(re.findall(r"`([a-z]+\.[a-z_]+)`", page))
+    metrics = set(re.findall(r"causeway_storage_([a-z_]+?)(?:_total|_seconds|\b)", page))
+    package = Path(causeway_storage.__file__).parent
+    declared = set(re.findall(r"\"([a-z_]+)\", ", "".join(each.read_text().replace("\n", " ") for each in package.rglob("*.py"))))
+
+    assert set(PLANTED) <= kinds
+    assert metrics <= {name for name in declared if name} | set(
+        re.findall(r"gauge\(\s*\"([a-z_]+)\"", (package / "app.py").read_text())
+    )

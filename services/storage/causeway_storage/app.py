@@ -106,6 +106,9 @@ def _sqlite(settings: StorageSettings, on_appended: Callable[[Appended], None]) 
         read_queue=settings.read_queue,
     )
     logs = SqliteLogs(database, new_letters, on_appended)
+    Counters("storage").gauge(
+        "database_bytes", "bytes of the database file and its write-ahead log", lambda: database.size, unit="By"
+    )
     return Store(
         name="sqlite",
         start=database.start,
@@ -200,13 +203,7 @@ def build(settings: StorageSettings, process: Process) -> None:
     bus.on_reconnect(feed.compare_heads)
     bus.on_reconnect(periodic["streams"].wake)
     bus.on_reconnect(due.wake)
-    counters = Counters("storage")
-    counters.gauge("write_queue", "writes that wait or are under way", store.depth)
-    counters.gauge("relays", "relays under way", lambda: relay.running)
-    counters.gauge("shards", "shards whose requests come here first", lambda: len(shards.held))
-    counters.gauge(
-        "outbox_age", "how long the oldest outbox item had waited at the last sweep", lambda: sweep.age_ms / 1000, unit="s"
-    )
+    _gauges(store, relay, shards, sweep)
     lifecycle, health = process.lifecycle, process.health
     lifecycle.add("database", store.start, store.stop)
     lifecycle.add("bus", bus.start, bus.stop)
@@ -224,6 +221,23 @@ def build(settings: StorageSettings, process: Process) -> None:
     health.check("database", store.healthy)
     health.check("streams", lambda: streams.ready)
     health.check("apps", lambda: apps.ready)
+
+
+def _gauges(store: Store, relay: Relay, shards: OwnedShards, sweep: OutboxSweep) -> None:
+    counters = Counters("storage")
+    counters.gauge("write_queue", "writes that wait or are under way", store.depth)
+    counters.gauge("relays", "relays under way", lambda: relay.running)
+    counters.gauge("shards", "shards whose requests come here first", lambda: len(shards.held))
+    counters.gauge(
+        "outbox_age", "how long the oldest outbox item had waited at the last sweep", lambda: sweep.age_ms / 1000, unit="s"
+    )
+    started_ms = now_ms()
+    counters.gauge(
+        "sweep_behind",
+        "how long ago the last complete sweep was, or what it saw waiting was committed",
+        lambda: (now_ms() - (sweep.seen_ms or started_ms)) / 1000,
+        unit="s",
+    )
 
 
 async def _nothing() -> None:

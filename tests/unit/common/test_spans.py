@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -169,3 +171,33 @@ def test_spans_that_cannot_be_delivered_are_lost_with_a_word_and_no_exception(fi
 
     assert exporter.export(finished) is SpanExportResult.FAILURE
     exporter.shutdown()
+
+
+def test_what_opentelemetrys_variables_say_of_the_receiver_holds_for_spans_too(
+    finished: list[ReadableSpan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer common")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "authorization=Bearer%20own,x-tenant=a")
+    span("kept").finish()
+    heard: list[tuple[str, str]] = []
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.append((self.headers["Authorization"], self.headers["X-Tenant"]))
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Nothing on the terminal."""
+
+    with HTTPServer(("127.0.0.1", 0), Receiver) as server:
+        serving = threading.Thread(target=server.handle_request)
+        serving.start()
+        exporter = TraceExporter(f"http://127.0.0.1:{server.server_port}/v1/traces")
+        outcome = exporter.export(finished)
+        serving.join()
+        exporter.shutdown()
+
+    assert outcome is SpanExportResult.SUCCESS
+    assert heard == [("Bearer own", "a")]

@@ -7,6 +7,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -96,6 +97,15 @@ def test_wrong_usage_and_a_database_that_is_not_there_end_with_2(words: tuple[st
     assert found.stderr
 
 
+def test_the_directory_of_a_stack_on_mongodb_is_not_taken_for_the_old_file_that_lies_there(data_dir: Path) -> None:
+    (data_dir / "stack.json").write_text(json.dumps({"storage": "mongodb"}))
+    found = ran("check", "--data-dir", data_dir)
+    (data_dir / "stack.json").write_text(json.dumps({"storage": "sqlite"}))
+
+    assert (found.exit_code, "--uri" in found.stderr) == (2, True)
+    assert ran("check", "--data-dir", data_dir, *PATIENT).exit_code == 0
+
+
 def test_without_a_name_it_is_the_configured_database(data_dir: Path) -> None:
     config = data_dir / "causeway.toml"
     config.write_text(f'[storage]\npath = "{data_dir / "storage.sqlite3"}"\n')
@@ -167,13 +177,15 @@ def test_the_console_script_serves_as_before_and_knows_the_operations(data_dir: 
 def test_what_takes_longer_than_a_moment_shows_its_progress_on_a_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(progress, "PATIENCE_S", -1.0)
+    monkeypatch.setattr(progress, "PATIENCE_S", 0.0)
     with progress.shown("checking", 10) as advance:
         advance(5)
     quiet = capsys.readouterr()
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     with progress.shown("checking", 10) as advance:
         advance(5)
+        (timer,) = [each for each in threading.enumerate() if isinstance(each, threading.Timer)]
+        timer.join(10)
     loud = capsys.readouterr()
 
     assert (quiet.out, quiet.err, loud.out) == ("", "", "")

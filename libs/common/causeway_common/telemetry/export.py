@@ -6,6 +6,7 @@ is encoded once and copied. What is rare (events, links, other values than text 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
@@ -15,9 +16,16 @@ from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1 import trace_pb2 as pb
+from opentelemetry.sdk.environment_variables import (
+    OTEL_EXPORTER_OTLP_CERTIFICATE,
+    OTEL_EXPORTER_OTLP_HEADERS,
+    OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE,
+    OTEL_EXPORTER_OTLP_TRACES_HEADERS,
+)
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.trace import StatusCode
+from opentelemetry.util.re import parse_env_headers
 from requests.adapters import HTTPAdapter
 
 from causeway_common.telemetry.logs import get_logger
@@ -38,6 +46,9 @@ _PLAIN: Final = frozenset({str, bool, int})  # no floats: -0.0 and 0.0 are one k
 class TraceExporter(SpanExporter):
     """Posts batches; one that is not taken is dropped with a line in the log. Called by one thread of the SDK's.
 
+    Headers and the receiver's certificate come from OpenTelemetry's own environment variables, as for the metrics
+    (OTEL_EXPORTER_OTLP_HEADERS, OTEL_EXPORTER_OTLP_CERTIFICATE, and those of traces alone).
+
     Args:
         endpoint: the URL of the receiver's traces.
     """
@@ -46,6 +57,11 @@ class TraceExporter(SpanExporter):
         self._endpoint = endpoint
         self._session = requests.Session()
         self._session.headers["Content-Type"] = "application/x-protobuf"
+        self._session.headers.update(
+            parse_env_headers(_environment(OTEL_EXPORTER_OTLP_TRACES_HEADERS, OTEL_EXPORTER_OTLP_HEADERS), liberal=True)
+        )
+        if certificate := _environment(OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE, OTEL_EXPORTER_OTLP_CERTIFICATE):
+            self._session.verify = certificate
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(max_retries=CONNECT_RETRIES))
 
@@ -61,6 +77,10 @@ class TraceExporter(SpanExporter):
     def shutdown(self) -> None:
         """Send no more."""
         self._session.close()
+
+
+def _environment(own: str, common: str) -> str:
+    return os.environ.get(own) or os.environ.get(common, "")
 
 
 def encoded(spans: Sequence[ReadableSpan]) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-import time
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -32,14 +32,13 @@ def shown(what: str, total: int | None) -> Iterator[Advance]:
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     progress = Progress(*columns, console=Console(stderr=True), transient=True)
-    task, begin = progress.add_task(what, total=total), time.monotonic()
-
-    def advance(done: int) -> None:
-        progress.advance(task, done)
-        if not progress.live.is_started and time.monotonic() - begin > PATIENCE_S:
-            progress.start()
-
+    task = progress.add_task(what, total=total)
+    # By a timer: the first thing done may be the longest.
+    patience = threading.Timer(PATIENCE_S, progress.start)
+    patience.start()
     try:
-        yield advance
+        yield lambda done: progress.advance(task, done)
     finally:
+        patience.cancel()
+        patience.join()
         progress.stop()

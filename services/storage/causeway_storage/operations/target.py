@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -20,7 +21,8 @@ from causeway_storage.ports import Inspection, Restoration
 
 F = TypeVar("F", bound=Callable[..., Any])
 DATABASE_FILE: Final = "storage.sqlite3"
-"""Of a data directory of `causeway dev`."""
+STACK_FILE: Final = "stack.json"
+"""Both of a data directory of `causeway dev`."""
 
 
 class Target(Protocol):
@@ -124,6 +126,7 @@ def _target(data_dir: Path | None, database: Path | None, uri: str | None, confi
     if sum(each is not None for each in (data_dir, database, uri, config)) > 1:
         raise click.UsageError("name one database: --data-dir, --database, --uri or --config")
     if data_dir is not None:
+        _require_sqlite(data_dir)
         return SqliteTarget(data_dir / DATABASE_FILE)
     if database is not None:
         return SqliteTarget(database)
@@ -135,3 +138,13 @@ def _target(data_dir: Path | None, database: Path | None, uri: str | None, confi
     if settings.uri.get_secret_value():
         return MongoTarget(mongo.MongoOptions(**settings.mongo_options()))
     return SqliteTarget(settings.path)
+
+
+def _require_sqlite(data_dir: Path) -> None:
+    """A stack that keeps its data in MongoDB may have an old file of SQLite lying there: that is not what was meant."""
+    try:
+        stack = json.loads((data_dir / STACK_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return  # no stack has run there, or one has been killed while it wrote
+    if isinstance(stack, dict) and stack.get("storage") == "mongodb":
+        raise click.UsageError(f"the stack in {data_dir} keeps its data in MongoDB: name it by --uri")

@@ -47,6 +47,12 @@ class SqliteDatabase:
         """Writes that wait or are under way."""
         return self._writer.depth
 
+    @property
+    def size(self) -> int:
+        """Bytes of the file and its write-ahead log."""
+        files = (self._path, self._path.with_name(self._path.name + "-wal"))
+        return sum(each.stat().st_size for each in files if each.exists())
+
     async def start(self) -> None:
         """Lock and open.
 

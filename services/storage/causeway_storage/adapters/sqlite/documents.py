@@ -19,6 +19,7 @@ from causeway_storage.adapters.sqlite.heads import chunks
 from causeway_storage.adapters.sqlite.queries import write_entries
 from causeway_storage.domain.entity import (
     DELETED,
+    VERSION,
     Busy,
     Commit,
     Conflict,
@@ -57,88 +58,106 @@ def read_document(connection: sqlite3.Connection, key: EntityKey) -> JsonMap | N
     return None if row is None else unpack(row[0])
 
 
+@dataclass(slots=True)
+class _Stored:
+    """A row of the table: its number (0: not written yet), its document (None: there is none), its packed size."""
+
+    serial: int = 0
+    document: JsonMap | None = None
+    size: int = 0
+
+
 class Documents:
     """The work of `Writer.submit_kind`."""
 
     def __init__(self) -> None:
-        self._cached: dict[EntityKey, tuple[JsonMap, int]] = {}
+        self._cached: dict[EntityKey, _Stored] = {}
         self._bytes = 0
 
     def work(self, connection: sqlite3.Connection, asked: Sequence[tuple[EntityKey, Change]]) -> list[Changed | CausewayError]:
         """Commit and clear: keys and what is done to them."""
-        documents = self._of(connection, [key for key, _ in asked])
-        originals = dict(documents)
+        rows = self._of(connection, [key for key, _ in asked])
+        before = {key: row.document for key, row in rows.items()}
         commits = Commits(connection, asked)
-        written: dict[EntityKey, JsonMap] = {}
+        written: dict[EntityKey, _Stored] = {}
         done: list[Changed | CausewayError] = []
         for key, change in asked:
-            before = documents.get(key)
+            row = rows[key]
             if isinstance(change, Commit):
-                after, outcome = _committed(key, commits.put_in(key, before, change), change)
+                after, outcome = _committed(key, commits.put_in(key, row.document, change), change)
                 after = after and commits.taken_out(key, after)
             else:
-                after = None if before is None else cleared(before, change)
+                after = None if row.document is None else cleared(row.document, change)
                 outcome = Changed(key, None, None if after is None else outbox_of(after))
             if after is not None:
-                documents[key] = written[key] = after
+                row.document, written[key] = after, row
             done.append(outcome)
         self._write(connection, written)
-        write_entries(connection, ((key, originals.get(key), document) for key, document in written.items()))
+        write_entries(connection, [(key, before[key], row.document) for key, row in written.items() if row.document])
         commits.write(connection)
         return done
 
     def forget(self, keys: Iterable[EntityKey]) -> None:
         """These were removed."""
         for key in keys:
-            if (cached := self._cached.pop(key, None)) is not None:
-                self._bytes -= cached[1]
+            if (row := self._cached.pop(key, None)) is not None:
+                self._bytes -= row.size
 
     def clear(self) -> None:
         """Forget what is in memory."""
         self._cached.clear()
         self._bytes = 0
 
-    def _of(self, connection: sqlite3.Connection, keys: Iterable[EntityKey]) -> dict[EntityKey, JsonMap]:
-        found: dict[EntityKey, JsonMap] = {}
-        missing: dict[EntityKey, None] = {}
+    def _of(self, connection: sqlite3.Connection, keys: Iterable[EntityKey]) -> dict[EntityKey, _Stored]:
+        found: dict[EntityKey, _Stored] = {}
+        missing: list[EntityKey] = []
         for key in keys:
             if (cached := self._cached.get(key)) is not None:
-                found[key] = cached[0]
-            else:
-                missing[key] = None
-        for some in chunks(list(missing)):
+                found[key] = cached
+            elif key not in found:
+                found[key] = _Stored()
+                missing.append(key)
+        for some in chunks(missing):
             query = (
                 f"WITH asked (app, kind, id) AS (VALUES {','.join(['(?,?,?)'] * len(some))}) "  # noqa: S608 - question marks
-                "SELECT entities.app, entities.kind, entities.id, document FROM asked CROSS JOIN entities "
+                "SELECT entities.app, entities.kind, entities.id, serial, document FROM asked CROSS JOIN entities "
                 "ON entities.app = asked.app AND entities.kind = asked.kind AND entities.id = asked.id"
             )
-            for *names, document in connection.execute(query, [name for key in some for name in (key.app, key.kind, key.id)]):
-                found[EntityKey(*names)] = unpack(document)
+            for *names, serial, document in connection.execute(
+                query, [name for key in some for name in (key.app, key.kind, key.id)]
+            ):
+                found[EntityKey(*names)] = _Stored(serial, unpack(document))
         return found
 
-    def _write(self, connection: sqlite3.Connection, written: dict[EntityKey, JsonMap]) -> None:
-        rows = []
-        for key, document in written.items():
-            packed = pack(document)
-            rows.append((key.app, key.kind, key.id, document["version"], packed, oldest_ms(document), document.get(DELETED)))
-            self._keep(key, document, len(packed))
+    def _write(self, connection: sqlite3.Connection, written: dict[EntityKey, _Stored]) -> None:
+        updates: list[tuple[int, bytes, int | None, int | None, int]] = []
+        for key, row in written.items():
+            assert row.document is not None  # noqa: S101 - it is what is written
+            document, packed = row.document, pack(row.document)
+            values = document[VERSION], packed, oldest_ms(document), document.get(DELETED)
+            if row.serial:
+                updates.append((*values, row.serial))
+            else:
+                query = (
+                    "INSERT INTO entities (app, kind, id, version, document, oldest_ms, deleted_ms) VALUES (?, ?, ?, ?, ?, ?, ?)"
+                )
+                row.serial = connection.execute(query, (key.app, key.kind, key.id, *values)).lastrowid or 0
+            self._keep(key, row, len(packed))
         connection.executemany(
-            "INSERT INTO entities (app, kind, id, version, document, oldest_ms, deleted_ms) VALUES (?, ?, ?, ?, ?, ?, ?) "
-            "ON CONFLICT DO UPDATE SET version = excluded.version, document = excluded.document, oldest_ms = excluded.oldest_ms, "
-            "deleted_ms = excluded.deleted_ms",
-            rows,
+            "UPDATE entities SET version = ?, document = ?, oldest_ms = ?, deleted_ms = ? WHERE serial = ?", updates
         )
 
-    def _keep(self, key: EntityKey, document: JsonMap, size: int) -> None:
-        if (before := self._cached.pop(key, None)) is not None:
-            self._bytes -= before[1]
+    def _keep(self, key: EntityKey, row: _Stored, size: int) -> None:
+        if self._cached.pop(key, None) is not None:
+            self._bytes -= row.size
+        row.size = size
         if size > CACHED_EACH_MAX_BYTES:
             return
-        self._cached[key] = document, size
+        self._cached[key] = row
         self._bytes += size
         while self._bytes > CACHED_MAX_BYTES:
             oldest = next(iter(self._cached))
-            self._bytes -= self._cached.pop(oldest)[1]
+            self._bytes -= self._cached.pop(oldest).size
 
 
 def _committed(key: EntityKey, document: JsonMap | None, commit: Commit) -> tuple[JsonMap | None, Changed | CausewayError]:
