@@ -44,7 +44,10 @@ def test_a_check_without_a_finding_ends_with_0_and_says_what_it_looked_at(data_d
     as_json = ran("check", "--data-dir", data_dir, "--json", *PATIENT)
 
     assert (found.exit_code, as_json.exit_code) == (0, 0)
-    assert "2 logs, 5 publications, 7 ids, 1 entity, 4 records, 3 attendances, 2 holders looked at, no violations" in found.stdout
+    assert (
+        "2 logs, 5 publications, 7 ids, 1 entity, 4 records, 3 attendances, 2 holders, 2 timers, 1 operation looked at, no violations"
+        in found.stdout
+    )
     assert json.loads(as_json.stdout) == {"violations": []}
 
 
