@@ -31,6 +31,27 @@ SAMPLES: dict[str, m.Message] = {
     "commit_request": m.CommitRequest(
         kind="room", id="1", expected=2, commit_id="ab", state={"n": 1}, items=[{"kind": "publish", "channel": "chat:1"}], by="u1"
     ),
+    "get_at_least": m.GetRequest(kind="room", id="1", at_least=7),
+    "commit_indexed": m.CommitRequest(
+        kind="room", id="1", expected=2, commit_id="ab", state={}, indexes={"price": 1.5, "open": True, "name": "x", "none": None}
+    ),
+    "commit_delete": m.CommitRequest(kind="room", id="1", expected=2, commit_id="ab", state={}, delete=True),
+    "condition": m.Condition(index="price", op="gte", value=3),
+    "query_request": m.QueryRequest(
+        kind="room",
+        where=[m.Condition(index="name", op="in", value=["a", "b"])],
+        order="price",
+        descending=True,
+        limit=10,
+        cursor="c",
+        fields=["name"],
+    ),
+    "found_entity": m.FoundEntity(id="1", document=m.Document(version=1, state={"name": "a"})),
+    "query_reply": m.QueryReply(entities=[m.FoundEntity(id="1", document=m.Document(version=1, state={}))], cursor="c"),
+    "trail_request": m.TrailRequest(kind="room", id="1"),
+    "trace": m.Trace(version=3, by="ann", at_ms=5, traceparent="00-1-2-01", deleted=True),
+    "trail_reply": m.TrailReply(versions=[m.Trace(version=1, by="", at_ms=5, traceparent="")]),
+    "manifest_indexes": m.Manifest(app="chat", version="1", methods=[], indexes={"room": ["name", "price"]}),
     "commit_committed": m.CommitReply(outcome="committed", version=3),
     "commit_repeat": m.CommitReply(outcome="committed", version=3, repeat=True, document=m.Document(version=4, state={})),
     "commit_conflict": m.CommitReply(outcome="conflict", version=4, document=m.Document(version=4, state={"n": 2})),

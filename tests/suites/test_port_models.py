@@ -5,17 +5,11 @@ The examples share a store; each has names and a time of its own.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Iterator
-from contextlib import AsyncExitStack
-from itertools import count
-from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import invariant, precondition, rule
 
 from causeway_common.contracts.codec import encode_item
 from causeway_common.contracts.messages import (
@@ -31,62 +25,13 @@ from causeway_common.contracts.messages import (
 from causeway_storage.domain.entity import Commit, EntityKey
 from causeway_storage.domain.record import Claimed, NotClaimed, RecordLife, Settled, new_life, plan_claim, plan_settle
 from causeway_storage.ports import Committed, Conflicted, DueRecord
-from support.stores import OPENERS, Store
+from support.models import Machine, World, checked, opened_worlds
 
-T = TypeVar("T")
 TTL = 100
 ITEM = encode_item(PublishItem(channel="chat:1", data=b"1", size=10, ttl_ms=1000))
-example_numbers = count(1)
 
 
-class World:
-    """The opened processes, on a loop of their own."""
-
-    def __init__(self, name: str, directory: Path) -> None:
-        self.runner = asyncio.Runner()
-        self._stack = AsyncExitStack()
-        opener = OPENERS[name]
-        self.examples = {"memory": 50, "sqlite": 20}.get(name, 10)
-        self.stores: list[Store] = [self.run(self._stack.enter_async_context(opener(directory)))]
-        if name != "sqlite":  # which has an exclusive lock
-            self.stores.append(self.run(self._stack.enter_async_context(opener(directory))))
-
-    def run(self, work: Awaitable[T]) -> T:
-        async def wait() -> T:
-            return await work
-
-        return self.runner.run(wait())
-
-    def close(self) -> None:
-        self.run(self._stack.aclose())
-        self.runner.close()
-
-
-@pytest.fixture(params=sorted(OPENERS), scope="module")
-def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    opened = World(request.param, tmp_path_factory.mktemp(request.param))
-    yield opened
-    opened.close()
-
-
-class Machine(RuleBasedStateMachine):
-    """An example: its names begin with `prefix`, its time of day with `now`."""
-
-    world: World
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.number = next(example_numbers)
-        self.prefix = f"e{self.number}"
-        self.now = self.start = self.number * 10**9
-
-    def run(self, work: Awaitable[T]) -> T:
-        return self.world.run(work)
-
-    def store(self, which: int) -> Store:
-        return self.world.stores[which % len(self.world.stores)]
-
-
+world = opened_worlds()
 which = st.integers(0, 1)
 
 
@@ -348,8 +293,4 @@ class RecordsAgainstAModel(Machine):
 @pytest.mark.parametrize("model", [LogsAgainstAModel, EntitiesAgainstAModel, RecordsAgainstAModel])
 @pytest.mark.timeout(120)
 def test_a_port_behaves_as_its_model(world: World, model: type[Machine]) -> None:
-    machine = type("BoundMachine", (model,), {"world": world})
-    checked = settings(
-        max_examples=world.examples, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-    )
-    run_state_machine_as_test(machine, settings=checked)
+    checked(world, model)

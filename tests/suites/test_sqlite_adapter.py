@@ -14,11 +14,13 @@ from typing import Any
 import pytest
 
 from causeway_common.contracts.errors import CausewayError, ErrorName
-from causeway_common.contracts.messages import AppendItem, AppendRequest, HistoryRequest
+from causeway_common.contracts.messages import AppendItem, AppendRequest, HistoryRequest, QueryRequest
 from causeway_common.runtime import StartError
-from causeway_storage.adapters.sqlite import SqliteDatabase, SqliteLogs, raise_generation
+from causeway_storage.adapters.sqlite import SqliteDatabase, SqliteEntities, SqliteLogs, raise_generation
 from causeway_storage.adapters.sqlite.files import SCHEMA, open_writer
 from causeway_storage.adapters.sqlite.writer import Writer, batches
+from causeway_storage.domain.entity import Commit, EntityKey
+from causeway_storage.domain.query import plan_query
 
 
 def opened(path: Path) -> SqliteDatabase:
@@ -320,7 +322,8 @@ async def test_the_lock_is_given_back_and_missing_directories_are_made(tmp_path:
         await database.stop()
 
 
-COMMITS = "DROP TABLE commits; "
+QUERIES = "DROP TABLE timers; DROP TABLE operations; DROP TABLE entity_indexes; DROP INDEX entities_deleted; ALTER TABLE entities DROP COLUMN deleted_ms; "
+COMMITS = QUERIES + "DROP TABLE commits; "
 ATTENDANCES = "DROP TABLE attendances; DROP TABLE holds; DROP TABLE holders; "
 
 
@@ -330,18 +333,25 @@ ATTENDANCES = "DROP TABLE attendances; DROP TABLE holds; DROP TABLE holders; "
         COMMITS + ATTENDANCES + "DROP TABLE versions; UPDATE meta SET value = 1 WHERE key = 'schema'",
         COMMITS + ATTENDANCES + "UPDATE meta SET value = 2 WHERE key = 'schema'",
         COMMITS + "UPDATE meta SET value = 3 WHERE key = 'schema'",
+        QUERIES + "UPDATE meta SET value = 4 WHERE key = 'schema'",
     ],
 )
 async def test_a_file_of_an_older_schema_is_brought_up_to_date(tmp_path: Path, back: str) -> None:
     path = tmp_path / "s.sqlite3"
     database = opened(path)
     await database.start()
+    key = EntityKey("chat", "room", "é")
+    await SqliteEntities(database).commit(key, Commit(0, "a", {}, 1, (), 0, "ann", "", 1))
     await database.stop()
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(back)
     for _ in range(2):
         database = opened(path)
         await database.start()
+        query = plan_query("chat", QueryRequest(kind="room"), b"")
+        assert [each.id for each in await SqliteEntities(database).query(query)] == ["é"], (
+            "entities of before are found by their id"
+        )
         await database.stop()
 
     with closing(sqlite3.connect(path)) as connection:

@@ -262,7 +262,10 @@ async def test_ids_kept_by_an_older_schema_in_the_document_go_on_counting_and_le
         assert COMMITS not in unpack(packed)
         older = {**unpack(packed), COMMITS: [[short_id("old"), 1, 0]]}
         connection.execute("UPDATE entities SET document = ?", (pack(older),))
-        connection.executescript("DROP TABLE commits; UPDATE meta SET value = 3 WHERE key = 'schema'")
+        connection.executescript(
+            "DROP TABLE commits; DROP INDEX entities_deleted; ALTER TABLE entities DROP COLUMN deleted_ms; DROP TABLE entity_indexes; "
+            "DROP TABLE timers; DROP TABLE operations; UPDATE meta SET value = 3 WHERE key = 'schema'"
+        )
 
     async with opened(path) as store:
         repeated = Committed(1, repeat=True, document=Document(version=1, state={"value": "new"}))

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from causeway_common.contracts.codec import encode_item
 from causeway_common.contracts.messages import (
     AppendItem,
@@ -22,10 +24,12 @@ from causeway_common.contracts.messages import (
 )
 from causeway_storage.adapters.sqlite import (
     SqliteAttendances,
+    SqliteAuditLog,
     SqliteDatabase,
     SqliteEntities,
     SqliteLogs,
     SqliteRecords,
+    SqliteTimers,
     inspected,
     restoring,
 )
@@ -33,11 +37,11 @@ from causeway_storage.domain.attendance import Change
 from causeway_storage.domain.entity import Commit, EntityKey
 from causeway_storage.domain.invariants import Violation
 from causeway_storage.domain.relay import ParkedItem
-from causeway_storage.domain.stored import AnyEntry
+from causeway_storage.domain.stored import AnyEntry, Operation, Timer
 from causeway_storage.domain.stream import ExportReader, Header
 from causeway_storage.operations.check import checked
 from causeway_storage.operations.transfer import exported, imported
-from causeway_storage.ports import Attendances, Entities, Inspection, Logs, Records
+from causeway_storage.ports import Attendances, AuditLog, Entities, Inspection, Logs, Records, Timers
 from support.stores import Store
 
 MINUTE = 60_000
@@ -54,6 +58,8 @@ class Ports:
     entities: Entities
     records: Records
     attendances: Attendances
+    timers: Timers
+    audit: AuditLog
 
 
 @asynccontextmanager
@@ -68,6 +74,8 @@ async def ports_on(path: Path) -> AsyncIterator[Ports]:
             SqliteEntities(database),
             SqliteRecords(database),
             SqliteAttendances(database),
+            SqliteTimers(database),
+            SqliteAuditLog(database),
         )
     finally:
         await database.stop()
@@ -137,6 +145,12 @@ async def a_bit_of_everything(ports: Ports | Store) -> None:
     await ports.attendances.attend("m.1", 1, attends()[:1], NOW)
     await ports.attendances.clear("m.1", NOW, 10)
     await ports.records.settle(SettleRequest(id="o:3", attempt=1, outcome="retry", note="x", delay_ms=5), NOW)
+    timer = Timer(app="chat", kind="room", entity="1", name="close", version=2, set_ms=NOW, at_ms=NOW + 5, payload={"n": 1})
+    await ports.timers.put([timer, replace(timer, name="over")])
+    await ports.timers.fired([replace(timer, name="over")])
+    await ports.audit.record(
+        [Operation(id=f"{NOW:016d}-1", at_ms=NOW, caller="api", name="publish", target="demo:a", outcome="ok")]
+    )
 
 
 async def found_in(path: Path, now_ms: int = NOW) -> tuple[Violation, ...]:

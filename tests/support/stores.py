@@ -11,18 +11,36 @@ from itertools import count
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from causeway_storage.adapters.memory import MemoryAttendances, MemoryDatabase, MemoryEntities, MemoryLogs, MemoryRecords
+from causeway_storage.adapters.memory import (
+    MemoryAttendances,
+    MemoryAuditLog,
+    MemoryDatabase,
+    MemoryEntities,
+    MemoryLogs,
+    MemoryRecords,
+    MemoryTimers,
+)
 from causeway_storage.adapters.mongo import (
     MongoAttendances,
+    MongoAuditLog,
     MongoDatabase,
     MongoEntities,
     MongoLogs,
     MongoOptions,
     MongoRecords,
+    MongoTimers,
     open_database,
 )
-from causeway_storage.adapters.sqlite import SqliteAttendances, SqliteDatabase, SqliteEntities, SqliteLogs, SqliteRecords
-from causeway_storage.ports import Appended, Attendances, Entities, Logs, Records
+from causeway_storage.adapters.sqlite import (
+    SqliteAttendances,
+    SqliteAuditLog,
+    SqliteDatabase,
+    SqliteEntities,
+    SqliteLogs,
+    SqliteRecords,
+    SqliteTimers,
+)
+from causeway_storage.ports import Appended, Attendances, AuditLog, Entities, Logs, Records, Timers
 from support.mongo import SERVERS, server
 
 
@@ -34,6 +52,8 @@ class Store:
     entities: Entities
     records: Records
     attendances: Attendances
+    timers: Timers
+    audit: AuditLog
     fed: list[Appended] = field(default_factory=list)
 
 
@@ -59,6 +79,8 @@ async def open_sqlite(directory: Path) -> AsyncIterator[Store]:
             SqliteEntities(database),
             SqliteRecords(database),
             SqliteAttendances(database),
+            SqliteTimers(database),
+            SqliteAuditLog(database),
             fed,
         )
     finally:
@@ -78,6 +100,8 @@ async def open_memory(directory: Path) -> AsyncIterator[Store]:
         MemoryEntities(database),
         MemoryRecords(database),
         MemoryAttendances(database),
+        MemoryTimers(database),
+        MemoryAuditLog(database),
         fed,
     )
 
@@ -96,7 +120,15 @@ async def open_mongo(directory: Path, *, name: str) -> AsyncIterator[Store]:
     try:
         await open_database(database, apply=True)
         logs = MongoLogs(database, letters(), fed.append, forget_slack_ms=0)
-        yield Store(logs, MongoEntities(database), MongoRecords(database), MongoAttendances(database), fed)
+        yield Store(
+            logs,
+            MongoEntities(database),
+            MongoRecords(database),
+            MongoAttendances(database),
+            MongoTimers(database),
+            MongoAuditLog(database),
+            fed,
+        )
         await logs.stop()
     finally:
         await database.stop()

@@ -167,6 +167,8 @@ def build(settings: StorageSettings, process: Process) -> None:
         verbs.REMOVE: log_handlers.remove,
         verbs.GET: entity_handlers.get,
         verbs.COMMIT: entity_handlers.commit,
+        verbs.QUERY: entity_handlers.query,
+        verbs.TRAIL: entity_handlers.trail,
         verbs.ENQUEUE: record_handlers.enqueue,
         verbs.CLAIM: record_handlers.claim,
         verbs.SETTLE: record_handlers.settle,
@@ -177,7 +179,7 @@ def build(settings: StorageSettings, process: Process) -> None:
     ownership = Ownership(shards, process.node, partial(nodes.living, QUEUE, within_ms=SILENT_MS))
     sweep = OutboxSweep(entities, relay.kick, now_ms, patience_ms=settings.sweep_interval, owned=ownership.owns)
     retention = Retention(
-        logs, records, sweep, now_ms, interval_ms=settings.retention_interval, keep_done_ms=settings.record_retention
+        logs, entities, records, sweep, now_ms, interval_ms=settings.retention_interval, keep_done_ms=settings.record_retention
     )
     periodic = {
         "streams": Periodic("streams", streams.step, after_failure_s=0.25),

@@ -27,11 +27,13 @@ from causeway_common.contracts.messages import (
     NewRecord,
     SettleRequest,
     StoredPublication,
+    Trace,
 )
 from causeway_storage.domain.attendance import Change, Sending
 from causeway_storage.domain.entity import Commit, Element, EntityKey
+from causeway_storage.domain.query import Query
 from causeway_storage.domain.relay import ParkedItem
-from causeway_storage.domain.stored import AnyEntry, Facts, Unreadable
+from causeway_storage.domain.stored import AnyEntry, Facts, Operation, Timer, Unreadable
 
 Clock = Callable[[], int]
 """The time of day in ms."""
@@ -117,6 +119,15 @@ class PendingPage:
     cursor: str
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An entity that a query found, and its entry in the index of the query's order."""
+
+    id: str
+    document: Document
+    entry: str
+
+
 class Entities(Protocol):
     """Versioned documents that carry their outbox inside. Fields that this process does not know stay in them."""
 
@@ -142,6 +153,22 @@ class Entities(Protocol):
 
     async def pending(self, older_than_ms: int, cursor: str, limit: int) -> PendingPage:
         """Entities whose outbox holds an element from before `older_than_ms`. A walk through all pages misses none."""
+        ...
+
+    async def query(self, query: Query) -> list[Found]:
+        """Up to `limit` entities that are there and meet it, in its order, behind its `after`."""
+        ...
+
+    async def cursor_key(self) -> bytes:
+        """What signs cursors: the same for every process on this database."""
+        ...
+
+    async def trail(self, key: EntityKey) -> tuple[Trace, ...]:
+        """Who made the last versions, oldest first; also of a deleted entity, as long as its tombstone is there."""
+        ...
+
+    async def remove_tombstones(self, before_ms: int, limit: int) -> int:
+        """Remove tombstones of before `before_ms` whose outbox is empty; how many, of up to `limit` looked at."""
         ...
 
 
@@ -195,6 +222,50 @@ class Records(Protocol):
 
     async def remove_done(self, before_ms: int, limit: int) -> int:
         """Remove up to `limit` records done before then; how many. Dead ones stay."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TimerPage:
+    """The timers that are due, longest first, and when the next one will be (ms; None: none waits)."""
+
+    timers: tuple[Timer, ...]
+    next_ms: int | None
+
+
+class Timers(Protocol):
+    """Timers by their key. What an entity's version set, an older version never changes, in whichever order they come."""
+
+    async def put(self, timers: Sequence[Timer]) -> None:
+        """Set, move or cancel (`at_ms` 0) these. One whose key was set by the same version or a later one has no effect."""
+        ...
+
+    async def due(self, now_ms: int, limit: int) -> TimerPage:
+        """Those to fire. Each is told again until `fired`: what comes of it must be harmless twice, by key and version."""
+        ...
+
+    async def fired(self, timers: Sequence[Timer]) -> None:
+        """What comes of these is durable; where another version set one meanwhile, that one stays."""
+        ...
+
+    async def forget(self, before_ms: int, limit: int) -> int:
+        """Forget up to `limit` that fired or were cancelled and were set before `before_ms`; how many."""
+        ...
+
+
+class AuditLog(Protocol):
+    """What was done by API, command line and console."""
+
+    async def record(self, operations: Sequence[Operation]) -> None:
+        """Keep these; ids that exist are left as they are."""
+        ...
+
+    async def page(self, before: str, limit: int) -> list[Operation]:
+        """The newest first, from below the id `before` on ("": from the newest)."""
+        ...
+
+    async def remove(self, before_ms: int, limit: int) -> int:
+        """Remove up to `limit` of before `before_ms`, oldest first; how many."""
         ...
 
 

@@ -24,16 +24,18 @@ from causeway_common.contracts.messages import (
     NewRecord,
     PublishItem,
     SettleRequest,
+    Trace,
 )
 from causeway_common.contracts.shards import entity_shard
 from causeway_common.runtime import Periodic
 from causeway_storage.domain.entity import Commit, Element, EntityKey
+from causeway_storage.domain.query import Query
 from causeway_storage.domain.relay import ParkedItem
 from causeway_storage.handlers.background import Tasks
 from causeway_storage.handlers.delivery import DUE_PAGE, FIRST_LOOK_MS, RETRY_MS, Delivery
 from causeway_storage.handlers.relay import Relay
 from causeway_storage.handlers.sweeps import REMOVE_PAGE, STRANGERS_PATIENCE, OutboxSweep, Retention
-from causeway_storage.ports import Appended, Committed, Conflicted, DuePage, DueRecord, PendingEntity, PendingPage
+from causeway_storage.ports import Appended, Committed, Conflicted, DuePage, DueRecord, Found, PendingEntity, PendingPage
 
 KEY = EntityKey("chat", "room", "1")
 REDELIVER_MS = 30_000
@@ -135,6 +137,18 @@ class PlayedStore:
         self.postponed.append(([record.id for record in records], next_at_ms))
         moved = {record.id for record in records}
         self.due_records = [replace(each, next_at_ms=next_at_ms) if each.id in moved else each for each in self.due_records]
+
+    async def query(self, query: Query) -> list[Found]:
+        raise NotImplementedError
+
+    async def cursor_key(self) -> bytes:
+        raise NotImplementedError
+
+    async def trail(self, key: EntityKey) -> tuple[Trace, ...]:
+        raise NotImplementedError
+
+    async def remove_tombstones(self, before_ms: int, limit: int) -> int:
+        return 0
 
     async def remove_done(self, before_ms: int, limit: int) -> int:
         return 0
@@ -361,7 +375,7 @@ async def test_ids_are_kept_while_an_outbox_may_append_them_again() -> None:
     store = PlayedStore()
     store.now = 10 * ID_LIFETIME_MS
     sweep = OutboxSweep(store, lambda _key: None, store.clock, patience_ms=2000)
-    retention = Retention(store, store, sweep, store.clock, interval_ms=1000, keep_done_ms=1)
+    retention = Retention(store, store, store, sweep, store.clock, interval_ms=1000, keep_done_ms=1)
 
     await retention.step()
     assert store.forgotten_before == 0, "before the first complete sweep nothing is known"
@@ -379,7 +393,7 @@ async def test_retention_goes_on_at_once_while_pages_are_full() -> None:
     store = PlayedStore()
     store.full_pages = 1
     sweep = OutboxSweep(store, lambda _key: None, store.clock, patience_ms=2000)
-    retention = Retention(store, store, sweep, store.clock, interval_ms=1500, keep_done_ms=1)
+    retention = Retention(store, store, store, sweep, store.clock, interval_ms=1500, keep_done_ms=1)
 
     assert (await retention.step(), await retention.step()) == (0.0, 1.5)
     assert REMOVE_PAGE > 0

@@ -44,7 +44,10 @@ def test_a_check_without_a_finding_ends_with_0_and_says_what_it_looked_at(data_d
     as_json = ran("check", "--data-dir", data_dir, "--json", *PATIENT)
 
     assert (found.exit_code, as_json.exit_code) == (0, 0)
-    assert "2 logs, 5 publications, 7 ids, 1 entity, 4 records, 3 attendances, 2 holders looked at, no violations" in found.stdout
+    assert (
+        "2 logs, 5 publications, 7 ids, 1 entity, 4 records, 3 attendances, 2 holders, 2 timers, 1 operation looked at, no violations"
+        in found.stdout
+    )
     assert json.loads(as_json.stdout) == {"violations": []}
 
 
@@ -181,8 +184,8 @@ def test_what_takes_longer_than_a_moment_shows_its_progress_on_a_terminal(
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     with progress.shown("checking", 10) as advance:
         advance(5)
-        (timer,) = [each for each in threading.enumerate() if isinstance(each, threading.Timer)]
-        timer.join(10)
+        for timer in [each for each in threading.enumerate() if isinstance(each, threading.Timer)]:
+            timer.join(10)
     loud = capsys.readouterr()
 
     assert (quiet.out, quiet.err, loud.out) == ("", "", "")

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 JsonMap = dict[str, Any]
+IndexValue = str | int | float | bool | None
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -197,10 +198,11 @@ class Document(Message, frozen=True):
 
 
 class GetRequest(Message, frozen=True):
-    """Load one entity of the caller's own app."""
+    """Load one entity of the caller's own app, at version `at_least` or a later one (a deleted one is absent at any)."""
 
     kind: str
     id: str
+    at_least: int = 0
 
 
 class GetReply(Message, frozen=True):
@@ -213,7 +215,8 @@ class CommitRequest(Message, frozen=True):
     """One atomic change of one entity, with what leaves with it.
 
     `expected` is the version the change was computed on (0: it must not exist). `items` are encoded outbox items
-    (`encode_item`): maps, so that a kind newer than this process survives it. `by` is the user for the audit trail.
+    (`encode_item`): maps, so that a kind newer than this process survives it. `by` is the user for the audit trail. `indexes` are all
+    values of the entity's declared indexes from now on. `delete`: `state` is empty, and nothing is left but the outbox on its way.
     """
 
     kind: str
@@ -223,6 +226,8 @@ class CommitRequest(Message, frozen=True):
     state: JsonMap
     items: list[JsonMap] = []
     by: str = ""
+    indexes: dict[str, IndexValue] = {}
+    delete: bool = False
 
 
 class CommitReply(Message, frozen=True):
@@ -232,6 +237,67 @@ class CommitReply(Message, frozen=True):
     version: int
     repeat: bool = False
     document: Document | None = None
+
+
+class Condition(Message, frozen=True):
+    """What an index's value must be. Only values of the same type (none, boolean, number, text) are compared. `in` has a list."""
+
+    index: str
+    op: Literal["eq", "lt", "lte", "gt", "gte", "in"]
+    value: IndexValue | list[IndexValue] = None
+
+
+class QueryRequest(Message, frozen=True):
+    """Entities of one kind of the caller's own app, over declared indexes (and `id`, which each has).
+
+    All of `where` must hold. Sorted by `order` ("": by id); `cursor` is a reply's, for the page behind it. `fields` are those of the
+    state's top level that are wanted; empty: all.
+    """
+
+    kind: str
+    where: list[Condition] = []
+    order: str = ""
+    descending: bool = False
+    limit: int = 50
+    cursor: str = ""
+    fields: list[str] = []
+
+
+class FoundEntity(Message, frozen=True):
+    """One entity of a query's answer."""
+
+    id: str
+    document: Document
+
+
+class QueryReply(Message, frozen=True):
+    """A page of at most 256 KiB. `cursor` "" : there is nothing behind it."""
+
+    entities: list[FoundEntity]
+    cursor: str = ""
+
+
+class TrailRequest(Message, frozen=True):
+    """Who made the last versions of one entity of the caller's own app."""
+
+    kind: str
+    id: str
+
+
+class Trace(Message, frozen=True):
+    """Who made a version, when, and in which trace. `deleted`: the version is the deletion."""
+
+    version: int
+    by: str
+    at_ms: int
+    traceparent: str
+    deleted: bool = False
+
+
+class TrailReply(Message, frozen=True):
+    """Oldest first; the last 16."""
+
+    versions: list[Trace]
 
 
 # --- storage: records --------------------------------------------------------------------------------------------------
@@ -541,7 +607,7 @@ class NamespaceSpec(Message, frozen=True):
 
 
 class Manifest(Message, frozen=True):
-    """What one version of an app announces in the KV bucket `cw_apps`."""
+    """What one version of an app announces in the KV bucket `cw_apps`. `indexes`: by kind of entity, those that may be asked for."""
 
     app: str
     version: str
@@ -549,6 +615,7 @@ class Manifest(Message, frozen=True):
     namespaces: list[NamespaceSpec] = []
     connect_hook: bool = False
     refresh_hook: bool = False
+    indexes: dict[str, list[str]] = {}
 
 
 class CompareHeads(Message, frozen=True):

@@ -108,7 +108,7 @@ def rights_of(role: Role, user: str, app: str = "") -> Rights:
                 raise ValueError(f"a logic process needs the name of its app, got {app!r}")
             return Rights(
                 publish=(
-                    *_storage_verbs(app, v.GET, v.COMMIT, v.HISTORY),
+                    *_storage_verbs(app, v.GET, v.COMMIT, v.QUERY, v.TRAIL, v.HISTORY),
                     s.KV_APPS.wildcard(app=app),
                     *_read_kv(s.APPS_STREAM),
                 ),

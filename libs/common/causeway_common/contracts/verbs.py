@@ -49,6 +49,8 @@ HEADS: Final = Verb("heads", STORAGE, m.HeadsRequest, m.HeadsReply, repeatable=T
 REMOVE: Final = Verb("remove", STORAGE, m.RemoveRequest, m.RemoveReply, repeatable=True)
 GET: Final = Verb("get", STORAGE, m.GetRequest, m.GetReply, repeatable=True)
 COMMIT: Final = Verb("commit", STORAGE, m.CommitRequest, m.CommitReply, repeatable=True)
+QUERY: Final = Verb("query", STORAGE, m.QueryRequest, m.QueryReply, repeatable=True)
+TRAIL: Final = Verb("trail", STORAGE, m.TrailRequest, m.TrailReply, repeatable=True)
 ENQUEUE: Final = Verb("enqueue", STORAGE, m.EnqueueRequest, m.EnqueueReply, repeatable=True)
 CLAIM: Final = Verb("claim", STORAGE, m.ClaimRequest, m.ClaimReply)
 SETTLE: Final = Verb("settle", STORAGE, m.SettleRequest, m.SettleReply, repeatable=True)
@@ -70,5 +72,5 @@ JWKS: Final = Verb("fetch", CALL, m.JwksRequest, m.JwksReply, repeatable=True)
 GATEWAY_VERBS: Final = (CONTROL, PRESENCE, PRESENCE_STATS, CHANNELS, NODE_INFO, EMULATE)
 SHARD_VERBS: Final = {verb.name: replace(verb, subject=STORAGE_SHARD) for verb in (APPEND, REMOVE, COMMIT)}
 """The verbs that go to a shard's owner first: each has the same name, request and reply under `any` too."""
-STORAGE_VERBS: Final = (APPEND, HISTORY, HEADS, REMOVE, GET, COMMIT, ENQUEUE, CLAIM, SETTLE, ATTEND)
+STORAGE_VERBS: Final = (APPEND, HISTORY, HEADS, REMOVE, GET, COMMIT, QUERY, TRAIL, ENQUEUE, CLAIM, SETTLE, ATTEND)
 CLIENT_COMMAND_SECONDS: Final = 4.0

@@ -27,6 +27,7 @@ from causeway_common.contracts.messages import (
 from causeway_common.contracts.names import CHANNEL_MAX_BYTES, IDENTIFIER_RULE, is_identifier
 from causeway_storage.domain.entity import OUTBOX_MAX_BYTES, OUTBOX_MAX_ITEMS, Commit, EntityKey
 from causeway_storage.domain.packing import pack, require_plain
+from causeway_storage.domain.query import check_indexes
 
 ITEMS_MAX: Final = 256
 RECORDS_MAX: Final = 256
@@ -82,9 +83,14 @@ def check_history(request: HistoryRequest) -> None:
     _within(request.limit, 0, COUNT_MAX, "limit")
 
 
+def check_kind(kind: str) -> None:
+    """Raises CausewayError 107."""
+    _text(kind, KIND_MAX_BYTES, "kind")
+
+
 def check_entity(app: str, kind: str, id: str) -> EntityKey:
     """The key of an entity of this app. Raises CausewayError 107."""
-    _text(kind, KIND_MAX_BYTES, "kind")
+    check_kind(kind)
     _text(id, ENTITY_ID_MAX_BYTES, "id")
     return EntityKey(app, kind, id)
 
@@ -100,6 +106,9 @@ def check_commit(request: CommitRequest, *, traceparent: str, now_ms: int) -> Co
     if len(request.by.encode()) > BY_MAX_BYTES:
         raise bad_request(f"by has at most {BY_MAX_BYTES} bytes")
     state_bytes = len(require_plain(request.state, "state", STATE_MAX_BYTES))
+    check_indexes(request.indexes)
+    if request.delete and (request.state or request.indexes or not request.expected):
+        raise bad_request("a deletion expects a version, and leaves neither state nor indexes")
     if len(request.items) > OUTBOX_MAX_ITEMS:
         raise bad_request(f"a commit has at most {OUTBOX_MAX_ITEMS} items, got {len(request.items)}")
     items = tuple(_outbox_item(item, index) for index, item in enumerate(request.items))
@@ -116,6 +125,8 @@ def check_commit(request: CommitRequest, *, traceparent: str, now_ms: int) -> Co
         by=request.by,
         traceparent=traceparent,
         now_ms=now_ms,
+        indexes=request.indexes,
+        delete=request.delete,
     )
 
 

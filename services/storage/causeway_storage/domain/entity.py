@@ -5,11 +5,14 @@ A document is a map. Fields that this process does not know stay as they are whe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 from causeway_common.contracts.ids import ID_LIFETIME_MS, derived_id
-from causeway_common.contracts.messages import Document, JsonMap
+from causeway_common.contracts.messages import Document, IndexValue, JsonMap, Trace
+from causeway_storage.domain.query import index_entries
 
 COMMIT_IDS_MAX: Final = 512
 OUTBOX_MAX_ITEMS: Final = 256
@@ -20,6 +23,12 @@ STATE: Final = "state"
 OUTBOX: Final = "outbox"
 COMMITS: Final = "commits"
 LAST: Final = "last"
+TRAIL: Final = "trail"
+"""[version, who, when, which trace] of the last versions."""
+INDEXES: Final = "indexes"
+DELETED: Final = "deleted"
+"""When it was deleted; only a tombstone has it. It stays until its outbox is empty and no repeat of a commit can come any more."""
+TRAIL_MAX: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +54,8 @@ class Commit:
         by: the user, for the audit trail.
         traceparent: the trace it belongs to.
         now_ms: the time of day.
+        indexes: all values of the entity's indexes from now on.
+        delete: leave a tombstone; `state` and `indexes` are empty.
     """
 
     expected: int
@@ -56,6 +67,8 @@ class Commit:
     by: str
     traceparent: str
     now_ms: int
+    indexes: Mapping[str, IndexValue] = field(default_factory=dict)
+    delete: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +110,14 @@ class Element:
         items: encoded outbox items.
         at_ms: when it was committed.
         traceparent: the commit's.
+        version: what the commit made; 0 where that is not known any more.
     """
 
     id: str
     items: tuple[JsonMap, ...]
     at_ms: int
     traceparent: str
+    version: int = 0
 
 
 def plan_commit(key: EntityKey, document: JsonMap | None, commit: Commit) -> CommitPlan:
@@ -114,13 +129,14 @@ def plan_commit(key: EntityKey, document: JsonMap | None, commit: Commit) -> Com
         if entry[0] == short:
             return Repeat(entry[1])
     version: int = current.get(VERSION, 0)
-    if version != commit.expected:
+    # After a tombstone the versions go on, so that what still leaves of the old ones is not taken for newer.
+    if (0 if DELETED in current else version) != commit.expected:
         return Conflict()
     outbox: list[JsonMap] = current.get(OUTBOX, [])
     if commit.items:
         if why := _over_bound(outbox, commit):
             return Busy(why)
-        outbox = [*outbox, _element(key, commit)]
+        outbox = [*outbox, _element(key, commit, version + 1)]
     kept = [entry for entry in recent if entry[2] > commit.now_ms - ID_LIFETIME_MS]
     written: JsonMap = {
         **current,
@@ -129,19 +145,37 @@ def plan_commit(key: EntityKey, document: JsonMap | None, commit: Commit) -> Com
         OUTBOX: outbox,
         COMMITS: [*kept[1 - COMMIT_IDS_MAX :], [short, version + 1, commit.now_ms]],
         LAST: {"by": commit.by, "at": commit.now_ms, "trace": commit.traceparent},
+        TRAIL: [*current.get(TRAIL, [])[1 - TRAIL_MAX :], _trace(commit, version + 1)],
+        INDEXES: dict(commit.indexes),
     }
+    written.pop(DELETED, None)
+    if commit.delete:
+        written[DELETED] = commit.now_ms
     return Write(written, version + 1)
 
 
 def loaded(document: JsonMap | None) -> Document:
     """The document as an app sees it."""
-    return Document() if document is None else Document(version=document[VERSION], state=document[STATE])
+    if document is None or DELETED in document:
+        return Document()
+    return Document(version=document[VERSION], state=document[STATE])
+
+
+def trail_of(document: JsonMap | None) -> tuple[Trace, ...]:
+    """Who made the last versions, oldest first."""
+    found: list[list[Any]] = (document or {}).get(TRAIL, [])
+    return tuple(Trace(version=each[0], by=each[1], at_ms=each[2], traceparent=each[3], deleted=each[4]) for each in found)
+
+
+def entries_of(document: JsonMap, id: str) -> dict[str, str]:
+    """Its index entries; a tombstone has none."""
+    return {} if DELETED in document else index_entries(document.get(INDEXES, {}), id)
 
 
 def outbox_of(document: JsonMap | None) -> tuple[Element, ...]:
     """The outbox, oldest first."""
     elements: list[JsonMap] = (document or {}).get(OUTBOX, [])
-    return tuple(Element(each["id"], tuple(each["items"]), each["at"], each["trace"]) for each in elements)
+    return tuple(Element(each["id"], tuple(each["items"]), each["at"], each["trace"], each.get("version", 0)) for each in elements)
 
 
 def oldest_ms(document: JsonMap) -> int | None:
@@ -154,13 +188,18 @@ def cleared(document: JsonMap, ids: frozenset[str]) -> JsonMap:
     return {**document, OUTBOX: [each for each in document[OUTBOX] if each["id"] not in ids]}
 
 
-def _element(key: EntityKey, commit: Commit) -> JsonMap:
+def _trace(commit: Commit, version: int) -> list[Any]:
+    return [version, commit.by, commit.now_ms, commit.traceparent, commit.delete]
+
+
+def _element(key: EntityKey, commit: Commit, version: int) -> JsonMap:
     return {
         "id": derived_id(key.app, key.kind, key.id, commit.id),
         "items": list(commit.items),
         "bytes": commit.items_bytes,
         "at": commit.now_ms,
         "trace": commit.traceparent,
+        "version": version,
     }
 
 
@@ -174,6 +213,7 @@ def _over_bound(outbox: list[JsonMap], commit: Commit) -> str:
     return ""
 
 
+@lru_cache(maxsize=1024)  # asked for several times within a batch
 def short_id(commit_id: str) -> bytes:
     """A commit id as an entity keeps it."""
     return bytes.fromhex(derived_id(commit_id, size=12))

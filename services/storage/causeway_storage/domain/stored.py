@@ -111,8 +111,52 @@ class Holder(Entry, frozen=True, tag="holder"):
     cleared_ms: int | None = None
 
 
-AnyEntry = Log | Publication | SeenId | Entity | Record | Attendance | Holder
-KINDS: Final[tuple[type[Entry], ...]] = (Log, Publication, SeenId, Entity, Record, Attendance, Holder)
+class Timer(Entry, frozen=True, tag="timer"):
+    """Something that an entity wants to happen later, once.
+
+    Attributes:
+        app: whose it is.
+        kind: of the entity.
+        entity: its id.
+        name: of the timer, within the entity.
+        version: of the entity that set it last. An older one changes nothing, also after it fired.
+        set_ms: when that was.
+        at_ms: when it fires; 0: it fired, or was cancelled.
+        payload: goes along.
+        traceparent: of the commit that set it.
+    """
+
+    app: str
+    kind: str
+    entity: str
+    name: str
+    version: int
+    set_ms: int
+    at_ms: int = 0
+    payload: JsonMap = {}
+    traceparent: str = ""
+
+    @property
+    def key(self) -> str:
+        """One string for each timer, its parts' borders told by their lengths."""
+        return f"{self.app}:{len(self.kind)}:{self.kind}:{len(self.entity)}:{self.entity}:{self.name}"
+
+
+class Operation(Entry, frozen=True, tag="operation"):
+    """An audit record: who did what to what, and how it ended. Ids begin with the time, so that they sort by it."""
+
+    id: str
+    at_ms: int
+    caller: str
+    name: str
+    target: str
+    outcome: str
+    traceparent: str = ""
+    detail: JsonMap = {}
+
+
+AnyEntry = Log | Publication | SeenId | Entity | Record | Attendance | Holder | Timer | Operation
+KINDS: Final[tuple[type[Entry], ...]] = (Log, Publication, SeenId, Entity, Record, Attendance, Holder, Timer, Operation)
 """In the order in which they come."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from causeway_common.bus import Call
-from causeway_common.contracts.errors import CausewayError, ErrorName, unavailable
+from causeway_common.contracts.errors import CausewayError, ErrorName, bad_request, unavailable
 from causeway_common.contracts.names import is_identifier, namespace_of
 from causeway_storage.ports import Apps
 
@@ -48,6 +48,19 @@ class Access:
         owner, spec = self._apps.namespaces.get(namespace_of(channel), ("", None))
         if owner != app or spec is None or not spec.has_history:
             raise _denied(f"{app} declares no namespace with history for the channel {channel!r:.80}")
+
+    def declares(self, app: str, kind: str, indexes: frozenset[str]) -> None:
+        """The app declares these indexes for this kind of entity.
+
+        Raises:
+            CausewayError: 107; 100 unavailable while the app's manifest is not known here.
+        """
+        if not indexes:
+            return
+        if app not in self._apps.manifests:
+            raise unavailable(f"the manifest of {app} is not known to storage yet")
+        if missing := indexes - set(self._apps.manifests[app].indexes.get(kind, ())):
+            raise bad_request(f"{app} declares no index {min(missing)!r:.80} for {kind!r:.80}: a query needs one")
 
 
 def _denied(why: str) -> CausewayError:

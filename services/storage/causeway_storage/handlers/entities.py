@@ -1,20 +1,36 @@
-"""get, commit."""
+"""get, query, trail, commit."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import perf_counter_ns
 from typing import Final, assert_never
 
+from msgspec.structs import replace
+
 from causeway_common.bus import Call
-from causeway_common.contracts.messages import CommitReply, CommitRequest, GetReply, GetRequest
+from causeway_common.contracts.errors import unavailable
+from causeway_common.contracts.messages import (
+    CommitReply,
+    CommitRequest,
+    FoundEntity,
+    GetReply,
+    GetRequest,
+    QueryReply,
+    QueryRequest,
+    TrailReply,
+    TrailRequest,
+)
 from causeway_common.runtime import fault_point
 from causeway_common.telemetry import Counters, current_traceparent
 from causeway_storage.domain import checks
 from causeway_storage.domain.entity import Commit, EntityKey
+from causeway_storage.domain.log import PAGE_MAX_BYTES
+from causeway_storage.domain.packing import pack
+from causeway_storage.domain.query import cursor_after, indexes_of, plan_query
 from causeway_storage.handlers.access import Access
 from causeway_storage.handlers.latency import durable
-from causeway_storage.ports import Clock, Committed, Conflicted, Entities
+from causeway_storage.ports import Clock, Committed, Conflicted, Entities, Found
 
 PUBLISH: Final = "publish"
 """The kind of an item that publishes; `check_commit` let it through as a whole one."""
@@ -37,7 +53,28 @@ class EntityHandlers:
     async def get(self, request: GetRequest, call: Call) -> GetReply:
         """One entity of the caller's own."""
         key = checks.check_entity(self._access.app(call), request.kind, request.id)
-        return GetReply(document=await self._entities.load(key))
+        document = await self._entities.load(key)
+        if 0 < document.version < request.at_least:
+            raise unavailable(f"version {request.at_least} is not to be read yet")
+        return GetReply(document=document)
+
+    async def query(self, request: QueryRequest, call: Call) -> QueryReply:
+        """Entities of the caller's own, over indexes that it declares."""
+        app = self._access.app(call)
+        checks.check_kind(request.kind)
+        cursor_key = await self._entities.cursor_key()
+        query = plan_query(app, request, cursor_key)
+        self._access.declares(app, query.kind, indexes_of(query))
+        found = await self._entities.query(query)
+        page = page_of(found, request.fields)
+        more = len(page) < len(found) or len(found) == query.limit
+        cursor = cursor_after(found[len(page) - 1].entry, query, cursor_key) if more and page else ""
+        return QueryReply(entities=page, cursor=cursor)
+
+    async def trail(self, request: TrailRequest, call: Call) -> TrailReply:
+        """Who made the last versions of one entity of the caller's own."""
+        key = checks.check_entity(self._access.app(call), request.kind, request.id)
+        return TrailReply(versions=list(await self._entities.trail(key)))
 
     async def commit(self, request: CommitRequest, call: Call) -> CommitReply:
         """State and outbox in one act; then the relay takes the outbox on."""
@@ -66,3 +103,17 @@ class EntityHandlers:
         for item in commit.items:
             if item["kind"] == PUBLISH:
                 self._access.owns(app, item["channel"])
+
+
+def page_of(found: Sequence[Found], fields: Sequence[str]) -> list[FoundEntity]:
+    """The entities as they are answered, those fields of their states; as many as fit a page, but one at least."""
+    page: list[FoundEntity] = []
+    size = 0
+    for each in found:
+        state = each.document.state or {}
+        wanted = {name: value for name, value in state.items() if name in fields} if fields else state
+        size += len(pack(wanted))
+        if page and size > PAGE_MAX_BYTES:
+            break
+        page.append(FoundEntity(id=each.id, document=replace(each.document, state=wanted)))
+    return page

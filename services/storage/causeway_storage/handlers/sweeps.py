@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from causeway_common.contracts.ids import ID_LIFETIME_MS
 from causeway_common.contracts.shards import entity_shard
 from causeway_common.telemetry import Counters
 from causeway_storage.domain.entity import EntityKey
@@ -17,7 +18,7 @@ STRANGERS_PATIENCE: Final = 5
 _counters = Counters("storage")
 _swept: Final = _counters.counter("outboxes_swept", "outboxes that the sweep found waiting")
 _sweeps: Final = _counters.counter("sweeps", "complete sweeps of the outboxes")
-_removed: Final = _counters.counter("removed", "what retention took away: ids, records", label="what")
+_removed: Final = _counters.counter("removed", "what retention took away: ids, tombstones, records", label="what")
 
 
 class OutboxSweep:
@@ -87,12 +88,20 @@ class OutboxSweep:
 
 
 class Retention:
-    """Removes expired publications, ids that no repeat can come for any more, and old finished records."""
+    """Removes expired publications, ids and tombstones that no repeat can come for any more, and old finished records."""
 
     def __init__(
-        self, logs: Logs, records: Records, sweep: OutboxSweep, clock: Clock, *, interval_ms: int, keep_done_ms: int
+        self,
+        logs: Logs,
+        entities: Entities,
+        records: Records,
+        sweep: OutboxSweep,
+        clock: Clock,
+        *,
+        interval_ms: int,
+        keep_done_ms: int,
     ) -> None:
-        self._logs, self._records, self._sweep, self._clock = logs, records, sweep, clock
+        self._logs, self._entities, self._records, self._sweep, self._clock = logs, entities, records, sweep, clock
         self._interval_ms, self._keep_done_ms = interval_ms, keep_done_ms
 
     async def step(self) -> float:
@@ -100,7 +109,9 @@ class Retention:
         now = self._clock()
         expired = await self._logs.remove_expired(now, REMOVE_PAGE)
         ids = await self._logs.forget_ids(ids_forgotten_before(now, self._sweep.seen_ms), REMOVE_PAGE)
+        tombstones = await self._entities.remove_tombstones(now - ID_LIFETIME_MS, REMOVE_PAGE)
         records = await self._records.remove_done(now - self._keep_done_ms, REMOVE_PAGE)
         _removed.add(ids, "ids")
+        _removed.add(tombstones, "tombstones")
         _removed.add(records, "records")
-        return 0.0 if max(expired, ids, records) == REMOVE_PAGE else self._interval_ms / 1000
+        return 0.0 if max(expired, ids, tombstones, records) == REMOVE_PAGE else self._interval_ms / 1000

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass, field
 
 from causeway_common.contracts.messages import JsonMap, NewRecord, StoredPublication
 from causeway_storage.domain.entity import EntityKey
 from causeway_storage.domain.log import NEVER_SEEN, KnownId, LogHead, SeenVersion
 from causeway_storage.domain.record import RecordLife
+from causeway_storage.domain.stored import Operation, Timer
 from causeway_storage.ports import Holder
 
 
@@ -41,8 +43,11 @@ class MemoryDatabase:
     """Everything. `generation` is a part of every epoch: raise it, and it is a restored database."""
 
     generation: int = 1
+    cursor_key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     logs: dict[str, MemoryLog] = field(default_factory=dict)
     entities: dict[EntityKey, JsonMap] = field(default_factory=dict)
     records: dict[str, MemoryRecord] = field(default_factory=dict)
     attendances: dict[str, JsonMap] = field(default_factory=dict)
     holders: dict[str, Holder] = field(default_factory=dict)
+    timers: dict[str, Timer] = field(default_factory=dict)
+    operations: dict[str, Operation] = field(default_factory=dict)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import assert_never
 
 from causeway_common.contracts.errors import overloaded
-from causeway_common.contracts.messages import Document, JsonMap
+from causeway_common.contracts.messages import Document, JsonMap, Trace
 from causeway_storage.adapters.memory.database import MemoryDatabase
 from causeway_storage.domain.entity import (
+    DELETED,
+    OUTBOX,
     Busy,
     Commit,
     Conflict,
@@ -16,13 +18,16 @@ from causeway_storage.domain.entity import (
     Repeat,
     Write,
     cleared,
+    entries_of,
     loaded,
     oldest_ms,
     outbox_of,
     plan_commit,
+    trail_of,
 )
 from causeway_storage.domain.packing import pack, unpack
-from causeway_storage.ports import Committed, Conflicted, PendingEntity, PendingPage
+from causeway_storage.domain.query import Query
+from causeway_storage.ports import Committed, Conflicted, Found, PendingEntity, PendingPage
 
 
 class MemoryEntities:
@@ -71,6 +76,36 @@ class MemoryEntities:
         page = [each for each in waiting if each[:2] > after][:limit]
         found = tuple(PendingEntity(key, oldest) for oldest, _, key in page)
         return PendingPage(found, f"{page[-1][0]}:{page[-1][1]}" if len(page) == limit else "")
+
+    async def query(self, query: Query) -> list[Found]:
+        """As the port says."""
+        found = []
+        for key, document in self._database.entities.items():
+            if (key.app, key.kind) != (query.app, query.kind):
+                continue
+            entries = entries_of(document, key.id)
+            meets = all(any(one.holds(entries.get(each.index, "")) for one in each.ranges) for each in query.where)
+            entry = entries.get(query.order)
+            behind = not query.after or (entry is not None and (entry < query.after if query.descending else entry > query.after))
+            if entry is not None and meets and behind:
+                found.append(Found(key.id, loaded(unpack(pack(document))), entry))
+        return sorted(found, key=lambda each: each.entry, reverse=query.descending)[: query.limit]
+
+    async def cursor_key(self) -> bytes:
+        """As the port says."""
+        return self._database.cursor_key
+
+    async def trail(self, key: EntityKey) -> tuple[Trace, ...]:
+        """As the port says."""
+        return trail_of(self._document(key))
+
+    async def remove_tombstones(self, before_ms: int, limit: int) -> int:
+        """As the port says."""
+        old = [key for key, each in self._database.entities.items() if DELETED in each and each[DELETED] < before_ms]
+        gone = [key for key in old[:limit] if not self._database.entities[key][OUTBOX]]
+        for key in gone:
+            del self._database.entities[key]
+        return len(gone)
 
     def _document(self, key: EntityKey) -> JsonMap | None:
         document = self._database.entities.get(key)

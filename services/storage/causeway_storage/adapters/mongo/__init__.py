@@ -8,14 +8,17 @@ from causeway_storage.adapters.mongo.logs import MongoLogs
 from causeway_storage.adapters.mongo.records import MongoRecords
 from causeway_storage.adapters.mongo.restoration import restoring
 from causeway_storage.adapters.mongo.schema import migrate, open_database, plan, raise_generation
+from causeway_storage.adapters.mongo.timers import MongoAuditLog, MongoTimers
 
 __all__ = [
     "MongoAttendances",
+    "MongoAuditLog",
     "MongoDatabase",
     "MongoEntities",
     "MongoLogs",
     "MongoOptions",
     "MongoRecords",
+    "MongoTimers",
     "inspected",
     "migrate",
     "open_database",

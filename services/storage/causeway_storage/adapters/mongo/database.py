@@ -20,7 +20,7 @@ from pymongo.read_concern import ReadConcern
 from causeway_common.contracts.errors import CausewayError, ErrorName, unavailable
 from causeway_common.runtime import StartError
 from causeway_common.telemetry import Kind, current_traceparent, get_logger, names, span
-from causeway_storage.adapters.mongo.faults import OutcomeUnknownError, duplicates, fault, never_sent
+from causeway_storage.adapters.mongo.faults import DRIVER_ERRORS, OutcomeUnknownError, duplicates, fault, never_sent
 
 log = get_logger("storage")
 T = TypeVar("T")
@@ -155,7 +155,7 @@ class MongoDatabase:
         with _span(collection, operation, size):
             try:
                 done = await work(self.database.get_collection(collection))
-            except PyMongoError as error:
+            except DRIVER_ERRORS as error:
                 if duplicates(error) is not None:
                     raise
                 name = fault(error)

@@ -13,17 +13,19 @@ from __future__ import annotations
 
 import asyncio
 import random
+from functools import partial
 from typing import Any, Final, assert_never
 
 from bson.binary import Binary
 from pymongo.errors import PyMongoError
 
 from causeway_common.contracts.errors import overloaded, unavailable
-from causeway_common.contracts.messages import Document, JsonMap
+from causeway_common.contracts.messages import Document, JsonMap, Trace
 from causeway_common.runtime import fault_point
 from causeway_storage.adapters.mongo.database import Collection, Fields, MongoDatabase
 from causeway_storage.adapters.mongo.faults import OutcomeUnknownError, require_size
 from causeway_storage.domain.entity import (
+    DELETED,
     Busy,
     Commit,
     Conflict,
@@ -31,14 +33,19 @@ from causeway_storage.domain.entity import (
     EntityKey,
     Repeat,
     Write,
+    entries_of,
     loaded,
     outbox_of,
     plan_commit,
+    trail_of,
 )
 from causeway_storage.domain.packing import pack, unpack
-from causeway_storage.ports import Committed, Conflicted, PendingEntity, PendingPage
+from causeway_storage.domain.query import Query
+from causeway_storage.ports import Committed, Conflicted, Found, PendingEntity, PendingPage
 
 ENTITIES: Final = "entities"
+ENTRIES: Final = "entries"
+_SET: Final = ("version", "commits", "last", "trail", "indexes", DELETED)
 TRIES: Final = 20
 PAUSE_S: Final = 0.05
 WITHOUT_PAYLOADS: Final = {"state": 0, "commits": 0, "outbox.items": 0}
@@ -49,6 +56,7 @@ class MongoEntities:
 
     def __init__(self, database: MongoDatabase) -> None:
         self._database = database
+        self._cursor_key = b""
 
     async def load(self, key: EntityKey) -> Document:
         """As the port says."""
@@ -112,6 +120,49 @@ class MongoEntities:
         entities = tuple(PendingEntity(EntityKey(each["app"], each["kind"], each["id"]), each["oldest"]) for each in waiting)
         return PendingPage(entities, f"{found[-1]['oldest']}:{found[-1]['_id']}" if len(found) == limit else "")
 
+    async def query(self, query: Query) -> list[Found]:
+        """As the port says."""
+        wanted, order = _wanted(query), f"{ENTRIES}.{query.order}"
+
+        async def work(collection: Collection) -> list[Fields]:
+            found = collection.find(wanted).sort([(order, -1 if query.descending else 1)]).limit(query.limit)
+            return [each async for each in found]
+
+        scope = len(scope_of(query.app, query.kind))
+        found = await self._database.read(ENTITIES, "query", work)
+        return [Found(each["id"], loaded(as_known(each)), each[ENTRIES][query.order][scope:]) for each in found]
+
+    async def cursor_key(self) -> bytes:
+        """As the port says. `migrate` made it."""
+        if not self._cursor_key:
+            found = await self._database.read("meta", "find", lambda collection: collection.find_one({"_id": "cursor_key"}))
+            if found is None:
+                raise unavailable("the database has no key for cursors: run `causeway-storage migrate`")
+            self._cursor_key = bytes(found["value"])
+        return self._cursor_key
+
+    async def trail(self, key: EntityKey) -> tuple[Trace, ...]:
+        """As the port says."""
+        return trail_of(await self._find(name_of(key), {"trail": 1}))
+
+    async def remove_tombstones(self, before_ms: int, limit: int) -> int:
+        """As the port says."""
+
+        async def work(collection: Collection) -> list[Fields]:
+            old = {DELETED: {"$lt": before_ms}, "oldest": {"$exists": False}}
+            return [each async for each in collection.find(old, {"version": 1}).sort([(DELETED, 1)]).limit(limit)]
+
+        found = await self._database.read(ENTITIES, "find", work)
+        removed = 0
+        for each in found:
+            fence = {**each, "oldest": {"$exists": False}}
+            try:
+                done = await self._database.write(ENTITIES, "remove", partial(_delete, fence=fence))
+            except OutcomeUnknownError as error:
+                raise unavailable("the database did not answer, the next round goes on") from error
+            removed += done
+        return removed
+
     async def _written(self, key: EntityKey, before: JsonMap | None, written: JsonMap) -> bool:
         """Whether it is durable for sure; otherwise it has to be looked up."""
         if before is None:
@@ -121,7 +172,9 @@ class MongoEntities:
             except (OutcomeUnknownError, PyMongoError):
                 return False
             return True
-        change: Fields = {"$set": _stored(written)}
+        change: Fields = {"$set": _stored(key, written)}
+        if DELETED in before and DELETED not in written:
+            change["$unset"] = {DELETED: ""}
         if len(written["outbox"]) > len(before["outbox"]):
             element = written["outbox"][-1]
             # No element is there twice, so this is $push; nx-27017's turns documents into strings.
@@ -160,10 +213,15 @@ def name_of(key: EntityKey) -> str:
     return f"{key.app}:{len(key.kind)}:{key.kind}:{key.id}"
 
 
+def scope_of(app: str, kind: str) -> str:
+    """What begins the index entries of one kind of one app."""
+    return f"{app}:{len(kind)}:{kind}:"
+
+
 def as_known(found: Fields) -> JsonMap:
     """A document as the domain knows it, from the database's form."""
     outbox = [{**each, "items": unpack(each["items"])["items"]} for each in found["outbox"]]
-    known = {**found, "outbox": outbox}
+    known = {name: value for name, value in found.items() if name != ENTRIES} | {"outbox": outbox}
     return {**known, "state": unpack(found["state"])} if "state" in found else known
 
 
@@ -171,14 +229,33 @@ def stored_entity(app: str, kind: str, name: str, document: JsonMap) -> Fields:
     """An entity's whole document, from the domain's; fields that are not known here stay as they are."""
     outbox = [_element(each) for each in document["outbox"]]
     oldest = {"oldest": min(each["at"] for each in outbox)} if outbox else {}
-    key = {"_id": name_of(EntityKey(app, kind, name)), "app": app, "kind": kind, "id": name}
-    return {**document, **_stored(document), **key, "outbox": outbox, **oldest}
+    key = EntityKey(app, kind, name)
+    beside = {"_id": name_of(key), "app": app, "kind": kind, "id": name}
+    return {**document, **_stored(key, document), **beside, "outbox": outbox, **oldest}
 
 
-def _stored(written: JsonMap) -> Fields:
+def _stored(key: EntityKey, written: JsonMap) -> Fields:
     """The fields that a commit sets. All others stay as they are: they may be a newer version's."""
-    fields = {name: written[name] for name in ("version", "commits", "last")}
-    return {**fields, "state": Binary(pack(written["state"]))}
+    fields: Fields = {name: written[name] for name in _SET if name in written}
+    scope = scope_of(key.app, key.kind)
+    entries = {name: scope + entry for name, entry in entries_of(written, key.id).items()}
+    return {**fields, "state": Binary(pack(written["state"])), ENTRIES: entries}
+
+
+def _wanted(query: Query) -> Fields:
+    scope = scope_of(query.app, query.kind)
+    # All of the kind, from its first entry to before what is behind them all: the order's index bounds the search.
+    conditions: list[Fields] = [{f"{ENTRIES}.{query.order}": {"$gte": scope, "$lt": scope + "~"}}]
+    if query.after:
+        conditions.append({f"{ENTRIES}.{query.order}": {"$lt" if query.descending else "$gt": scope + query.after}})
+    for each in query.where:
+        ranges = [{f"{ENTRIES}.{each.index}": {"$gte": scope + one.first, "$lt": scope + one.end}} for one in each.ranges]
+        conditions.append({"$or": ranges} if ranges else {"_id": {"$in": []}})
+    return {"$and": conditions}
+
+
+async def _delete(collection: Collection, *, fence: Fields) -> int:
+    return (await collection.delete_one(fence)).deleted_count
 
 
 def _element(element: JsonMap) -> Fields:

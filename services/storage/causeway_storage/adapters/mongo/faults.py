@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from bson.errors import BSONError
 from pymongo.errors import BulkWriteError, ConfigurationError, DocumentTooLarge, DuplicateKeyError, PyMongoError
 
 from causeway_common.contracts.errors import bad_request
@@ -16,18 +17,22 @@ DOCUMENT_MAX_BYTES: Final = 12 * 1024 * 1024
 faults: Final = Counters("storage").counter("database_faults", "faults of MongoDB by the driver's error name", label="error.type")
 
 
+DRIVER_ERRORS: Final = (PyMongoError, BSONError)
+"""All that the driver raises; what it cannot encode is of the second kind."""
+
+
 class OutcomeUnknownError(Exception):
     """A write may or may not have happened, now or a little later. Read again by id before saying anything."""
 
 
-def fault(error: PyMongoError) -> str:
+def fault(error: Exception) -> str:
     """Count it; its name."""
     name = type(error).__name__
     faults.add(1, name)
     return name
 
 
-def duplicates(error: PyMongoError) -> frozenset[int] | None:
+def duplicates(error: Exception) -> frozenset[int] | None:
     """The indexes of the operations of a bulk that were refused as duplicates; None where anything else failed too.
 
     Of a single write the index is 0.
@@ -43,9 +48,9 @@ def duplicates(error: PyMongoError) -> frozenset[int] | None:
     return frozenset(each["index"] for each in failed)
 
 
-def never_sent(error: PyMongoError) -> bool:
+def never_sent(error: Exception) -> bool:
     """Whether the driver itself refused to send it: the fault is in what we ask, no repeat helps."""
-    return isinstance(error, DocumentTooLarge | ConfigurationError)
+    return isinstance(error, BSONError | DocumentTooLarge | ConfigurationError)
 
 
 def require_size(size: int, what: str) -> None:

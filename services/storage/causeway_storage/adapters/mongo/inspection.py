@@ -6,7 +6,7 @@ at the end; what two segments both have (two processes cut the same log at diffe
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final
@@ -24,16 +24,30 @@ from causeway_storage.adapters.mongo.heads import HeadDocument, Kept, read_head,
 from causeway_storage.adapters.mongo.records import RECORDS
 from causeway_storage.adapters.mongo.schema import META, open_schema
 from causeway_storage.adapters.mongo.segments import SEGMENTS, log_key
+from causeway_storage.adapters.mongo.timers import OPERATIONS, TIMERS, read_operation, read_timer
 from causeway_storage.domain.entity import EntityKey
 from causeway_storage.domain.log import LogHead
 from causeway_storage.domain.packing import unpack
-from causeway_storage.domain.stored import AnyEntry, Attendance, Entity, Facts, Holder, Log, Publication, Record, SeenId, Unreadable
+from causeway_storage.domain.stored import (
+    AnyEntry,
+    Attendance,
+    Entity,
+    Facts,
+    Holder,
+    Log,
+    Operation,
+    Publication,
+    Record,
+    SeenId,
+    Timer,
+    Unreadable,
+)
 
 PAGE: Final = 500
-READ_COLLECTIONS: Final = frozenset({META, HEADS, SEGMENTS, ENTITIES, RECORDS, ATTENDANCES, HOLDERS})
+READ_COLLECTIONS: Final = frozenset({META, HEADS, SEGMENTS, ENTITIES, RECORDS, ATTENDANCES, HOLDERS, TIMERS, OPERATIONS})
 """All the collections there are; a test compares them with the schema, so that a new one is not forgotten here."""
 Found = AnyEntry | Unreadable
-_READ_FAULTS: Final = (KeyError, TypeError, ValueError, msgspec.ValidationError)
+_READ_FAULTS: Final = (KeyError, TypeError, ValueError, msgspec.MsgspecError)
 """What reading a document of another shape raises."""
 
 
@@ -101,6 +115,10 @@ class MongoInspection:
             yield _attendance(fields)
         async for fields in self._collection(HOLDERS).find({}, batch_size=PAGE).sort([("_id", 1)]):
             yield Holder(name=fields["_id"], leave_at_ms=fields.get("leave"), cleared_ms=fields.get("cleared"))
+        async for fields in self._collection(TIMERS).find({}, batch_size=PAGE).sort([("_id", 1)]):
+            yield _decoded("timer", fields, read_timer)
+        async for fields in self._collection(OPERATIONS).find({}, batch_size=PAGE).sort([("_id", 1)]):
+            yield _decoded("operation", fields, read_operation)
 
     async def _log(self, fields: Fields) -> list[Found]:
         channel, where = fields["_id"], f"log {fields['_id']}"
@@ -226,3 +244,11 @@ def _attendance(fields: Fields) -> Found:
         return msgspec.convert({"key": fields["_id"], "document": document, **beside}, Attendance)
     except _READ_FAULTS as error:
         return Unreadable("attendance.row", where, f"it cannot be read: {error}")
+
+
+def _decoded(what: str, fields: Fields, read: Callable[[Fields], Timer | Operation]) -> Found:
+    """What stands as a whole in one field."""
+    try:
+        return read(fields)
+    except _READ_FAULTS as error:
+        return Unreadable(f"{what}.row", f"{what} {fields['_id']!r:.80}", f"it cannot be read: {error!r:.200}")

@@ -22,6 +22,9 @@ from causeway_storage.ports import Appended
 log = get_logger("storage")
 PAGE_TRIES: Final = 4
 """A page that is trimmed away while it is read is read again, so often."""
+QUIET_MS: Final = 30 * 86_400_000
+"""An emptied log that nobody appends to for so long goes; the next one has a new epoch."""
+QUIET_LOOK_MS: Final = 10 * 60_000
 HEAD_FIELDS: Final = {"letters": 1, "head": 1, "floor": 1}
 
 
@@ -48,6 +51,7 @@ class MongoLogs:
         forget_slack_ms: int = 60_000,
     ) -> None:
         self._database = database
+        self._quiet_looked_ms = 0
         self._segments = Segments(database)
         self._heads = Heads(database, self._segments)
         self._retention = Retention(database, self._heads, forget_slack_ms=forget_slack_ms)
@@ -99,7 +103,10 @@ class MongoLogs:
         return head_message(log_head, self._database.generation)
 
     async def remove_expired(self, now_ms: int, limit: int) -> int:
-        """As the port says. Segments below the floor go with it."""
+        """As the port says. Segments below the floor go with it, and now and then logs that were quiet for 30 days."""
+        if now_ms - self._quiet_looked_ms >= QUIET_LOOK_MS:
+            self._quiet_looked_ms = now_ms
+            await self._retention.remove_quiet(now_ms - QUIET_MS, limit)
         expired, _ = await asyncio.gather(self._retention.expire(now_ms, limit), self._retention.trim(now_ms, limit))
         return expired
 

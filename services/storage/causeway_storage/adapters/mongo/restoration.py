@@ -20,11 +20,12 @@ from causeway_storage.adapters.mongo.heads import NEWEST_MAX, NEWEST_MAX_BYTES, 
 from causeway_storage.adapters.mongo.records import RECORDS, stored_record
 from causeway_storage.adapters.mongo.schema import IMPORTING, META, migrate
 from causeway_storage.adapters.mongo.segments import SEGMENTS, Segment
+from causeway_storage.adapters.mongo.timers import OPERATIONS, TIMERS, stored_operation, stored_timer
 from causeway_storage.domain.log import LogHead, SeenVersion
 from causeway_storage.domain.record import RecordLife, State
-from causeway_storage.domain.stored import AnyEntry, Attendance, Entity, Holder, Log, Publication, Record, SeenId
+from causeway_storage.domain.stored import AnyEntry, Attendance, Entity, Holder, Log, Operation, Publication, Record, SeenId, Timer
 
-FILLED: Final = (HEADS, SEGMENTS, ENTITIES, RECORDS, ATTENDANCES, HOLDERS)
+FILLED: Final = (HEADS, SEGMENTS, ENTITIES, RECORDS, ATTENDANCES, HOLDERS, TIMERS, OPERATIONS)
 
 
 @asynccontextmanager
@@ -114,6 +115,10 @@ class MongoRestoration:
             case Holder():
                 times = {"leave": entry.leave_at_ms, "cleared": entry.cleared_ms}
                 self._documents[HOLDERS].append({"_id": entry.name} | {name: at for name, at in times.items() if at is not None})
+            case Timer():
+                self._documents[TIMERS].append(stored_timer(entry))
+            case Operation():
+                self._documents[OPERATIONS].append(stored_operation(entry))
             case other:
                 assert_never(other)
 

@@ -18,8 +18,11 @@ from causeway_common.runtime import StartError
 from causeway_common.telemetry import get_logger
 from causeway_storage.adapters.mongo.attendances import clear_all_holders
 from causeway_storage.adapters.mongo.database import Fields, MongoDatabase
+from causeway_storage.adapters.mongo.entities import ENTRIES
 from causeway_storage.adapters.mongo.probe import require_atomic_updates
 from causeway_storage.adapters.mongo.segments import log_key
+from causeway_storage.adapters.mongo.timers import OPERATIONS, TIMERS
+from causeway_storage.domain.entity import DELETED
 from causeway_storage.domain.log import next_generation
 
 log = get_logger("storage")
@@ -27,6 +30,7 @@ SCHEMA: Final = 1
 META: Final = "meta"
 IMPORTING: Final = "importing"
 """This mark is in `meta` while the database is filled: nobody serves it."""
+WITHOUT_WILDCARD: Final = "without_wildcard_indexes"
 NAMESPACE_EXISTS: Final = 48
 COMMAND_NOT_FOUND: Final = 59
 Keys = tuple[tuple[str, int], ...]
@@ -43,6 +47,11 @@ class Index:
     def name(self) -> str:
         """As MongoDB itself would name it."""
         return "_".join(f"{field}_{direction}" for field, direction in self.keys)
+
+    @property
+    def wildcard(self) -> bool:
+        """Whether it is over fields that are not named here."""
+        return any("$**" in field for field, _ in self.keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +101,13 @@ COLLECTIONS: Final = (
     ),
     Declared(
         "entities",
-        (Index((("oldest", 1),), sparse=True), Index((("app", 1), ("kind", 1), ("id", 1)))),
+        (
+            Index((("oldest", 1),), sparse=True),
+            Index(((DELETED, 1),), sparse=True),
+            Index((("app", 1), ("kind", 1), ("id", 1))),
+            # Apps declare indexes while storage runs: one index over all of them, whatever they are called.
+            Index(((f"{ENTRIES}.$**", 1),)),
+        ),
         _BY_ID,
         {"app": _TEXT, "kind": _TEXT, "id": _TEXT, "version": _NUMBER, "outbox": ("array",)},
     ),
@@ -109,6 +124,13 @@ COLLECTIONS: Final = (
         {"v": _NUMBER, "held": ("array",)},
     ),
     Declared("holders", (Index((("cleared", 1),), sparse=True),), _BY_ID, {}),
+    Declared(
+        TIMERS,
+        (Index((("at", 1),), sparse=True), Index((("set_ms", 1),))),
+        _BY_ID,
+        {"version": _NUMBER, "set_ms": _NUMBER},
+    ),
+    Declared(OPERATIONS, (Index((("at", 1),)),), _BY_ID, {"at": _NUMBER}),
 )
 
 
@@ -200,17 +222,18 @@ async def _missing(database: MongoDatabase) -> list[Step]:
     there = set(await database.database.list_collection_names())
     sharded = (await database.admin.command("isMaster")).get("msg") == "isdbgrid"
     steps: list[Step] = []
+    without = await _without(database) if META in there else set()
     for declared in COLLECTIONS:
         collection = database.database.get_collection(declared.name)
         found: set[Any] = set()
         if declared.name not in there:
             steps.append(Step(f"create the collection {declared.name}", partial(_create, database, declared)))
         else:
-            found = {tuple(index["key"].items()) async for index in collection.list_indexes()}
+            found = {tuple(index["key"].items()) async for index in collection.list_indexes()} | without
         for index in declared.indexes:
             if index.keys not in found:
                 what = f"create the index {index.name} on {declared.name}"
-                steps.append(Step(what, partial(_index, collection, index)))
+                steps.append(Step(what, partial(_index, database, declared.name, index)))
         if sharded:
             what = f"shard {declared.name} by {dict(declared.shard_key)}"
             steps.append(Step(what, partial(_shard, database, declared)))
@@ -241,10 +264,23 @@ async def _create(database: MongoDatabase, declared: Declared) -> None:
             raise
 
 
-async def _index(collection: Any, index: Index) -> None:
+async def _index(database: MongoDatabase, name: str, index: Index) -> None:
     # `sparse` where it is not needed would keep documents out of a query's index.
-    options = {"sparse": True} if index.sparse else {}
-    await collection.create_index(list(index.keys), name=index.name, **options)
+    options: Fields = {"sparse": True} if index.sparse else {}
+    try:
+        await database.database.get_collection(name).create_index(list(index.keys), name=index.name, **options)
+    except OperationFailure as error:
+        if error.code is not None or not index.wildcard:
+            raise
+        # A stand-in: MongoDB gives every error a code.
+        log.warning("this server has no wildcard indexes, queries look at every document", collection=name)
+        await _insert(database, WITHOUT_WILDCARD, 1)
+
+
+async def _without(database: MongoDatabase) -> set[Any]:
+    """Indexes that this server cannot have."""
+    mark = await database.database.get_collection(META).find_one({"_id": WITHOUT_WILDCARD})
+    return {index.keys for declared in COLLECTIONS for index in declared.indexes if index.wildcard} if mark else set()
 
 
 async def _shard(database: MongoDatabase, declared: Declared) -> None:

@@ -9,13 +9,16 @@ from causeway_storage.adapters.sqlite.inspection import inspected
 from causeway_storage.adapters.sqlite.logs import SqliteLogs
 from causeway_storage.adapters.sqlite.records import SqliteRecords
 from causeway_storage.adapters.sqlite.restoration import restoring
+from causeway_storage.adapters.sqlite.timers import SqliteAuditLog, SqliteTimers
 
 __all__ = [
     "SqliteAttendances",
+    "SqliteAuditLog",
     "SqliteDatabase",
     "SqliteEntities",
     "SqliteLogs",
     "SqliteRecords",
+    "SqliteTimers",
     "back_up",
     "inspected",
     "raise_generation",

@@ -16,7 +16,9 @@ from causeway_common.contracts.messages import JsonMap
 from causeway_common.runtime import fault_point
 from causeway_storage.adapters.sqlite.commits import Commits
 from causeway_storage.adapters.sqlite.heads import chunks
+from causeway_storage.adapters.sqlite.queries import write_entries
 from causeway_storage.domain.entity import (
+    DELETED,
     VERSION,
     Busy,
     Commit,
@@ -75,6 +77,7 @@ class Documents:
     def work(self, connection: sqlite3.Connection, asked: Sequence[tuple[EntityKey, Change]]) -> list[Changed | CausewayError]:
         """Commit and clear: keys and what is done to them."""
         rows = self._of(connection, [key for key, _ in asked])
+        before = {key: row.document for key, row in rows.items()}
         commits = Commits(connection, asked)
         written: dict[EntityKey, _Stored] = {}
         done: list[Changed | CausewayError] = []
@@ -90,8 +93,15 @@ class Documents:
                 row.document, written[key] = after, row
             done.append(outcome)
         self._write(connection, written)
+        write_entries(connection, [(key, before[key], row.document) for key, row in written.items() if row.document])
         commits.write(connection)
         return done
+
+    def forget(self, keys: Iterable[EntityKey]) -> None:
+        """These were removed."""
+        for key in keys:
+            if (row := self._cached.pop(key, None)) is not None:
+                self._bytes -= row.size
 
     def clear(self) -> None:
         """Forget what is in memory."""
@@ -120,18 +130,22 @@ class Documents:
         return found
 
     def _write(self, connection: sqlite3.Connection, written: dict[EntityKey, _Stored]) -> None:
-        updates: list[tuple[int, bytes, int | None, int]] = []
+        updates: list[tuple[int, bytes, int | None, int | None, int]] = []
         for key, row in written.items():
             assert row.document is not None  # noqa: S101 - it is what is written
             document, packed = row.document, pack(row.document)
-            values = document[VERSION], packed, oldest_ms(document)
+            values = document[VERSION], packed, oldest_ms(document), document.get(DELETED)
             if row.serial:
                 updates.append((*values, row.serial))
             else:
-                query = "INSERT INTO entities (app, kind, id, version, document, oldest_ms) VALUES (?, ?, ?, ?, ?, ?)"
+                query = (
+                    "INSERT INTO entities (app, kind, id, version, document, oldest_ms, deleted_ms) VALUES (?, ?, ?, ?, ?, ?, ?)"
+                )
                 row.serial = connection.execute(query, (key.app, key.kind, key.id, *values)).lastrowid or 0
             self._keep(key, row, len(packed))
-        connection.executemany("UPDATE entities SET version = ?, document = ?, oldest_ms = ? WHERE serial = ?", updates)
+        connection.executemany(
+            "UPDATE entities SET version = ?, document = ?, oldest_ms = ?, deleted_ms = ? WHERE serial = ?", updates
+        )
 
     def _keep(self, key: EntityKey, row: _Stored, size: int) -> None:
         if self._cached.pop(key, None) is not None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from causeway_common.contracts.messages import Document
+from causeway_common.contracts.messages import Document, Trace
 from causeway_storage.adapters.sqlite.database import SqliteDatabase
 from causeway_storage.adapters.sqlite.documents import Changed, Documents, read_document
-from causeway_storage.domain.entity import Commit, Element, EntityKey, loaded, outbox_of
-from causeway_storage.ports import Committed, Conflicted, PendingEntity, PendingPage
+from causeway_storage.adapters.sqlite.queries import found_by, made_cursor_key, removed_tombstones
+from causeway_storage.domain.entity import Commit, Element, EntityKey, loaded, outbox_of, trail_of
+from causeway_storage.domain.query import Query
+from causeway_storage.ports import Committed, Conflicted, Found, PendingEntity, PendingPage
 
 COLLECTION: Final = "entities"
 OUTBOXES_MAX: Final = 4096
@@ -25,6 +27,7 @@ class SqliteEntities:
 
     def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
+        self._cursor_key = b""
         self._documents = Documents()
         self._change = self._documents.work
         self._outboxes: dict[EntityKey, tuple[Element, ...]] = {}
@@ -68,6 +71,30 @@ class SqliteEntities:
             self._outboxes[changed.key] = changed.outbox
             if len(self._outboxes) > OUTBOXES_MAX:
                 del self._outboxes[next(iter(self._outboxes))]
+
+    async def query(self, query: Query) -> list[Found]:
+        """As the port says."""
+        return await self._database.read(COLLECTION, "query", lambda connection: found_by(connection, query))
+
+    async def cursor_key(self) -> bytes:
+        """As the port says."""
+        if not self._cursor_key:
+            self._cursor_key = await self._database.write("meta", "cursor_key", made_cursor_key)
+        return self._cursor_key
+
+    async def trail(self, key: EntityKey) -> tuple[Trace, ...]:
+        """As the port says."""
+        return await self._database.read(COLLECTION, "trail", lambda connection: trail_of(read_document(connection, key)))
+
+    async def remove_tombstones(self, before_ms: int, limit: int) -> int:
+        """As the port says."""
+
+        def work(connection: sqlite3.Connection) -> int:
+            gone = removed_tombstones(connection, before_ms, limit)
+            self._documents.forget(gone)
+            return len(gone)
+
+        return await self._database.write(COLLECTION, "remove", work)
 
 
 def _pending(connection: sqlite3.Connection, older_than_ms: int, cursor: str, limit: int) -> PendingPage:

@@ -13,7 +13,7 @@ from typing import Final
 from causeway_common.runtime import StartError
 from causeway_storage.domain.log import next_generation
 
-SCHEMA: Final = 4
+SCHEMA: Final = 5
 CLEARED_LONG_AGO_MS: Final = 1
 
 _VERSIONS: Final = "CREATE TABLE versions (number INTEGER PRIMARY KEY, version INTEGER NOT NULL, epoch TEXT NOT NULL);"
@@ -30,16 +30,35 @@ CREATE TABLE commits (
     PRIMARY KEY (app, kind, entity, id)) WITHOUT ROWID;
 CREATE INDEX commits_by_age ON commits (time_ms);
 """
+_QUERIES: Final = """
+ALTER TABLE entities ADD COLUMN deleted_ms INTEGER;
+CREATE INDEX entities_deleted ON entities (deleted_ms) WHERE deleted_ms IS NOT NULL;
+CREATE TABLE entity_indexes (
+    app TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, entry TEXT NOT NULL, serial INTEGER NOT NULL,
+    PRIMARY KEY (app, kind, name, entry)) WITHOUT ROWID;
+CREATE INDEX entity_indexes_of ON entity_indexes (serial, name);
+CREATE TABLE timers (
+    key TEXT PRIMARY KEY, version INTEGER NOT NULL, set_ms INTEGER NOT NULL, at_ms INTEGER NOT NULL, body BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX timers_due ON timers (at_ms, key) WHERE at_ms > 0;
+CREATE INDEX timers_over ON timers (set_ms) WHERE at_ms = 0;
+CREATE TABLE operations (id TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, body BLOB NOT NULL) WITHOUT ROWID;
+"""
+_ID_ENTRIES: Final = (
+    "INSERT INTO entity_indexes SELECT app, kind, 'id', '3' || lower(hex(id)) || '!' || lower(hex(id)), serial FROM entities;"
+)
+"""As `domain.query.index_entries` makes them; entities of before have no other indexes."""
 _UPGRADES: Final = {
     1: "BEGIN;" + _VERSIONS + "UPDATE meta SET value = 2 WHERE key = 'schema';COMMIT;",  # noqa: S608 - constants
     2: "BEGIN;" + _ATTENDANCES + "UPDATE meta SET value = 3 WHERE key = 'schema';COMMIT;",  # noqa: S608 - constants
     3: "BEGIN;" + _COMMITS + "UPDATE meta SET value = 4 WHERE key = 'schema';COMMIT;",  # noqa: S608 - constants
+    4: "BEGIN;" + _QUERIES + _ID_ENTRIES + "UPDATE meta SET value = 5 WHERE key = 'schema';COMMIT;",  # noqa: S608 - constants
 }
 """From each older schema to the next one, in one transaction."""
 
 _TABLES: Final = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-INSERT INTO meta VALUES ('schema', 4), ('generation', 1);
+INSERT INTO meta VALUES ('schema', 5), ('generation', 1);
 
 CREATE TABLE heads (
     number INTEGER PRIMARY KEY, channel TEXT NOT NULL UNIQUE, letters TEXT NOT NULL, head INTEGER NOT NULL, floor INTEGER NOT NULL,
@@ -225,7 +244,7 @@ def _checkpoint(connection: sqlite3.Connection) -> None:
 
 def _ensure_schema(connection: sqlite3.Connection, path: Path) -> None:
     if not _tables(connection):
-        connection.executescript(f"BEGIN;{_TABLES}{_VERSIONS}{_ATTENDANCES}{_COMMITS}COMMIT;")
+        connection.executescript(f"BEGIN;{_TABLES}{_VERSIONS}{_ATTENDANCES}{_COMMITS}{_QUERIES}COMMIT;")
         return
     for schema in range(_schema(connection, path), SCHEMA):
         connection.executescript(_UPGRADES[schema])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, suppress
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +15,7 @@ import msgspec
 
 from causeway_storage.adapters.sqlite.commits import whole
 from causeway_storage.adapters.sqlite.files import faults_told, generation_of, read_only
+from causeway_storage.adapters.sqlite.timers import read_operation, read_timer
 from causeway_storage.domain.packing import unpack
 from causeway_storage.domain.stored import (
     AnyEntry,
@@ -23,9 +25,11 @@ from causeway_storage.domain.stored import (
     Facts,
     Holder,
     Log,
+    Operation,
     Publication,
     Record,
     SeenId,
+    Timer,
     Unreadable,
     tag_of,
 )
@@ -42,9 +46,11 @@ _TABLES: Final[dict[type[Entry], str]] = {
     Record: "records",
     Attendance: "attendances",
     Holder: "holders",
+    Timer: "timers",
+    Operation: "operations",
 }
 """The table whose rows are the entries of a kind."""
-READ_TABLES: Final = frozenset({*_TABLES.values(), "meta", "versions", "holds", "commits"})
+READ_TABLES: Final = frozenset({*_TABLES.values(), "meta", "versions", "holds", "commits", "entity_indexes"})
 """All the tables there are; a test compares them with the schema, so that a new one is not forgotten here."""
 
 _LOGS: Final = (
@@ -134,6 +140,10 @@ class SqliteInspection:
             for holder, key in self._connection.execute(_STRAY_HOLDS):
                 yield Unreadable("attendance.stray", f"attendance {key}", f"{holder} holds it, but it is not there")
             yield from (_made(Holder, "holder", row) for row in self._connection.execute(_HOLDERS))
+            timers = self._connection.execute("SELECT key, body, at_ms FROM timers ORDER BY key")
+            yield from (_decoded("timer", key, partial(read_timer, body, at_ms)) for key, body, at_ms in timers)
+            operations = self._connection.execute("SELECT id, body FROM operations ORDER BY id")
+            yield from (_decoded("operation", name, partial(read_operation, body)) for name, body in operations)
         except sqlite3.DatabaseError as error:
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)  # a text that is none has no code
             if code & 0xFF != sqlite3.SQLITE_CORRUPT:
@@ -159,6 +169,14 @@ class SqliteInspection:
             query = f"SELECT DISTINCT number FROM {table} WHERE number NOT IN (SELECT number FROM heads)"  # noqa: S608 - as above
             for (number,) in self._connection.execute(query):
                 yield Unreadable("log.stray", f"log number {number}", f"there are rows of it in {table}, but no head")
+
+
+def _decoded(what: str, name: str, read: Callable[[], Timer | Operation]) -> Found:
+    """What stands as a whole in one column."""
+    try:
+        return read()
+    except (msgspec.MsgspecError, TypeError) as error:
+        return Unreadable(f"{what}.row", f"{what} {name!r:.80}", f"a row cannot be read: {error}")
 
 
 def _made(kind: type[AnyEntry], what: str, values: Row) -> Found:

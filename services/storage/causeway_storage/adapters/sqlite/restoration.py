@@ -10,9 +10,11 @@ from typing import Final, assert_never
 
 from causeway_common.runtime import StartError
 from causeway_storage.adapters.sqlite.files import faults_told, generation_of, locked, open_writer, set_generation, synced_in_place
-from causeway_storage.domain.entity import oldest_ms
+from causeway_storage.adapters.sqlite.queries import write_entries
+from causeway_storage.adapters.sqlite.timers import operation_row, timer_row
+from causeway_storage.domain.entity import DELETED, EntityKey, oldest_ms
 from causeway_storage.domain.packing import pack
-from causeway_storage.domain.stored import AnyEntry, Attendance, Entity, Holder, Log, Publication, Record, SeenId
+from causeway_storage.domain.stored import AnyEntry, Attendance, Entity, Holder, Log, Operation, Publication, Record, SeenId, Timer
 
 SUFFIX: Final = ".importing"
 
@@ -89,7 +91,14 @@ class SqliteRestoration:
                 self._insert("ids", self._number, entry.id, entry.offset, entry.time_ms)
             case Entity():
                 document = pack(entry.document)
-                self._insert("entities", None, entry.app, entry.kind, entry.id, entry.version, document, oldest_ms(entry.document))
+                beside = oldest_ms(entry.document), entry.document.get(DELETED)
+                self._insert("entities", None, entry.app, entry.kind, entry.id, entry.version, document, *beside)
+                write_entries(self._connection, [(EntityKey(entry.app, entry.kind, entry.id), None, entry.document)])
+            case other:
+                self._add_beside(other)
+
+    def _add_beside(self, entry: Record | Attendance | Holder | Timer | Operation) -> None:
+        match entry:
             case Record():
                 self._insert("records", *_record_of(entry))
             case Attendance():
@@ -98,6 +107,10 @@ class SqliteRestoration:
                     self._insert("holds", holder, entry.key)
             case Holder():
                 self._insert("holders", entry.name, entry.leave_at_ms, entry.cleared_ms)
+            case Timer():
+                self._insert("timers", *timer_row(entry))
+            case Operation():
+                self._insert("operations", *operation_row(entry))
             case other:
                 assert_never(other)
 

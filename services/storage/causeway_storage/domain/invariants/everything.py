@@ -9,7 +9,19 @@ from causeway_storage.domain.invariants.attendance import check_attendance
 from causeway_storage.domain.invariants.documents import check_entity, check_record, entity_name
 from causeway_storage.domain.invariants.logs import LogChecker
 from causeway_storage.domain.invariants.violation import Violation
-from causeway_storage.domain.stored import AnyEntry, Attendance, Entity, Holder, Log, Publication, Record, SeenId, Unreadable
+from causeway_storage.domain.stored import (
+    AnyEntry,
+    Attendance,
+    Entity,
+    Holder,
+    Log,
+    Operation,
+    Publication,
+    Record,
+    SeenId,
+    Timer,
+    Unreadable,
+)
 
 STUCK_AFTER_MS: Final = 15 * 60 * 1000
 
@@ -38,6 +50,13 @@ class Invariants:
         match entry:
             case Publication() | SeenId():
                 yield from self._of_log(entry)
+            case Unreadable():
+                yield Violation(entry.kind, entry.where, entry.what)
+            case other:
+                yield from self._document(other)
+
+    def _document(self, entry: Entity | Record | Attendance | Holder | Timer | Operation) -> Iterator[Violation]:
+        match entry:
             case Entity():
                 yield from self._once("entity.double", entity_name(entry), (entry.app, entry.kind, entry.id))
                 yield from check_entity(entry, self._now_ms, self._stuck_after_ms)
@@ -49,8 +68,13 @@ class Invariants:
                 yield from check_attendance(entry, self._now_ms, self._stuck_after_ms)
             case Holder():
                 pass  # a row of its own, of which anything may be true
-            case Unreadable():
-                yield Violation(entry.kind, entry.where, entry.what)
+            case Timer():
+                if entry.version < 1 or entry.at_ms < 0:
+                    what = f"version {entry.version} and time {entry.at_ms} cannot be"
+                    yield Violation("timer.malformed", f"timer {entry.key}", what)
+            case Operation():
+                if not entry.id.startswith(f"{entry.at_ms:016d}"):
+                    yield Violation("operation.malformed", f"operation {entry.id}", f"its id does not tell its time, {entry.at_ms}")
             case other:
                 assert_never(other)
 
