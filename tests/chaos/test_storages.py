@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from causeway_storage.handlers.ownership import BEAT_SECONDS
+from causeway_common.contracts.shards import SHARDS
 from chaos.checker import Histories, violations
 from chaos.crowd import CONFIG, Chatter, Publishers, Watcher, whole_log
+from support.metrics import scrape
 from support.mongo import SERVERS
 from support.operations import violations_in
 from support.stack import Stack, running_stack
@@ -36,11 +37,20 @@ async def slept(stack: Stack, name: str, publishers: Publishers) -> None:
     """It stands still until the others have taken its shards, and wakes as if nothing had been."""
     stack.kill(name, signal.SIGSTOP)
     try:
-        await asyncio.sleep(2 * BEAT_SECONDS + 1)
+        await progress(publishers)
+        await owns_everything(stack, "storage-1" if name == "storage-2" else "storage-2")
         await progress(publishers)
     finally:
         stack.kill(name, signal.SIGCONT)
     await stack.ready()
+
+
+async def owns_everything(stack: Stack, name: str) -> None:
+    """Wait until this process has taken every shard: the other one has been silent for too long."""
+    port = next(process["internal_port"] for process in stack.state()["processes"] if process["name"] == name)
+    async with asyncio.timeout(30):
+        while (await scrape(port))["causeway_storage_shards", ""] != SHARDS:
+            await asyncio.sleep(0.05)
 
 
 async def progress(publishers: Publishers) -> None:
