@@ -15,6 +15,7 @@ from bench.table import Goal, Pair, Row
 from causeway_common.contracts import messages as m
 from causeway_common.contracts import verbs
 from causeway_common.contracts.codec import decode, encode
+from causeway_common.contracts.shards import channel_shard
 
 PUBLISHERS: Final = 64
 LONE: Final = 500
@@ -23,11 +24,10 @@ DATA: Final = message(0)
 
 
 class Appending:
-    """The publishers of one storage, each on a channel of its own: every answer must be the channel's next offset."""
+    """The publishers of one storage, each on a channel of its own, asking the shard's owner: every answer must be the channel's next offset."""
 
     def __init__(self, requesters: Requesters, name: str = "bench") -> None:
         self._requesters, self._name = requesters, name
-        self._subject = verbs.APPEND.at(caller="gateway")
         self.heads: dict[int, int] = {}
 
     async def load(self, publishers: int, *, seconds: float = 0.0, each: int = 0) -> Asked:
@@ -41,7 +41,8 @@ class Appending:
         made = f"c:{self._name}-{publisher}:{self.heads.get(publisher, 0) + number}"
         item = m.AppendItem(id=made, data=DATA)
         request = m.AppendRequest(channel=f"{self._name}:{publisher}", size=10_000, ttl_ms=3_600_000, items=[item])
-        return Question(self._subject, encode(request), made)
+        subject = verbs.SHARD_VERBS["append"].at(caller="gateway", shard=str(channel_shard(request.channel)))
+        return Question(subject, encode(request), made)
 
     def _check(self, publisher: int, number: int, body: bytes) -> str:
         reply, expected = decode(body, m.AppendReply), self.heads.get(publisher, 0) + number + 1

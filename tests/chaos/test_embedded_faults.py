@@ -11,7 +11,7 @@ import resource
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ from causeway_common.contracts.messages import AppendItem, AppendRequest, Histor
 from causeway_common.runtime import now_ms
 from causeway_storage.adapters.sqlite import SqliteDatabase, SqliteEntities, SqliteLogs, SqliteRecords
 from causeway_storage.domain.entity import EntityKey
+from causeway_storage.domain.packing import pack, unpack
 from chaos.checker import Histories, violations
 from chaos.crowd import CONFIG, Publishers, whole_log
 from chaos.storages import Load, Storage, next_commit
@@ -183,3 +184,30 @@ async def test_a_file_that_may_not_grow_fails_publishes_for_a_while_and_loses_no
 
         assert violations(Histories(epoch, log, publishers.acknowledged, frozenset(publishers.sent), {})) == []
         assert await violations_in("--data-dir", stack.data_dir) == []
+
+
+async def test_what_a_newer_version_wrote_into_an_entity_stays_when_an_older_one_edits_it(tmp_path: Path) -> None:
+    """Of a mixed pair: fields of the document, of an outbox's element and of the state that this version does not know."""
+    path, key = tmp_path / "s.sqlite3", EntityKey("chat", "room", "1")
+    async with database_in(path) as (_, storage):
+        await storage.entities.commit(key, next_commit("1", await storage.entities.load(key), "a"))
+
+    with closing(sqlite3.connect(path)) as connection:
+        (packed,) = connection.execute("SELECT document FROM entities").fetchone()
+        document = unpack(packed)
+        document |= {"tomorrow": [1], "outbox": [{**element, "tomorrow": 2} for element in document["outbox"]]}
+        connection.execute("UPDATE entities SET document = ?", (pack(document),))
+        connection.commit()
+
+    async with database_in(path) as (_, storage):
+        await storage.entities.commit(key, next_commit("1", await storage.entities.load(key), "b"))
+        first, second = await storage.entities.outbox(key)
+        await storage.entities.clear(key, frozenset({second.id}))
+        assert [element.id for element in await storage.entities.outbox(key)] == [first.id]
+
+    with closing(sqlite3.connect(path)) as connection:
+        (packed,) = connection.execute("SELECT document FROM entities").fetchone()
+    written = unpack(packed)
+    assert written["tomorrow"] == [1]
+    assert [element["tomorrow"] for element in written["outbox"]] == [2]
+    assert written["state"] == {"ids": ["a", "b"]}

@@ -184,8 +184,8 @@ def test_what_takes_longer_than_a_moment_shows_its_progress_on_a_terminal(
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     with progress.shown("checking", 10) as advance:
         advance(5)
-        (timer,) = [each for each in threading.enumerate() if isinstance(each, threading.Timer)]
-        timer.join(10)
+        for timer in [each for each in threading.enumerate() if isinstance(each, threading.Timer)]:
+            timer.join(10)
     loud = capsys.readouterr()
 
     assert (quiet.out, quiet.err, loud.out) == ("", "", "")

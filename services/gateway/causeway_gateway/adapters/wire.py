@@ -67,7 +67,7 @@ class Wires:
         self._loop = asyncio.get_running_loop()
         self._all: set[Wire] = set()
         self._dirty: list[Wire] = []
-        self._late: deque[Wire] = deque()  # of a large fan-out: the rest of those that had something to write at once
+        self._late: list[Wire] = []  # of a large fan-out: the rest of those that had something to write at once
         self._flushes = False
         self._closing: deque[tuple[float, Wire]] = deque()
         self._empty = asyncio.Event()
@@ -101,7 +101,9 @@ class Wires:
         due = dirty if len(dirty) <= SLICE and not self._late else dirty[: SLICE // 2]
         self._late.extend(dirty[len(due) :])
         if self._late:
-            due += [self._late.popleft() for _ in range(min(len(self._late), SLICE - len(due)))]
+            room = SLICE - len(due)
+            due += self._late[:room]
+            del self._late[:room]
         self._flushes = bool(self._late)
         if self._flushes:
             self._loop.call_soon(self._flush)  # what is read meanwhile gets its turn

@@ -77,7 +77,7 @@ class Documents:
     def work(self, connection: sqlite3.Connection, asked: Sequence[tuple[EntityKey, Change]]) -> list[Changed | CausewayError]:
         """Commit and clear: keys and what is done to them."""
         rows = self._of(connection, [key for key, _ in asked])
-        originals = {key: row.document for key, row in rows.items()}
+        before = {key: row.document for key, row in rows.items()}
         commits = Commits(connection, asked)
         written: dict[EntityKey, _Stored] = {}
         done: list[Changed | CausewayError] = []
@@ -93,15 +93,15 @@ class Documents:
                 row.document, written[key] = after, row
             done.append(outcome)
         self._write(connection, written)
-        write_entries(connection, ((key, originals[key], row.document or {}) for key, row in written.items()))
+        write_entries(connection, [(key, before[key], row.document) for key, row in written.items() if row.document])
         commits.write(connection)
         return done
 
     def forget(self, keys: Iterable[EntityKey]) -> None:
         """These were removed."""
         for key in keys:
-            if (cached := self._cached.pop(key, None)) is not None:
-                self._bytes -= cached.size
+            if (row := self._cached.pop(key, None)) is not None:
+                self._bytes -= row.size
 
     def clear(self) -> None:
         """Forget what is in memory."""
