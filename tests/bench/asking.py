@@ -22,6 +22,7 @@ from causeway_common.telemetry.names import TRACEPARENT
 
 DEADLINE_SECONDS: Final = 4.0
 FAULTS_MAX: Final = 20
+AT_ONCE: Final = 32
 _random: Final = random.Random(1)
 
 
@@ -172,6 +173,8 @@ class Requesters(asyncio.Protocol):
         headers = f"NATS/1.0\r\nCw-Id: {question.id}\r\n{TRACEPARENT}: {traced()}\r\nCw-Deadline-Ms: 4000\r\n\r\n".encode()
         line = f"HPUB {question.subject} {self._inbox}.{caller} {len(headers)} {len(headers) + len(question.body)}\r\n".encode()
         self._out.append(b"%b%b%b\r\n" % (line, headers, question.body))
+        if len(self._out) == AT_ONCE:  # whoever answers need not wait until all are asked
+            self._flush()
 
     def _flush(self) -> None:
         if self._out:

@@ -18,6 +18,7 @@ import aiohttp
 import msgspec
 
 from bench.speaking import SECRET
+from causeway_common.contracts.shards import SHARDS
 from support.nats import NatsServer, free_port
 
 HERE: Final = Path(__file__).parent
@@ -141,6 +142,7 @@ class Stack:
         where = {"URI": uri, "MIGRATE": "true"} if uri else {"PATH": str(self.directory / "storage.sqlite3")}
         env = {**self._env("storage", internal), **{f"CAUSEWAY_STORAGE_{name}": value for name, value in where.items()}}
         await self._start("storage", [SCRIPTS / "causeway-storage", "--config", self._config()], env, internal)
+        await _owning(internal)
 
     async def app(self) -> None:
         """The echo app, ready."""
@@ -208,6 +210,17 @@ async def _running(
     finally:
         process.kill()
         process.wait()
+
+
+async def _owning(port: int) -> None:
+    """Wait until a storage process serves every shard: before, its requests find nobody there and go on to any process."""
+    async with aiohttp.ClientSession() as session, asyncio.timeout(START_SECONDS):
+        while True:
+            async with session.get(f"http://127.0.0.1:{port}/metrics") as response:
+                lines = (await response.text()).splitlines()
+            if any(line.startswith("causeway_storage_shards") and float(line.split()[-1]) == SHARDS for line in lines):
+                return
+            await asyncio.sleep(0.02)
 
 
 async def _ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:

@@ -10,7 +10,7 @@ from time import monotonic
 
 import pytest
 
-from causeway_common.bus import Bus, BusSettings, Call, Deadline, OwnedShards, ask_owner, ensure_streams
+from causeway_common.bus import Bus, BusSettings, Call, Deadline, OwnedShards, ask_owner, connection, ensure_streams
 from causeway_common.bus.nodes import Nodes
 from causeway_common.contracts import messages as m
 from causeway_common.contracts import verbs
@@ -95,12 +95,17 @@ async def test_the_owner_is_asked_and_nobody_else(make_bus: Callable[[str], Bus]
     assert a.took == []
 
 
-async def test_where_nobody_owns_the_shard_any_process_answers_at_once(make_bus: Callable[[str], Bus]) -> None:
+@pytest.fixture
+def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody goes on to `any` because an answer takes long: a request that is not answered fails at its deadline."""
+    monkeypatch.setattr(connection, "REPEAT_AFTER_SECONDS", 1000.0)
+
+
+@pytest.mark.usefixtures("no_patience")
+async def test_where_nobody_owns_the_shard_any_process_answers_and_nobody_waits_for_that(make_bus: Callable[[str], Bus]) -> None:
     client, _ = await caller_and(make_bus, "a")
 
-    started = monotonic()
     assert await ask(client) == "a as any"
-    assert monotonic() - started < 1, "no responders is known at once, nobody waits for it"
 
 
 async def test_an_owner_that_does_not_answer_is_passed_over_with_the_same_id(make_bus: Callable[[str], Bus]) -> None:
@@ -143,15 +148,15 @@ async def test_what_was_sent_to_an_owner_before_it_gave_the_shard_away_is_answer
     assert await ask(client) == "b as owner"
 
 
+@pytest.mark.usefixtures("no_patience")
 async def test_no_request_is_dropped_while_shards_come_and_go(make_bus: Callable[[str], Bus]) -> None:
-    """Each would show as a second, the time after which the caller goes on to `any`."""
     client, (a,) = await caller_and(make_bus, "a")
     moving = True
 
     async def asking() -> int:
         count = 0
         while moving:
-            await ask(client, seconds=0.9)
+            await ask(client, seconds=10)
             count += 1
         return count
 
@@ -198,7 +203,8 @@ class Living:
         return self.storage.shards.held
 
 
-async def test_shards_are_handed_over_on_join_leave_and_death_within_two_heartbeats(make_bus: Callable[[str], Bus]) -> None:
+async def test_shards_are_handed_over_on_join_leave_and_death(make_bus: Callable[[str], Bus]) -> None:
+    """Within two heartbeats by construction (`test_ownership.py`); here it is waited for as long as a busy machine needs."""
     every = frozenset(range(SHARDS))
     members = [Living(make_bus(name), name) for name in ("a", "b", "c")]
     a, b, c = members
@@ -207,13 +213,13 @@ async def test_shards_are_handed_over_on_join_leave_and_death_within_two_heartbe
     await ensure_streams(a.storage.bus, Deadline.after(4))
     await until(lambda: a.held == every)
     await b.start()
-    await until(lambda: (a.held, b.held) == (shards_of("a", {"a", "b"}), shards_of("b", {"a", "b"})), BEAT_SECONDS)
+    await until(lambda: (a.held, b.held) == (shards_of("a", {"a", "b"}), shards_of("b", {"a", "b"})))
     await c.start()
-    await until(lambda: all(each.held == shards_of(each.storage.name, names) for each in members), BEAT_SECONDS)
+    await until(lambda: all(each.held == shards_of(each.storage.name, names) for each in members))
 
     await b.leave()
-    await until(lambda: (a.held, c.held) == (shards_of("a", {"a", "c"}), shards_of("c", {"a", "c"})), BEAT_SECONDS)
+    await until(lambda: (a.held, c.held) == (shards_of("a", {"a", "c"}), shards_of("c", {"a", "c"})))
     await c.die()
-    await until(lambda: a.held == every, 2 * BEAT_SECONDS + 0.5)
+    await until(lambda: a.held == every)
 
     await a.leave()

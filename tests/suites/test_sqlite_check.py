@@ -170,6 +170,12 @@ PLANTED: dict[str, list[Callable[[sqlite3.Connection], None]]] = {
     ],
     "entity.version": [sql("UPDATE entities SET version = 2"), sql("UPDATE entities SET version = 4")],
     "entity.double": [unconstrained("entities", "INSERT INTO entities SELECT * FROM entities")],
+    "entity.misplaced": [
+        sql("DELETE FROM entity_indexes"),
+        sql("UPDATE entity_indexes SET entry = 'x'"),
+        sql("UPDATE entities SET deleted_ms = 1"),
+        sql("INSERT INTO entity_indexes VALUES ('chat', 'room', 'id', 'x', 99)"),
+    ],
     "outbox.misplaced": [
         sql("UPDATE attendances SET oldest_ms = NULL WHERE key = 'user bob'"),
         sql("UPDATE attendances SET idle_ms = 5 WHERE key = 'user ann'"),

@@ -6,7 +6,7 @@ import pytest
 
 from causeway_common.contracts.errors import CausewayError, unavailable
 from causeway_common.contracts.shards import SHARDS, shards_of
-from causeway_storage.handlers.ownership import Ownership
+from causeway_storage.handlers.ownership import BEAT_SECONDS, LOOK_SECONDS, SILENT_MS, Ownership
 
 EVERY = frozenset(range(SHARDS))
 
@@ -41,6 +41,12 @@ class World:
         self.living = set(living)
         await self.ownership.step()
         return self.shards.held
+
+
+def test_a_process_that_died_is_replaced_within_two_heartbeats() -> None:
+    """Of its last beat it is heard for so long, and the others look so often."""
+    assert SILENT_MS / 1000 + LOOK_SECONDS <= 2 * BEAT_SECONDS
+    assert SILENT_MS / 1000 > BEAT_SECONDS, "one beat that comes late moves nothing"
 
 
 async def test_a_lone_process_serves_every_shard() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 from causeway_common.contracts.ids import ID_LIFETIME_MS, derived_id
@@ -212,6 +213,7 @@ def _over_bound(outbox: list[JsonMap], commit: Commit) -> str:
     return ""
 
 
+@lru_cache(maxsize=1024)  # asked for several times within a batch
 def short_id(commit_id: str) -> bytes:
     """A commit id as an entity keeps it."""
     return bytes.fromhex(derived_id(commit_id, size=12))

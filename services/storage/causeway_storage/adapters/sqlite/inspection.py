@@ -16,6 +16,7 @@ import msgspec
 from causeway_storage.adapters.sqlite.commits import whole
 from causeway_storage.adapters.sqlite.files import faults_told, generation_of, read_only
 from causeway_storage.adapters.sqlite.timers import read_operation, read_timer
+from causeway_storage.domain.entity import DELETED, entries_of
 from causeway_storage.domain.packing import unpack
 from causeway_storage.domain.stored import (
     AnyEntry,
@@ -61,11 +62,12 @@ _HELD: Final = (
     "SELECT position AS at, 0 AS kind, id, position, time_ms FROM ids WHERE number = ? "
     "UNION ALL SELECT position, 1, position, time_ms, body FROM publications WHERE number = ? ORDER BY at, kind, id"
 )
-_ENTITIES: Final = "SELECT app, kind, id, version, document, oldest_ms FROM entities ORDER BY app, kind, id"
+_ENTITIES: Final = "SELECT app, kind, id, version, document, oldest_ms, serial, deleted_ms FROM entities ORDER BY app, kind, id"
 _STRAY_COMMITS: Final = (
     "SELECT DISTINCT app, kind, entity FROM commits "
     "WHERE NOT EXISTS (SELECT 1 FROM entities WHERE entities.app = commits.app AND entities.kind = commits.kind AND entities.id = entity)"
 )
+_STRAY_INDEXES: Final = "SELECT DISTINCT serial FROM entity_indexes WHERE serial NOT IN (SELECT serial FROM entities)"
 _ATTENDANCES: Final = (
     "SELECT key, document, oldest_ms, idle_ms, "
     "(SELECT json_group_array(holder) FROM holds WHERE holds.key = attendances.key) FROM attendances ORDER BY key"
@@ -130,7 +132,7 @@ class SqliteInspection:
                 if found != "ok":
                     yield Unreadable("database.damaged", "database", f"SQLite says: {found}")
             yield from self._logs()
-            yield from map(self._entity, self._connection.execute(_ENTITIES))
+            yield from self._entities()
             for key in self._connection.execute(_STRAY_COMMITS):
                 yield Unreadable(
                     "commit.stray", f"entity {'/'.join(map(str, key))}", "there are commit ids of it, but it is not there"
@@ -159,6 +161,24 @@ class SqliteInspection:
             )
         except (TypeError, ValueError) as error:
             return Unreadable("entity.document", f"entity {where}", f"its document cannot be read: {error}")
+
+    def _entities(self) -> Iterator[Found]:
+        for *row, serial, deleted in self._connection.execute(_ENTITIES):
+            found = self._entity(tuple(row))
+            yield found
+            if isinstance(found, Entity):
+                yield from self._misplaced(found, serial, deleted)
+        for (serial,) in self._connection.execute(_STRAY_INDEXES):
+            yield Unreadable("entity.misplaced", f"entity number {serial}", "there are index entries of it, but it is not there")
+
+    def _misplaced(self, entity: Entity, serial: int, deleted: int | None) -> Iterator[Found]:
+        """What queries and the removal of tombstones find it by, where that is not what its document says."""
+        beside = dict(self._connection.execute("SELECT name, entry FROM entity_indexes WHERE serial = ?", (serial,)).fetchall())
+        if (beside, deleted) != (entries_of(entity.document, entity.id), entity.document.get(DELETED)):
+            where = f"entity {entity.app}/{entity.kind}/{entity.id}"
+            yield Unreadable(
+                "entity.misplaced", where, "it is not found by what its document says: index entries, or when it was deleted"
+            )
 
     def _logs(self) -> Iterator[Found]:
         for number, channel, *head in self._connection.execute(_LOGS):

@@ -70,10 +70,12 @@ class SqliteLogs:
 
     async def forget_ids(self, before_ms: int, limit: int) -> int:
         """As the port says."""
-        query = "DELETE FROM ids WHERE (number, id) IN (SELECT number, id FROM ids WHERE time_ms < ? LIMIT ?)"
 
         def work(connection: sqlite3.Connection) -> int:
-            return connection.execute(query, (before_ms, limit)).rowcount
+            # Key by key: for `(number, id) IN (SELECT …)` SQLite reads all ids of each channel.
+            old = connection.execute("SELECT number, id FROM ids WHERE time_ms < ? LIMIT ?", (before_ms, limit)).fetchall()
+            connection.executemany("DELETE FROM ids WHERE number = ? AND id = ?", old)
+            return len(old)
 
         return await self._database.write(COLLECTION, "forget", work)
 

@@ -1,0 +1,192 @@
+"""Apps: calls, hooks, what they announce."""
+
+from __future__ import annotations
+
+from causeway_common.contracts.messages.base import Message
+
+
+class RpcRequest(Message, frozen=True):
+    """One client's call of one method. `info` is the connection's own JSON value from its token."""
+
+    user: str
+    client: str
+    data: bytes
+    info: bytes | None = None
+
+
+class RpcReply(Message, frozen=True):
+    """The method's answer, one JSON value."""
+
+    data: bytes
+
+
+class SubscribeHookRequest(Message, frozen=True):
+    """May this client watch this channel?"""
+
+    user: str
+    client: str
+    channel: str
+    data: bytes | None = None
+    info: bytes | None = None
+
+
+class Override(Message, frozen=True):
+    """Options of the namespace that one subscription has otherwise; None leaves the namespace's."""
+
+    presence: bool | None = None
+    join_leave: bool | None = None
+    force_push_join_leave: bool | None = None
+    force_positioning: bool | None = None
+    force_recovery: bool | None = None
+
+
+class SubscribeHookReply(Message, frozen=True):
+    """Yes. `data` goes into the subscribe reply, `info` is the client's `chan_info` in this channel. A denial is an error reply."""
+
+    data: bytes | None = None
+    info: bytes | None = None
+    expire_at_ms: int = 0
+    override: Override | None = None
+
+
+class HookSubscription(Message, frozen=True):
+    """A server-side subscription that a connect hook gives."""
+
+    info: bytes | None = None
+    data: bytes | None = None
+    override: Override | None = None
+
+
+class ConnectHookRequest(Message, frozen=True):
+    """May this client connect? `headers` are the emulated ones of the client itself: not to be trusted."""
+
+    client: str
+    transport: str = ""
+    name: str = ""
+    version: str = ""
+    data: bytes | None = None
+    headers: dict[str, str] = {}
+
+
+class ConnectHookReply(Message, frozen=True):
+    """Yes, as this user. `expire_at_ms` 0: for ever. A denial is an error reply."""
+
+    user: str = ""
+    info: bytes | None = None
+    data: bytes | None = None
+    meta: bytes | None = None
+    expire_at_ms: int = 0
+    subs: dict[str, HookSubscription] = {}
+
+
+class RefreshHookRequest(Message, frozen=True):
+    """A connection that a hook let in is about to expire. May it stay?"""
+
+    user: str
+    client: str
+    meta: bytes | None = None
+
+
+class RefreshHookReply(Message, frozen=True):
+    """Until when (`expire_at_ms`, 0: for ever), or not (`expired`)."""
+
+    expired: bool = False
+    expire_at_ms: int = 0
+    info: bytes | None = None
+
+
+class SubRefreshHookRequest(Message, frozen=True):
+    """A subscription that a hook let in is about to expire. May it stay?"""
+
+    user: str
+    client: str
+    channel: str
+    meta: bytes | None = None
+
+
+class PublishHookRequest(Message, frozen=True):
+    """May this client publish `data` here?"""
+
+    user: str
+    client: str
+    channel: str
+    data: bytes
+    info: bytes | None = None
+
+
+class PublishHookReply(Message, frozen=True):
+    """Yes; `data` takes the place of what the client sent."""
+
+    data: bytes | None = None
+
+
+class MethodSpec(Message, frozen=True):
+    """One RPC method of an app. `concurrent`: its calls of one connection need not keep their order."""
+
+    name: str
+    concurrent: bool = False
+
+
+class NamespaceSpec(Message, frozen=True):
+    """The options of one namespace, whoever declares it (TOML or app). Size and ttl both above 0 mean: it has history.
+
+    `force_recovery_mode` is `stream` or `cache`, `slow_reader` is `close`, `drop` or `conflate` (to the latest per value of the tag
+    `conflate_tag`, per channel without one). `publish_rate_limit` counts publications of one connection in a second, 0 is no limit.
+    """
+
+    name: str
+    history_size: int = 0
+    history_ttl_ms: int = 0
+    history_meta_ttl_ms: int = 0
+    force_recovery: bool = False
+    force_recovery_mode: str = "stream"
+    force_positioning: bool = False
+    presence: bool = False
+    join_leave: bool = False
+    force_push_join_leave: bool = False
+    allow_presence_for_client: bool = False
+    allow_presence_for_anonymous: bool = False
+    allow_presence_for_subscriber: bool = False
+    allow_user_limited_channels: bool = False
+    channel_regex: str = ""
+    allowed_delta_types: list[str] = []
+    delta_publish: bool = False
+    allow_tags_filter: bool = False
+    binary: bool = False
+    publish_rate_limit: int = 0
+    slow_reader: str = "close"
+    conflate_tag: str = ""
+    lifecycle_events: bool = False
+    occupancy_events: bool = False
+    allow_subscribe_for_client: bool = False
+    allow_subscribe_for_anonymous: bool = False
+    allow_publish_for_client: bool = False
+    allow_publish_for_anonymous: bool = False
+    allow_publish_for_subscriber: bool = False
+    allow_history_for_client: bool = False
+    allow_history_for_anonymous: bool = False
+    allow_history_for_subscriber: bool = False
+    subscribe_hook: bool = False
+    sub_refresh_hook: bool = False
+    publish_hook: bool = False
+
+    @property
+    def has_history(self) -> bool:
+        """Whether publications of this namespace are logged."""
+        return self.history_size > 0 and self.history_ttl_ms > 0
+
+
+class Manifest(Message, frozen=True):
+    """What one version of an app announces in the KV bucket `cw_apps`. `indexes`: by kind of entity, those that may be asked for."""
+
+    app: str
+    version: str
+    methods: list[MethodSpec]
+    namespaces: list[NamespaceSpec] = []
+    connect_hook: bool = False
+    refresh_hook: bool = False
+    indexes: dict[str, list[str]] = {}
+
+
+class CompareHeads(Message, frozen=True):
+    """Storage tells the gateways that feed messages may have been lost: compare the heads of what you serve, soon."""
