@@ -1,4 +1,4 @@
-"""Fixtures of the suites: two storage processes on one MongoDB database."""
+"""Fixtures of the suites: an open store of each adapter; two storage processes on one MongoDB database."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from support.mongo import SERVERS
 from support.mongo_process import Process, process
-from support.stores import mongo_uri
+from support.stores import OPENERS, Opener, Store, mongo_uri
 
 
 @pytest.fixture(params=sorted(SERVERS))
@@ -26,4 +26,15 @@ async def one(uri: str) -> AsyncIterator[Process]:
 @pytest.fixture
 async def two(uri: str, one: Process) -> AsyncIterator[Process]:
     async with process(uri) as opened:
+        yield opened
+
+
+@pytest.fixture(params=sorted(OPENERS))
+def opener(request: pytest.FixtureRequest) -> Opener:
+    return OPENERS[request.param]
+
+
+@pytest.fixture
+async def store(opener: Opener, tmp_path: Path) -> AsyncIterator[Store]:
+    async with opener(tmp_path) as opened:
         yield opened
