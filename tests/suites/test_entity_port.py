@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 import pytest
 from hypothesis import strategies as st
@@ -15,17 +14,11 @@ from causeway_storage.domain.entity import TRAIL_MAX, Commit, EntityKey
 from causeway_storage.domain.query import cursor_after, encoded, plan_query
 from causeway_storage.ports import Committed, Conflicted
 from support.models import Machine, World, checked, opened_worlds
-from support.stores import OPENERS, Store
+from support.stores import Store
 
 KEY = EntityKey("chat", "room", "1")
 ITEM = encode_item(PublishItem(channel="chat:1", data=b"1", size=10, ttl_ms=1000))
 SECRET = bytes(32)
-
-
-@pytest.fixture(params=sorted(OPENERS))
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    async with OPENERS[request.param](tmp_path) as opened:
-        yield opened
 
 
 def commit(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -28,23 +27,12 @@ from causeway_storage.domain.entity import OUTBOX_MAX_ITEMS, Commit, EntityKey
 from causeway_storage.domain.log import PAGE_MAX_BYTES
 from causeway_storage.domain.relay import ParkedItem
 from causeway_storage.ports import Appended, Committed, Conflicted, DueRecord, PendingEntity
-from support.stores import OPENERS, Opener, Store, open_sqlite
+from support.stores import Opener, Store, open_sqlite
 
 T = TypeVar("T")
 KEY = EntityKey("chat", "room", "1")
 HOUR = 3_600_000
 ITEM = encode_item(PublishItem(channel="chat:1", data=b"1", size=10, ttl_ms=1000))
-
-
-@pytest.fixture(params=sorted(OPENERS))
-def opener(request: pytest.FixtureRequest) -> Opener:
-    return OPENERS[request.param]
-
-
-@pytest.fixture
-async def store(opener: Opener, tmp_path: Path) -> AsyncIterator[Store]:
-    async with opener(tmp_path) as opened:
-        yield opened
 
 
 def append(channel: str, *ids: str, size: int = 100, ttl: int = HOUR, data: bytes = b"1") -> AppendRequest:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from hypothesis import strategies as st
@@ -13,13 +11,7 @@ from hypothesis.stateful import rule
 from causeway_storage.domain.stored import Operation, Timer
 from causeway_storage.ports import TimerPage
 from support.models import Machine, World, checked, opened_worlds
-from support.stores import OPENERS, Store
-
-
-@pytest.fixture(params=sorted(OPENERS))
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    async with OPENERS[request.param](tmp_path) as opened:
-        yield opened
+from support.stores import Store
 
 
 def timer(name: str, version: int, at: int, *, entity: str = "1", now: int = 0) -> Timer:

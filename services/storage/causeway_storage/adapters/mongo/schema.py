@@ -220,7 +220,7 @@ async def _cut_to_heads(database: MongoDatabase) -> None:
 
 async def _missing(database: MongoDatabase) -> list[Step]:
     there = set(await database.database.list_collection_names())
-    sharded = (await database.admin.command("isMaster")).get("msg") == "isdbgrid"
+    sharded = (await _hello(database)).get("msg") == "isdbgrid"
     steps: list[Step] = []
     without = await _without(database) if META in there else set()
     for declared in COLLECTIONS:
@@ -238,6 +238,17 @@ async def _missing(database: MongoDatabase) -> list[Step]:
             what = f"shard {declared.name} by {dict(declared.shard_key)}"
             steps.append(Step(what, partial(_shard, database, declared)))
     return [*steps, *await _missing_meta(database, META in there)]
+
+
+async def _hello(database: MongoDatabase) -> Fields:
+    """What the server says it is."""
+    try:
+        found: Fields = await database.admin.command("hello")
+    except OperationFailure as error:
+        if error.code != COMMAND_NOT_FOUND:
+            raise
+        found = await database.admin.command("isMaster")  # its name before MongoDB 5.0
+    return found
 
 
 async def _missing_meta(database: MongoDatabase, there: bool) -> list[Step]:

@@ -1,0 +1,113 @@
+"""Durable calls, timers, and what was done by whom. As the package says: what each call may raise, and when its answer is durable."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from causeway_common.contracts.messages import (
+    ClaimReply,
+    ClaimRequest,
+    NewRecord,
+    SettleRequest,
+)
+from causeway_storage.domain.relay import ParkedItem
+from causeway_storage.domain.stored import Operation, Timer
+
+
+@dataclass(frozen=True, slots=True)
+class DueRecord:
+    """A record to deliver. `next_at_ms` names this delivery: it changes with each."""
+
+    id: str
+    connector: str
+    op: str
+    next_at_ms: int
+    traceparent: str
+
+
+@dataclass(frozen=True, slots=True)
+class DuePage:
+    """The records that are due, longest first, and when the next one will be (ms; None: none waits)."""
+
+    records: tuple[DueRecord, ...]
+    next_ms: int | None
+
+
+class Records(Protocol):
+    """Durable calls. A record is there from its commit on until it is done or dead."""
+
+    async def put(
+        self, records: Sequence[NewRecord], parked: Sequence[ParkedItem], *, now_ms: int, next_at_ms: int
+    ) -> frozenset[str]:
+        """Create pending records, and dead ones of the parked items; all durable on return. Ids that exist are left as they are.
+
+        Returns:
+            The ids of the pending records that are new.
+        """
+        ...
+
+    async def claim(self, request: ClaimRequest, now_ms: int) -> ClaimReply:
+        """Take a record for one attempt; nobody else gets it before its lease is over."""
+        ...
+
+    async def settle(self, request: SettleRequest, now_ms: int) -> bool:
+        """End an attempt; False where another one has the record. A repeat is answered as the first time."""
+        ...
+
+    async def due(self, now_ms: int, limit: int) -> DuePage:
+        """What is pending and should be delivered (again)."""
+        ...
+
+    async def postpone(self, records: Collection[DueRecord], next_at_ms: int) -> None:
+        """Deliver these again at `next_at_ms`, where their `next_at_ms` still is the one that was read."""
+        ...
+
+    async def remove_done(self, before_ms: int, limit: int) -> int:
+        """Remove up to `limit` records done before then; how many. Dead ones stay."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TimerPage:
+    """The timers that are due, longest first, and when the next one will be (ms; None: none waits)."""
+
+    timers: tuple[Timer, ...]
+    next_ms: int | None
+
+
+class Timers(Protocol):
+    """Timers by their key. What an entity's version set, an older version never changes, in whichever order they come."""
+
+    async def put(self, timers: Sequence[Timer]) -> None:
+        """Set, move or cancel (`at_ms` 0) these. One whose key was set by the same version or a later one has no effect."""
+        ...
+
+    async def due(self, now_ms: int, limit: int) -> TimerPage:
+        """Those to fire. Each is told again until `fired`: what comes of it must be harmless twice, by key and version."""
+        ...
+
+    async def fired(self, timers: Sequence[Timer]) -> None:
+        """What comes of these is durable; where another version set one meanwhile, that one stays."""
+        ...
+
+    async def forget(self, before_ms: int, limit: int) -> int:
+        """Forget up to `limit` that fired or were cancelled and were set before `before_ms`; how many."""
+        ...
+
+
+class AuditLog(Protocol):
+    """What was done by API, command line and console."""
+
+    async def record(self, operations: Sequence[Operation]) -> None:
+        """Keep these; ids that exist are left as they are."""
+        ...
+
+    async def page(self, before: str, limit: int) -> list[Operation]:
+        """The newest first, from below the id `before` on ("": from the newest)."""
+        ...
+
+    async def remove(self, before_ms: int, limit: int) -> int:
+        """Remove up to `limit` of before `before_ms`, oldest first; how many."""
+        ...
