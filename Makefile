@@ -8,6 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OURS := libs/common services/gateway services/storage services/integrations services/logic libs/cli
 SOURCES := libs services scripts tests
+FAST := tests/unit tests/contract tests/suites
 N ?= 20
 
 .PHONY: help setup run test check fmt lock soak bench clean
@@ -31,14 +32,14 @@ run: setup ## start the whole system on this machine (Ctrl-C stops it)
 	exec $(BIN)/causeway dev $(ARGS)
 
 test: check ## everything that must hold: check, then every test, real processes included (about eight minutes on 2 cores)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(FAST:%=--ignore=%) $(ARGS)
 
 check: setup ## formatting, lint, types, import rules and the fast tests
 	$(BIN)/ruff format --quiet --check $(SOURCES)
 	$(BIN)/ruff check --quiet $(SOURCES)
 	$(BIN)/mypy --no-error-summary $(SOURCES)
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/python -m pytest -q tests/unit tests/contract tests/suites
+	$(BIN)/python -m pytest -q $(FAST)
 
 fmt: setup ## format the code and apply the safe lint fixes
 	$(BIN)/ruff check --quiet --fix $(SOURCES) || true
