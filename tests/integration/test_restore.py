@@ -22,6 +22,7 @@ from support.waiting import until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(150)]
 CHANNEL = "kept:1"
+UNWRITTEN = "kept:unwritten"
 CONFIG = """
 [[channel.namespaces]]
 name = "kept"
@@ -132,9 +133,9 @@ class MongoCopy(OnMongo):
         await done("restored", *self.named)
 
 
-async def published(api: AsyncClient, words: str) -> None:
+async def published(api: AsyncClient, words: str, channel: str = CHANNEL) -> None:
     for word in words.split():
-        await api.publish(PublishRequest(channel=CHANNEL, data=word))
+        await api.publish(PublishRequest(channel=channel, data=word))
 
 
 async def log_of(api: AsyncClient) -> list[str]:
@@ -153,10 +154,16 @@ async def test_a_client_that_comes_back_from_a_lost_time_is_told_recovered_false
             await client.connect()
             await subscription.subscribe()
             await subscription.ready(10)
+            early = Told()
+            before = client.new_subscription(UNWRITTEN, early)
+            await before.subscribe()
+            await before.ready(10)
             await published(api, "b c")
             await runbook.back_up()
             await published(api, "lost-1 lost-2")
             await until(lambda: told.received == ["b", "c", "lost-1", "lost-2"])
+            await published(api, "lost-1 lost-2", UNWRITTEN)
+            await until(lambda: early.received == ["lost-1", "lost-2"])
         await client.disconnect()
         assert await violations_in(*runbook.named) == []
 
@@ -167,9 +174,11 @@ async def test_a_client_that_comes_back_from_a_lost_time_is_told_recovered_false
         async with stack.api() as api:
             # The log grows past the client's position first: offset alone would say that one publication is missing, new-3.
             await published(api, "new-1 new-2 new-3")
+            await published(api, "new-1 new-2 new-3", UNWRITTEN)
             await client.connect()
-            await until(lambda: len(told.answers) == 2)
+            await until(lambda: len(told.answers) == len(early.answers) == 2)
             assert told.answers[1] == (True, False), "its position is of a time that is not in the log"
+            assert early.answers[1] == (True, False), "so is that of who came before the first publication"
             await published(api, "new-4")
             await until(lambda: told.received[4:] == ["new-4"])
             assert await log_of(api) == ["a", "b", "c", "new-1", "new-2", "new-3", "new-4"]

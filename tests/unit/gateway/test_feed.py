@@ -127,6 +127,16 @@ def test_a_log_never_written_adopts_its_first_epoch() -> None:
     assert feed.epoch == "e1"
 
 
+def test_a_log_not_written_yet_becomes_only_one_of_its_own_database() -> None:
+    feed, other = started(epoch=".7", head=0), started(epoch=".7", head=0)
+
+    assert offsets(feed.publication("abcdefgh.7", publication(1))) == [1]
+    assert feed.epoch == "abcdefgh.7"
+    assert other.publication("abcdefgh.8", publication(1)) == [Hold(HOLD_MS)]
+    assert other.timer() == [Read(0)]
+    assert other.page(Head(epoch="abcdefgh.8", head=1), [publication(1)]) == [Insufficient()]
+
+
 def test_failed_reads_are_tried_again_ever_more_slowly() -> None:
     feed = started()
     feed.publication("e1", publication(7))

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from causeway_common.contracts.epochs import epoch_of
 from causeway_common.contracts.ids import ID_LIFETIME_MS, KEY_LIFETIME_MS
 from causeway_common.contracts.messages import AppendItem, AppendRequest, HistoryRequest, StoredPublication
 from causeway_storage.domain.log import (
@@ -13,7 +14,6 @@ from causeway_storage.domain.log import (
     KnownId,
     LogHead,
     cut_page,
-    epoch_of,
     head_message,
     ids_forgotten_before,
     in_force,
@@ -99,7 +99,7 @@ def test_a_restored_database_has_another_epoch_for_the_same_log() -> None:
 
     assert head_message(head, 1).epoch == "abcdefgh.1"
     assert head_message(head, 2).epoch == epoch_of("abcdefgh", 2) == "abcdefgh.2"
-    assert head_message(None, 2).epoch == ""
+    assert head_message(None, 2).epoch == ".2"
 
 
 @given(

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from causeway_common.contracts.epochs import continues
 from causeway_common.contracts.messages import Head
 from causeway_gateway.domain.protocol import Publication, weight
 
@@ -114,10 +115,10 @@ class Feed:
                 self._suspect = True
             return []
         if epoch != self.epoch:
-            if self.epoch:
+            if not continues(self.epoch, epoch):
                 self._suspect = True
                 return self._chase()
-            self.epoch = epoch  # a log that was never written adopts its first epoch
+            self.epoch = epoch  # a log that was never written has its first epoch now
         offset = publication.offset
         if offset <= self.position:
             return []
@@ -133,7 +134,7 @@ class Feed:
         """A head as storage gave it some time ago. Lower is stale; another epoch is checked by a read."""
         if not self.started:
             return []
-        if head.epoch == self.epoch or not self.epoch:
+        if continues(self.epoch, head.epoch):
             self.epoch = head.epoch
             self._target = max(self._target, head.head)
             self._trim(head.floor)
@@ -152,10 +153,9 @@ class Feed:
     def page(self, head: Head, publications: Iterable[Publication]) -> list[Output]:
         """The answer to a `Read`: the head, and consecutive publications as far as a page goes."""
         self._reading = False
-        if head.epoch != self.epoch:
-            if self.epoch:
-                return self._reset(head)
-            self.epoch = head.epoch
+        if not continues(self.epoch, head.epoch):
+            return self._reset(head)
+        self.epoch = head.epoch
         found: list[Publication] = []
         for publication in publications:
             if publication.offset == self.position + len(found) + 1:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from causeway_common.bus import Deadline
+from causeway_common.contracts.epochs import continues
 from causeway_common.contracts.errors import CausewayError, ErrorName
 from causeway_common.contracts.messages import Head, StoredPublication
 from causeway_common.contracts.verbs import CLIENT_COMMAND_SECONDS
@@ -111,7 +112,7 @@ class Reader:
             page = await self._storage.history(
                 channel, since=last, limit=limit - len(found), reverse=request.reverse, deadline=deadline
             )
-            if epoch not in ("", page.head.epoch):
+            if not continues(epoch, page.head.epoch):
                 raise CausewayError(ErrorName.UNRECOVERABLE_POSITION)
             epoch = page.head.epoch
             for stored in page.publications:

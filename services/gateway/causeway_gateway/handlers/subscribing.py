@@ -10,6 +10,7 @@ from msgspec.structs import replace as replace_fields
 from causeway_common.bus import Deadline
 from causeway_common.contracts.codec import json_value
 from causeway_common.contracts.codes import CloseCode
+from causeway_common.contracts.epochs import continues
 from causeway_common.contracts.errors import CausewayError, ErrorName, unavailable
 from causeway_common.contracts.messages import ClientInfo, Override, SubRefreshHookRequest, SubscribeHookRequest
 from causeway_gateway.domain import tokens as t
@@ -243,7 +244,7 @@ class Subscribing:
             return True
         if seat.terms.cache:
             return self._newest(seat, feed)
-        if seat.wish.request.epoch not in ("", feed.epoch):
+        if not continues(seat.wish.request.epoch, feed.epoch):
             return False
         rest = feed.since(seat.reached) if seat.reached <= feed.position else None
         if rest is None:
@@ -254,7 +255,7 @@ class Subscribing:
 
     def _newest(self, seat: Seat, feed: Feed) -> bool:
         request = seat.wish.request
-        if request.epoch in ("", feed.epoch) and request.offset == feed.position and not seat.missed:
+        if continues(request.epoch, feed.epoch) and request.offset == feed.position and not seat.missed:
             return True
         if seat.missed and seat.reached >= feed.position:
             return True
@@ -278,7 +279,7 @@ class Subscribing:
         if tail.head.epoch != feed.epoch:
             raise unavailable("the channel's log is just being replaced")
         seat.read = True
-        if not tail.whole or (request.epoch not in ("", feed.epoch) and not seat.terms.cache):
+        if not tail.whole or (not continues(request.epoch, feed.epoch) and not seat.terms.cache):
             seat.lost = True
         elif seat.terms.cache:
             seat.missed = list(tail.publications[-1:])

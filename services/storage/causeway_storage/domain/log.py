@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import takewhile, zip_longest
 from typing import Final
 
+from causeway_common.contracts.epochs import epoch_of
 from causeway_common.contracts.ids import ID_LIFETIME_MS, KEY_LIFETIME_MS
 from causeway_common.contracts.messages import AppendRequest, Head, HistoryRequest, StoredPublication
 
@@ -76,11 +77,6 @@ class AppendPlan:
     deltas: frozenset[int]
 
 
-def epoch_of(letters: str, generation: int) -> str:
-    """The epoch as the outside knows it."""
-    return f"{letters}.{generation}"
-
-
 def next_generation(generation: int, now_ms: int) -> int:
     """The generation of a database after a restore.
 
@@ -92,7 +88,9 @@ def next_generation(generation: int, now_ms: int) -> int:
 
 def head_message(head: LogHead | None, generation: int) -> Head:
     """A head as the outside knows it; None is a channel never written."""
-    return Head() if head is None else Head(epoch=epoch_of(head.letters, generation), head=head.head, floor=head.floor)
+    if head is None:
+        return Head(epoch=epoch_of("", generation))
+    return Head(epoch=epoch_of(head.letters, generation), head=head.head, floor=head.floor)
 
 
 def in_force(id: str, seen_ms: int, now_ms: int) -> bool:

@@ -43,7 +43,7 @@ class Logs(Protocol):
         ...
 
     async def heads(self, channels: Sequence[str]) -> list[Head]:
-        """In the order asked; a channel never written is `Head()`."""
+        """In the order asked; a channel never written has an epoch without letters."""
         ...
 
     async def history(self, request: HistoryRequest) -> HistoryReply:
@@ -51,7 +51,7 @@ class Logs(Protocol):
         ...
 
     async def remove(self, channel: str) -> Head:
-        """Remove every publication of a log; the head stays, the floor is at it. A channel never written is `Head()`."""
+        """Remove every publication of a log; the head stays, the floor is at it. A channel never written has an epoch without letters."""
         ...
 
     async def remove_expired(self, now_ms: int, limit: int) -> int:

@@ -7,13 +7,13 @@ from itertools import islice
 from typing import Final
 
 from causeway_common.contracts.codec import encode
+from causeway_common.contracts.epochs import epoch_of
 from causeway_common.contracts.messages import AppendRequest, Head, HistoryReply, HistoryRequest
 from causeway_storage.adapters.memory.database import MemoryDatabase, MemoryLog
 from causeway_storage.domain.log import (
     NEVER_SEEN,
     KnownId,
     cut_page,
-    epoch_of,
     head_message,
     page_range,
     plan_append,
@@ -63,7 +63,7 @@ class MemoryLogs:
         """As the port says."""
         found = self._database.logs.get(request.channel)
         if found is None:
-            return HistoryReply(head=Head(), publications=[])
+            return HistoryReply(head=self._head(request.channel), publications=[])
         first, step = page_range(found.head, request).first, -1 if request.reverse else 1
         last = 0 if request.reverse else found.head.head + 1
         rows = (found.publications[offset] for offset in range(first, last, step) if offset in found.publications)

@@ -18,6 +18,7 @@ from typing import Any, Final
 from pymongo import InsertOne, UpdateOne
 from pymongo.errors import PyMongoError
 
+from causeway_common.contracts.epochs import epoch_of
 from causeway_common.contracts.errors import CausewayError, ErrorName, overloaded, unavailable
 from causeway_common.contracts.messages import AppendRequest
 from causeway_common.runtime import fault_point
@@ -27,7 +28,7 @@ from causeway_storage.adapters.mongo.database import MongoDatabase
 from causeway_storage.adapters.mongo.faults import OutcomeUnknownError, duplicates, require_size
 from causeway_storage.adapters.mongo.heads import HeadDocument, appended, insertion, update
 from causeway_storage.adapters.mongo.segments import Segment, Segments, log_key
-from causeway_storage.domain.log import NEVER_SEEN, AppendPlan, KnownId, epoch_of, plan_append
+from causeway_storage.domain.log import NEVER_SEEN, AppendPlan, KnownId, plan_append
 from causeway_storage.ports import Appended
 
 log = get_logger("storage")

@@ -85,7 +85,7 @@ class MongoLogs:
         for last in range(PAGE_TRIES - 1, -1, -1):
             fields = (await self._heads.read([request.channel])).get(request.channel)
             if fields is None:
-                return HistoryReply(head=Head(), publications=[])
+                return HistoryReply(head=head_message(None, self._database.generation), publications=[])
             document = read_head(fields)
             try:
                 page, more = await self._page(document, request)

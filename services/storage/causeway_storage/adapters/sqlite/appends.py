@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from causeway_common.contracts.codec import encode
+from causeway_common.contracts.epochs import epoch_of
 from causeway_common.contracts.messages import AppendRequest
 from causeway_common.runtime import fault_point
 from causeway_storage.adapters.sqlite.files import generation_of
 from causeway_storage.adapters.sqlite.heads import Channel, Heads, chunks
-from causeway_storage.domain.log import NEVER_SEEN, AppendPlan, KnownId, SeenVersion, epoch_of, plan_append
+from causeway_storage.domain.log import NEVER_SEEN, AppendPlan, KnownId, SeenVersion, plan_append
 from causeway_storage.ports import Appended
 
 Known = dict[tuple[int, str], KnownId]

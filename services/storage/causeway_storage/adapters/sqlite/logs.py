@@ -86,7 +86,7 @@ class SqliteLogs:
     def _removed(self, connection: sqlite3.Connection, name: str) -> Head:
         channel = self._heads.of(connection, [name]).get(name)
         if channel is None:
-            return Head()
+            return head_message(None, generation_of(connection))
         channel.floor, channel.expires_ms = channel.head, None
         self._heads.write(connection, [channel])
         connection.execute("DELETE FROM publications WHERE number = ?", (channel.number,))
@@ -110,7 +110,7 @@ class SqliteLogs:
 def _history(connection: sqlite3.Connection, request: HistoryRequest) -> HistoryReply:
     channel = read_channel(connection, request.channel)
     if channel is None:
-        return HistoryReply(head=Head(), publications=[])
+        return HistoryReply(head=head_message(None, generation_of(connection)), publications=[])
     head = channel.log_head
     asked = page_range(head, request)
     comparison, direction = ("<=", "DESC") if request.reverse else (">=", "ASC")
