@@ -17,11 +17,13 @@ from causeway_common.contracts.codec import encode_item
 from causeway_common.contracts.errors import CausewayError
 from causeway_common.contracts.messages import AppendItem, AppendRequest, Document, HistoryReply, HistoryRequest, PublishItem
 from causeway_common.runtime import now_ms
+from causeway_storage.adapters.memory import MemoryDatabase, MemoryTimers
 from causeway_storage.domain.entity import Commit, EntityKey
 from causeway_storage.domain.packing import pack
 from causeway_storage.handlers.delivery import Delivery
 from causeway_storage.handlers.relay import Relay
 from causeway_storage.handlers.sweeps import OutboxSweep
+from causeway_storage.handlers.timers import TimerSweep
 from causeway_storage.ports import Appended, Committed, Conflicted, DueRecord, Entities, Logs, Records
 from chaos.checker import Commits, Entry, Histories, commit_violations, order_violations, violations
 
@@ -44,7 +46,8 @@ class Storage:
     def __init__(self, logs: Logs, entities: Entities, records: Records, clock: Callable[[], int] = now_ms) -> None:
         self.logs, self.entities = logs, entities
         delivery = Delivery(records, NoQueue(), clock, redeliver_after_ms=30_000)
-        self.relay = Relay(entities, logs, delivery, clock)
+        timers = TimerSweep(MemoryTimers(MemoryDatabase()), delivery, clock)  # there are none here
+        self.relay = Relay(entities, logs, delivery, timers, clock)
         self.sweep = OutboxSweep(entities, self.relay.kick, clock, patience_ms=100)
         self.clock = clock
 

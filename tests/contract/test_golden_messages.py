@@ -66,8 +66,9 @@ def test_bytes_that_are_no_message_are_a_bad_request(body: bytes) -> None:
 
 
 def test_outbox_items_survive_as_maps_and_unknown_kinds_stay_unknown() -> None:
-    for item in (SAMPLES["publish_item"], SAMPLES["job_item"]):
-        assert isinstance(item, m.PublishItem | m.JobItem)
+    for name in ("publish_item", "job_item", "task_item", "schedule_item", "cancel_item"):
+        item = SAMPLES[name]
+        assert isinstance(item, m.OutboxItem)
         assert decode_item(msgpack.unpackb(msgpack.packb(encode_item(item)))) == item
     assert decode_item({"kind": "timer", "at": 5}) is None
     with pytest.raises(CausewayError, match="not an outbox item"):

@@ -24,8 +24,9 @@ from support.waiting import until
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 MESSAGES = 6
 # create_room is a commit of its own, so the commit's points are passed once before the first message
-POINTS = [point for point in FAULT_POINTS if not point.startswith(("storage.attend", "storage.clear"))]
-"""Those that a chat message passes; the others are those of `test_lifecycle.py`."""
+OF_OTHERS = ("storage.attend", "storage.clear", "storage.timers", "storage.relay.before_timer", "storage.relay.after_timer")
+POINTS = [point for point in FAULT_POINTS if not point.startswith(OF_OTHERS)]
+"""Those that a chat message passes; the others are those of `test_lifecycle.py` and `test_timers.py`."""
 NTH = {point: 4 if point.startswith("storage.commit") else 2 for point in POINTS}
 
 OF_THE_QUEUE = ("storage.delivery.before", "storage.delivery.after", "storage.relay.before_record", "storage.relay.after_record")

@@ -256,7 +256,7 @@ class RecordsAgainstAModel(Machine):
     def postpone(self, which: int, delay: int, stale: bool, data: st.DataObject) -> None:
         name = data.draw(st.sampled_from(sorted(self.lives)))
         life = self.lives[name]
-        read = DueRecord(name, "webhook", "event", life.next_at_ms - stale, "trace")
+        read = DueRecord(name, "webhook", "event", life.next_at_ms - stale, "trace", "chat")
         self.run(self.store(which).records.postpone([read], self.now + delay))
         if life.state == "pending" and not stale:
             self.lives[name] = RecordLife(

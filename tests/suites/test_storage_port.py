@@ -26,6 +26,7 @@ from causeway_common.contracts.messages import (
 from causeway_storage.adapters.sqlite import raise_generation
 from causeway_storage.domain.entity import OUTBOX_MAX_ITEMS, Commit, EntityKey
 from causeway_storage.domain.log import PAGE_MAX_BYTES
+from causeway_storage.domain.record import TASK
 from causeway_storage.domain.relay import ParkedItem
 from causeway_storage.ports import Appended, Committed, Conflicted, DueRecord, PendingEntity
 from support.stores import Opener, Store, open_sqlite
@@ -299,8 +300,8 @@ async def put(store: Store, *ids: str, now: int = 0, next_at: int = 30) -> froze
     return await store.records.put([record(each) for each in ids], (), now_ms=now, next_at_ms=next_at)
 
 
-def settle(attempt: int, outcome: Literal["done", "retry", "dead"], delay: int = 0) -> SettleRequest:
-    return SettleRequest(id="a", attempt=attempt, outcome=outcome, delay_ms=delay, note=outcome)
+def settle(attempt: int, outcome: Literal["done", "retry", "dead"], delay: int = 0, id: str = "a") -> SettleRequest:
+    return SettleRequest(id=id, attempt=attempt, outcome=outcome, delay_ms=delay, note=outcome)
 
 
 async def test_a_record_put_again_is_left_as_it_is(store: Store) -> None:
@@ -333,10 +334,32 @@ async def test_only_the_current_attempt_settles_and_a_repeat_is_answered_as_the_
     assert not await store.records.settle(settle(1, "done"), 11)
     assert await store.records.settle(settle(2, "retry", 100), 11)
     assert await store.records.settle(settle(2, "retry", 100), 50)
-    assert (await store.records.due(111, 10)).records == (DueRecord("a", "webhook", "event", 111, "trace"),)
+    assert (await store.records.due(111, 10)).records == (DueRecord("a", "webhook", "event", 111, "trace", "chat"),)
     await store.records.claim(request, 111)
     assert await store.records.settle(settle(3, "dead"), 112)
     assert (await store.records.claim(request, 999)).outcome == "dead"
+
+
+async def test_integrations_run_jobs_and_an_app_its_own_tasks_and_a_refusal_changes_nothing(store: Store) -> None:
+    task = NewRecord(id="t", app="chat", connector=TASK, op="report", payload={})
+    job = NewRecord(id="j", app="chat", connector="webhook", op="event", payload={})
+    await store.records.put([task, job], (), now_ms=1, next_at_ms=1)
+
+    for name, runner in (("t", ""), ("t", "auctions"), ("j", "chat"), ("j", "auctions")):
+        for attempt in (
+            store.records.claim(ClaimRequest(id=name, node="n", lease_ms=10), 2, runner),
+            store.records.settle(settle(1, "done", id=name), 2, runner),
+        ):
+            with pytest.raises(CausewayError, match="permission denied") as caught:
+                await attempt
+            assert caught.value.code == 103
+    claims = [
+        await store.records.claim(ClaimRequest(id=each, node="n", lease_ms=10), 2, of) for each, of in (("t", "chat"), ("j", ""))
+    ]
+    assert [(each.outcome, each.record and each.record.attempts) for each in claims] == [("run", 1)] * 2
+    assert await store.records.settle(settle(1, "done", id="t"), 3, "chat")
+    due = (await store.records.due(12, 10)).records
+    assert due == (DueRecord("j", "webhook", "event", 12, "", "chat"),)
 
 
 async def test_what_is_due_comes_longest_first_with_the_time_of_the_next(store: Store) -> None:

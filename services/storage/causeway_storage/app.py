@@ -24,9 +24,17 @@ from causeway_storage.adapters.mongo import (
     MongoLogs,
     MongoOptions,
     MongoRecords,
+    MongoTimers,
     open_database,
 )
-from causeway_storage.adapters.sqlite import SqliteAttendances, SqliteDatabase, SqliteEntities, SqliteLogs, SqliteRecords
+from causeway_storage.adapters.sqlite import (
+    SqliteAttendances,
+    SqliteDatabase,
+    SqliteEntities,
+    SqliteLogs,
+    SqliteRecords,
+    SqliteTimers,
+)
 from causeway_storage.adapters.wire import BusEvents, BusFeed, BusLeaves, BusWorkQueue
 from causeway_storage.config import StorageSettings
 from causeway_storage.domain.log import EPOCH_LETTERS
@@ -39,7 +47,8 @@ from causeway_storage.handlers.ownership import BEAT_SECONDS, SILENT_MS, Ownersh
 from causeway_storage.handlers.records import RecordHandlers
 from causeway_storage.handlers.relay import Relay
 from causeway_storage.handlers.sweeps import OutboxSweep, Retention
-from causeway_storage.ports import Appended, Attendances, Entities, Logs, Records
+from causeway_storage.handlers.timers import TimerSweep
+from causeway_storage.ports import Appended, Attendances, Entities, Logs, Records, Timers
 
 QUEUE: Final = "storage"
 CLEARING_MS: Final = 500
@@ -80,6 +89,7 @@ class Store:
         entities: the port.
         records: the port.
         attendances: the port.
+        timers: the port.
     """
 
     name: str
@@ -91,6 +101,7 @@ class Store:
     entities: Entities
     records: Records
     attendances: Attendances
+    timers: Timers
 
 
 def opened(settings: StorageSettings, on_appended: Callable[[Appended], None]) -> Store:
@@ -119,6 +130,7 @@ def _sqlite(settings: StorageSettings, on_appended: Callable[[Appended], None]) 
         entities=SqliteEntities(database),
         records=SqliteRecords(database),
         attendances=SqliteAttendances(database),
+        timers=SqliteTimers(database),
     )
 
 
@@ -142,6 +154,7 @@ def _mongo(settings: StorageSettings, on_appended: Callable[[Appended], None]) -
         entities=MongoEntities(database),
         records=MongoRecords(database),
         attendances=MongoAttendances(database),
+        timers=MongoTimers(database),
     )
 
 
@@ -153,7 +166,8 @@ def build(settings: StorageSettings, process: Process) -> None:
     logs, entities, records = store.logs, store.entities, store.records
 
     delivery = Delivery(records, BusWorkQueue(bus), now_ms, redeliver_after_ms=settings.redeliver_after)
-    relay = Relay(entities, logs, delivery, now_ms)
+    timers = TimerSweep(store.timers, delivery, now_ms)
+    relay = Relay(entities, logs, delivery, timers, now_ms)
     access, due = Access(apps), Periodic("due records", delivery.sweep, after_failure_s=1)
     log_handlers = LogHandlers(logs, access, now_ms, feed.passed)
     entity_handlers = EntityHandlers(entities, access, relay.kick, now_ms)
@@ -179,16 +193,25 @@ def build(settings: StorageSettings, process: Process) -> None:
     ownership = Ownership(shards, process.node, partial(nodes.living, QUEUE, within_ms=SILENT_MS))
     sweep = OutboxSweep(entities, relay.kick, now_ms, patience_ms=settings.sweep_interval, owned=ownership.owns)
     retention = Retention(
-        logs, entities, records, sweep, now_ms, interval_ms=settings.retention_interval, keep_done_ms=settings.record_retention
+        logs,
+        entities,
+        records,
+        sweep,
+        now_ms,
+        timers=timers,
+        interval_ms=settings.retention_interval,
+        keep_done_ms=settings.record_retention,
     )
     periodic = {
         "streams": Periodic("streams", streams.step, after_failure_s=0.25),
         "outboxes": Periodic("outboxes", sweep.step, after_failure_s=1),
         "due records": due,
+        "timers": Periodic("timers", timers.step, after_failure_s=1),
         "retention": Periodic("retention", retention.step, after_failure_s=1),
         "lifecycle events": events,
         "clearing": Periodic("clearing", clearing.step, after_failure_s=1),
     }
+    timers.on_earlier(periodic["timers"].wake)
     looking = Periodic("shards", ownership.step, after_failure_s=1)
     nodes.on_change(looking.wake)
     ownership.on_gain(sweep.inherit)

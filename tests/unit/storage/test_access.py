@@ -47,6 +47,16 @@ async def test_entities_are_for_apps_alone() -> None:
         assert caught.value.name is ErrorName.PERMISSION_DENIED
 
 
+async def test_records_are_run_by_integrations_and_by_apps_under_their_own_names() -> None:
+    access = Access(KnownApps())
+
+    assert (access.runner(await call("integrations")), access.runner(await call("chat"))) == ("", "chat")
+    for other in ("gateway", "storage", "=2A"):
+        with pytest.raises(CausewayError) as caught:
+            access.runner(await call(other))
+        assert caught.value.name is ErrorName.PERMISSION_DENIED
+
+
 @pytest.mark.parametrize(
     ("app", "channel", "error"),
     [

@@ -28,6 +28,7 @@ from causeway_common.contracts.messages import (
 )
 from causeway_common.contracts.shards import entity_shard
 from causeway_common.runtime import Periodic
+from causeway_storage.adapters.memory import MemoryDatabase, MemoryTimers
 from causeway_storage.domain.entity import Commit, Element, EntityKey
 from causeway_storage.domain.query import Query
 from causeway_storage.domain.relay import ParkedItem
@@ -35,6 +36,7 @@ from causeway_storage.handlers.background import Tasks
 from causeway_storage.handlers.delivery import DUE_PAGE, FIRST_LOOK_MS, RETRY_MS, Delivery
 from causeway_storage.handlers.relay import Relay
 from causeway_storage.handlers.sweeps import REMOVE_PAGE, STRANGERS_PATIENCE, OutboxSweep, Retention
+from causeway_storage.handlers.timers import TimerSweep
 from causeway_storage.ports import Appended, Committed, Conflicted, DuePage, DueRecord, Found, PendingEntity, PendingPage
 
 KEY = EntityKey("chat", "room", "1")
@@ -122,10 +124,10 @@ class PlayedStore:
         self.parked += [item.id for item in parked]
         return frozenset(record.id for record in records if record.id != "old")
 
-    async def claim(self, request: ClaimRequest, now_ms: int) -> ClaimReply:
+    async def claim(self, request: ClaimRequest, now_ms: int, runner: str = "") -> ClaimReply:
         raise NotImplementedError
 
-    async def settle(self, request: SettleRequest, now_ms: int) -> bool:
+    async def settle(self, request: SettleRequest, now_ms: int, runner: str = "") -> bool:
         raise NotImplementedError
 
     async def due(self, now_ms: int, limit: int) -> DuePage:
@@ -171,8 +173,12 @@ def delivery_of(store: PlayedStore) -> Delivery:
     return Delivery(store, store, store.clock, redeliver_after_ms=REDELIVER_MS)
 
 
+def no_timers(store: PlayedStore) -> TimerSweep:
+    return TimerSweep(MemoryTimers(MemoryDatabase()), delivery_of(store), store.clock)
+
+
 def relay_of(store: PlayedStore) -> Relay:
-    return Relay(store, store, delivery_of(store), store.clock)
+    return Relay(store, store, delivery_of(store), no_timers(store), store.clock)
 
 
 async def idle(relay: Relay) -> None:
@@ -296,7 +302,7 @@ async def test_a_delivery_that_fails_is_tried_again_soon() -> None:
 async def test_the_sweep_delivers_what_is_due_and_puts_it_off_each_by_its_outcome() -> None:
     store = PlayedStore()
     store.due_records = [
-        DueRecord(name, "webhook", "event", at, "") for name, at in (("a", 1), ("b", 2), ("later", store.now + 500))
+        DueRecord(name, "webhook", "event", at, "", "chat") for name, at in (("a", 1), ("b", 2), ("later", store.now + 500))
     ]
     store.failing = {"deliver b"}
     delivery = delivery_of(store)
@@ -307,7 +313,7 @@ async def test_the_sweep_delivers_what_is_due_and_puts_it_off_each_by_its_outcom
     assert await delivery.sweep() == 0.5, "it wakes for the next one"
     store.due_records = []
     assert await delivery.sweep() == 1.0
-    store.due_records = [DueRecord(str(n), "webhook", "event", 1, "") for n in range(DUE_PAGE + 1)]
+    store.due_records = [DueRecord(str(n), "webhook", "event", 1, "", "chat") for n in range(DUE_PAGE + 1)]
     assert await delivery.sweep() == 0.0, "a full page may have more behind it"
 
 
@@ -375,7 +381,7 @@ async def test_ids_are_kept_while_an_outbox_may_append_them_again() -> None:
     store = PlayedStore()
     store.now = 10 * ID_LIFETIME_MS
     sweep = OutboxSweep(store, lambda _key: None, store.clock, patience_ms=2000)
-    retention = Retention(store, store, store, sweep, store.clock, interval_ms=1000, keep_done_ms=1)
+    retention = Retention(store, store, store, sweep, store.clock, timers=no_timers(store), interval_ms=1000, keep_done_ms=1)
 
     await retention.step()
     assert store.forgotten_before == 0, "before the first complete sweep nothing is known"
@@ -393,7 +399,7 @@ async def test_retention_goes_on_at_once_while_pages_are_full() -> None:
     store = PlayedStore()
     store.full_pages = 1
     sweep = OutboxSweep(store, lambda _key: None, store.clock, patience_ms=2000)
-    retention = Retention(store, store, store, sweep, store.clock, interval_ms=1500, keep_done_ms=1)
+    retention = Retention(store, store, store, sweep, store.clock, timers=no_timers(store), interval_ms=1500, keep_done_ms=1)
 
     assert (await retention.step(), await retention.step()) == (0.0, 1.5)
     assert REMOVE_PAGE > 0

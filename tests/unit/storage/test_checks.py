@@ -14,6 +14,7 @@ from causeway_common.contracts.errors import CausewayError, ErrorName
 from causeway_common.contracts.messages import (
     AppendItem,
     AppendRequest,
+    CancelItem,
     ClaimRequest,
     ClientInfo,
     CommitRequest,
@@ -24,7 +25,9 @@ from causeway_common.contracts.messages import (
     JobItem,
     NewRecord,
     PublishItem,
+    ScheduleItem,
     SettleRequest,
+    TaskItem,
 )
 from causeway_storage.domain import checks
 from causeway_storage.domain.packing import pack, require_plain, unpack
@@ -110,6 +113,15 @@ def test_the_largest_publication_that_is_taken_fits_the_bus_on_its_way_out() -> 
         changed(GOOD_COMMIT, items=[encode_item(PublishItem(channel="chat:1", data=b"1", size=0, ttl_ms=1))]),
         changed(GOOD_COMMIT, items=[encode_item(JobItem(connector="a.b", op="c", payload={}))]),
         changed(GOOD_COMMIT, items=[encode_item(JobItem(connector="a", op="*", payload={}))]),
+        changed(GOOD_COMMIT, items=[encode_item(JobItem(connector="", op="c", payload={}))]),
+        changed(GOOD_COMMIT, items=[encode_item(TaskItem(task="a.b", payload={}))]),
+        changed(GOOD_COMMIT, items=[encode_item(TaskItem(task="a", payload={})) | {"payload": [1]}]),
+        changed(GOOD_COMMIT, items=[encode_item(ScheduleItem(name="", at_ms=1, task="a", payload={}))]),
+        changed(GOOD_COMMIT, items=[encode_item(ScheduleItem(name="x" * 256, at_ms=1, task="a", payload={}))]),
+        changed(GOOD_COMMIT, items=[encode_item(ScheduleItem(name="a", at_ms=0, task="a", payload={}))]),
+        changed(GOOD_COMMIT, items=[encode_item(ScheduleItem(name="a", at_ms=2**53, task="a", payload={}))]),
+        changed(GOOD_COMMIT, items=[encode_item(ScheduleItem(name="a", at_ms=1, task="", payload={}))]),
+        changed(GOOD_COMMIT, items=[encode_item(CancelItem(name=""))]),
     ],
 )
 def test_a_commit_that_breaks_a_bound_is_refused(request_: CommitRequest) -> None:
@@ -144,6 +156,7 @@ def test_states_nested_too_deep_are_refused() -> None:
         EnqueueRequest(records=[changed(GOOD_RECORD, id="")]),
         EnqueueRequest(records=[changed(GOOD_RECORD, app="*")]),
         EnqueueRequest(records=[changed(GOOD_RECORD, connector=">")]),
+        EnqueueRequest(records=[changed(GOOD_RECORD, connector="")]),
         EnqueueRequest(records=[changed(GOOD_RECORD, op="a.b")]),
         EnqueueRequest(records=[changed(GOOD_RECORD, payload={"x": "x" * 256 * 1024})]),
         EnqueueRequest(records=[changed(GOOD_RECORD, traceparent="x" * 65)]),

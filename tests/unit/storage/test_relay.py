@@ -30,7 +30,7 @@ def element(id: str, *items: dict[str, Any]) -> Element:
 
 
 def test_a_round_has_one_append_per_channel_in_version_order_and_ids_from_commit_and_place() -> None:
-    work = plan_relay("chat", [element("a", publish("chat:1"), job(), publish("chat:2")), element("b", publish("chat:1", b"2"))])
+    work = plan_relay(KEY, [element("a", publish("chat:1"), job(), publish("chat:2")), element("b", publish("chat:1", b"2"))])
 
     assert [(each.request.channel, [item.id for item in each.request.items]) for each in work.appends] == [
         ("chat:1", ["o:a:0", "o:b:0"]),
@@ -41,15 +41,13 @@ def test_a_round_has_one_append_per_channel_in_version_order_and_ids_from_commit
 
 
 def test_the_newest_items_retention_goes_with_the_append() -> None:
-    work = plan_relay("chat", [element("a", publish("chat:1", size=7), publish("chat:1", size=9, ttl_ms=5))])
+    work = plan_relay(KEY, [element("a", publish("chat:1", size=7), publish("chat:1", size=9, ttl_ms=5))])
 
     assert (work.appends[0].request.size, work.appends[0].request.ttl_ms) == (9, 5)
 
 
 def test_the_relay_stops_before_an_element_with_a_kind_it_does_not_know() -> None:
-    work = plan_relay(
-        "chat", [element("a", job()), element("b", publish("chat:1"), {"kind": "timer", "at": 5}), element("c", job())]
-    )
+    work = plan_relay(KEY, [element("a", job()), element("b", publish("chat:1"), {"kind": "timer", "at": 5}), element("c", job())])
 
     assert (work.elements, work.unknown_kind) == (("a",), "timer")
     assert not work.appends
@@ -57,7 +55,7 @@ def test_the_relay_stops_before_an_element_with_a_kind_it_does_not_know() -> Non
 
 def test_an_item_that_can_never_leave_is_parked_and_blocks_nothing() -> None:
     broken = publish("chat:1") | {"size": "many"}
-    work = plan_relay("chat", [element("a", broken, publish("", b"1"), publish("chat:1", b"{"), publish("chat:1"), job("Bad Op"))])
+    work = plan_relay(KEY, [element("a", broken, publish("", b"1"), publish("chat:1", b"{"), publish("chat:1"), job("Bad Op"))])
 
     assert [(item.id, item.item) for item in work.parked] == [
         ("o:a:0", broken),
@@ -71,7 +69,7 @@ def test_an_item_that_can_never_leave_is_parked_and_blocks_nothing() -> None:
 
 def test_an_element_is_finished_only_when_all_that_it_has_is_acknowledged() -> None:
     work = plan_relay(
-        "chat", [element("a", publish("chat:1"), publish("chat:2")), element("b", publish("chat:1")), element("c", job())]
+        KEY, [element("a", publish("chat:1"), publish("chat:2")), element("b", publish("chat:1")), element("c", job())]
     )
 
     assert work.finished([]) == {"a", "b", "c"}
@@ -159,7 +157,7 @@ def test_wherever_the_relay_dies_each_item_takes_effect_once_and_in_version_orde
                     items.append(publish(channel, expected[channel][-1]))
             world.commit(f"commit{number}", items)
         try:
-            world.perform(plan_relay("chat", outbox_of(world.document)), data)
+            world.perform(plan_relay(KEY, outbox_of(world.document)), data)
         except CrashError:
             continue
 

@@ -64,6 +64,21 @@ STREAMS: Final[tuple[Mapping[str, Any], ...]] = (
         "num_replicas": 1,
     },
     {
+        # An app that does not run takes nothing out: its deliveries go with their age, or push their own subject's oldest out, and never
+        # keep another app's from coming in. The records have them delivered again.
+        "name": subjects.TASKS_STREAM,
+        "subjects": [subjects.TASK.wildcard()],
+        "retention": "workqueue",
+        "storage": "file",
+        "discard": "old",
+        "max_msgs_per_subject": 10_000,
+        "max_age": 600 * NANOSECONDS,
+        "max_bytes": 1 << 30,
+        "max_msg_size": 4 << 10,
+        "duplicate_window": 120 * NANOSECONDS,
+        "num_replicas": 1,
+    },
+    {
         "name": subjects.EVENTS_STREAM,
         "subjects": [subjects.EVENT.wildcard()],
         "retention": "limits",
@@ -173,7 +188,7 @@ def ttl_headers(seconds: int) -> dict[str, str]:
 
 
 def _template(subject: str) -> str:
-    for template in (subjects.JOB, subjects.EVENT):
+    for template in (subjects.JOB, subjects.TASK, subjects.EVENT):
         try:
             template.fields(subject)
         except ValueError:

@@ -72,7 +72,7 @@ def decode_item(item: JsonMap) -> OutboxItem | None:
     return decoded
 
 
-_KINDS: Final = frozenset({"publish", "job"})
+_KINDS: Final = frozenset({"publish", "job", "task", "schedule", "cancel"})
 
 
 def to_fault(error: CausewayError) -> Fault:

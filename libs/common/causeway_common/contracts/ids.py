@@ -1,6 +1,6 @@
 """Message ids. The prefix says who made the id, and so how a repeat of it is recognised.
 
-`o:` an outbox item (commit id and index), `c:` a client's command (connection and command id), `k:` a caller's idempotency
+`o:` an outbox item (commit id and index), `t:` a timer that fired (its key and version), `c:` a client's command (connection and command id), `k:` a caller's idempotency
 key (its promise lasts five minutes).
 """
 
@@ -18,6 +18,11 @@ ID_MAX_CHARS: Final = 256
 def outbox_id(commit_id: str, index: int) -> str:
     """The id of one item of a commit's outbox."""
     return f"o:{commit_id}:{index}"
+
+
+def timer_id(key: str, version: int) -> str:
+    """The id of what one setting of a timer comes to, however often it fires."""
+    return f"t:{derived_id(key, str(version))}"
 
 
 def command_id(client: str, command: int) -> str:

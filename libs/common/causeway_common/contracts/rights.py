@@ -88,10 +88,12 @@ def rights_of(role: Role, user: str, app: str = "") -> Rights:
                     s.FEED_LOGGED.wildcard(),
                     s.FEED_MEMBERS.wildcard(),
                     s.JOB.wildcard(),
+                    s.TASK.wildcard(),
                     s.EVENT.wildcard(),
                     s.KV_NODES.wildcard(),
                     s.GATEWAY_ALL.at(verb=s.VERB_COMPARE_HEADS),
                     *_manage_stream(s.JOBS_STREAM),
+                    *_manage_stream(s.TASKS_STREAM),
                     *_manage_stream(s.EVENTS_STREAM),
                     *_manage_stream(s.APPS_STREAM),
                     *_manage_stream(s.NODES_STREAM),
@@ -108,7 +110,7 @@ def rights_of(role: Role, user: str, app: str = "") -> Rights:
                 raise ValueError(f"a logic process needs the name of its app, got {app!r}")
             return Rights(
                 publish=(
-                    *_storage_verbs(app, v.GET, v.COMMIT, v.QUERY, v.TRAIL, v.HISTORY),
+                    *_storage_verbs(app, v.GET, v.COMMIT, v.QUERY, v.TRAIL, v.HISTORY, v.CLAIM, v.SETTLE),
                     s.KV_APPS.wildcard(app=app),
                     *_read_kv(s.APPS_STREAM),
                 ),

@@ -130,6 +130,7 @@ GATEWAY_NODE: Final = Subject("cw.v1.gateway.{node}.{verb}")
 GATEWAY_ALL: Final = Subject("cw.v1.gateway.all.{verb}")
 CALL: Final = Subject("cw.v1.call.{caller}.{connector}.{op}")
 JOB: Final = Subject("cw.v1.job.{connector}.{op}")
+TASK: Final = Subject("cw.v1.task.{app}.{task}")
 EVENT: Final = Subject("cw.v1.event.{source}.{type}")
 KV_APPS: Final = Subject("$KV.cw_apps.{app}.{version}")
 KV_NODES: Final = Subject("$KV.cw_nodes.{node}")
@@ -137,6 +138,7 @@ KV_REVOCATIONS: Final = Subject("$KV.cw_revocations.{kind}.{id}")
 KV_KEYS: Final = Subject("$KV.cw_keys.{channel}.{key}")
 
 JOBS_STREAM: Final = "CW_JOBS"
+TASKS_STREAM: Final = "CW_TASKS"
 EVENTS_STREAM: Final = "CW_EVENTS"
 APPS_BUCKET: Final = "cw_apps"
 APPS_STREAM: Final = "KV_cw_apps"

@@ -16,9 +16,10 @@ from causeway_common.contracts.messages import (
     JobDelivery,
     LifecycleEvent,
 )
-from causeway_common.contracts.subjects import EVENT, GATEWAY_ALL, JOB, VERB_COMPARE_HEADS, feed_subject, members_subject
+from causeway_common.contracts.subjects import EVENT, GATEWAY_ALL, JOB, TASK, VERB_COMPARE_HEADS, feed_subject, members_subject
 from causeway_common.runtime import fault_point
 from causeway_common.telemetry import Counters, get_logger
+from causeway_storage.domain.record import TASK as OWN_TASK
 from causeway_storage.ports import Appended, DueRecord
 
 log = get_logger("storage")
@@ -91,7 +92,9 @@ class BusWorkQueue:
         """As the port says. The message id names this one delivery, so that a later one is not taken for its repeat."""
         await publish_durable(
             self._bus,
-            JOB.at(connector=record.connector, op=record.op),
+            TASK.at(app=record.app, task=record.op)
+            if record.connector == OWN_TASK
+            else JOB.at(connector=record.connector, op=record.op),
             JobDelivery(id=record.id),
             Deadline.after(DELIVER_SECONDS),
             message_id=f"{record.id}:{record.next_at_ms}",

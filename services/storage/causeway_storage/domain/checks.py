@@ -12,6 +12,7 @@ from causeway_common.contracts.ids import ID_MAX_CHARS
 from causeway_common.contracts.messages import (
     AppendItem,
     AppendRequest,
+    CancelItem,
     ClaimRequest,
     ClientInfo,
     CommitRequest,
@@ -22,7 +23,9 @@ from causeway_common.contracts.messages import (
     JsonMap,
     NewRecord,
     PublishItem,
+    ScheduleItem,
     SettleRequest,
+    TaskItem,
 )
 from causeway_common.contracts.names import CHANNEL_MAX_BYTES, IDENTIFIER_RULE, is_identifier
 from causeway_storage.domain.entity import OUTBOX_MAX_BYTES, OUTBOX_MAX_ITEMS, Commit, EntityKey
@@ -36,6 +39,7 @@ PAYLOAD_MAX_BYTES: Final = 256 * 1024
 STATE_MAX_BYTES: Final = 512 * 1024
 KIND_MAX_BYTES: Final = 64
 ENTITY_ID_MAX_BYTES: Final = 255
+TIMER_NAME_MAX_BYTES: Final = 255
 COMMIT_ID_MAX_CHARS: Final = 256
 BY_MAX_BYTES: Final = 1024
 NODE_MAX_CHARS: Final = 64
@@ -138,6 +142,21 @@ def check_publish(item: PublishItem) -> PublishItem:
     return msgspec.structs.replace(item, data=json_value(item.data))
 
 
+def check_task(item: TaskItem | ScheduleItem, where: str) -> None:
+    """Raises CausewayError 107 naming `where`."""
+    if not is_identifier(item.task):
+        raise bad_request(f"the task of {where} is {IDENTIFIER_RULE}, got {item.task!r:.80}")
+    require_plain(item.payload, f"the payload of {where}", PAYLOAD_MAX_BYTES)
+
+
+def check_timer(item: ScheduleItem | CancelItem, where: str) -> None:
+    """Raises CausewayError 107 naming `where`."""
+    _text(item.name, TIMER_NAME_MAX_BYTES, f"the timer's name of {where}")
+    if isinstance(item, ScheduleItem):
+        _within(item.at_ms, 1, COUNT_MAX, f"at_ms of {where}")
+        check_task(item, where)
+
+
 def check_enqueue(request: EnqueueRequest) -> None:
     """Raises CausewayError 107."""
     if not 1 <= len(request.records) <= RECORDS_MAX:
@@ -201,6 +220,10 @@ def _outbox_item(item: JsonMap, index: int) -> JsonMap:
             for name, what in ((job.connector, "connector"), (job.op, "op")):
                 if not is_identifier(name):
                     raise bad_request(f"the {what} of item {index} is {IDENTIFIER_RULE}, got {name!r:.80}")
+        case TaskItem() as task:
+            check_task(task, f"item {index}")
+        case ScheduleItem() | CancelItem() as timer:
+            check_timer(timer, f"item {index}")
         case None:
             _text(str(item.get("kind", "")), KIND_MAX_BYTES, f"the kind of item {index}")
     return item

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Final, Literal
 
+from causeway_common.contracts.errors import CausewayError, ErrorName
 from causeway_common.contracts.messages import NewRecord, Record, SettleRequest
 
 State = Literal["pending", "done", "dead"]
+TASK: Final = ""
+"""The connector of a record that is a task of its app; no connector has this name, since it is no identifier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,20 @@ class LeaseLost:
 def new_life(next_at_ms: int) -> RecordLife:
     """A new record's: to be claimed at once, delivered again at `next_at_ms`."""
     return RecordLife("pending", 0, 0, 0, next_at_ms)
+
+
+def refusal(app: str, connector: str, runner: str) -> CausewayError | None:
+    """Why a runner may not run a record of this app and connector; None where it may.
+
+    Args:
+        app: the record's.
+        connector: the record's.
+        runner: an app, which runs its own tasks; "" is integrations, which run every job.
+    """
+    if (app if connector == TASK else "") == runner:
+        return None
+    ours = f"{runner} runs its own tasks alone" if runner else "integrations run jobs alone"
+    return CausewayError(ErrorName.PERMISSION_DENIED, f"permission denied: {ours}")
 
 
 def record_message(record: NewRecord, created_ms: int, life: RecordLife) -> Record:

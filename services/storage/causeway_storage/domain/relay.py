@@ -10,13 +10,27 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from msgspec.structs import replace
+
 from causeway_common.contracts.codec import decode_item
-from causeway_common.contracts.errors import CausewayError
-from causeway_common.contracts.ids import outbox_id
-from causeway_common.contracts.messages import AppendItem, AppendRequest, JobItem, JsonMap, NewRecord, OutboxItem, PublishItem
+from causeway_common.contracts.errors import CausewayError, bad_request
+from causeway_common.contracts.ids import outbox_id, timer_id
+from causeway_common.contracts.messages import (
+    AppendItem,
+    AppendRequest,
+    CancelItem,
+    JobItem,
+    JsonMap,
+    NewRecord,
+    OutboxItem,
+    PublishItem,
+    ScheduleItem,
+    TaskItem,
+)
 from causeway_storage.domain import checks
-from causeway_storage.domain.entity import Element
-from causeway_storage.domain.record import RecordLife
+from causeway_storage.domain.entity import Element, EntityKey
+from causeway_storage.domain.record import TASK, RecordLife
+from causeway_storage.domain.stored import Timer
 
 PARKED_CONNECTOR: Final = "outbox"
 """A parked item is a dead record of this connector, its op the item's kind."""
@@ -64,6 +78,8 @@ class RelayRound:
         records: new records.
         parked: items that can never leave.
         record_elements: the elements that the records and the parked items serve.
+        timers: timers to set, move or cancel, each key once, under the version of the commit.
+        timer_elements: the elements that they serve.
         unknown_kind: the kind that the relay stopped at; "" where it did not.
         traces: the elements' traceparents, oldest first.
     """
@@ -73,6 +89,8 @@ class RelayRound:
     records: tuple[NewRecord, ...]
     parked: tuple[ParkedItem, ...]
     record_elements: frozenset[str]
+    timers: tuple[Timer, ...]
+    timer_elements: frozenset[str]
     unknown_kind: str
     traces: tuple[str, ...]
 
@@ -87,13 +105,15 @@ class _Gathered:
     records: list[NewRecord] = field(default_factory=list)
     parked: list[ParkedItem] = field(default_factory=list)
     record_elements: set[str] = field(default_factory=set)
+    timers: dict[str, Timer] = field(default_factory=dict)
+    timer_elements: set[str] = field(default_factory=set)
 
 
-def plan_relay(app: str, outbox: Sequence[Element]) -> RelayRound:
+def plan_relay(key: EntityKey, outbox: Sequence[Element]) -> RelayRound:
     """Plan a round.
 
     Args:
-        app: whose entity it is.
+        key: whose outbox it is.
         outbox: as read, oldest first.
     """
     gathered = _Gathered()
@@ -106,13 +126,15 @@ def plan_relay(app: str, outbox: Sequence[Element]) -> RelayRound:
             break
         elements.append(element)
         for index, item in enumerate(decoded):
-            _gather(gathered, app, element, index, item)
+            _gather(gathered, key, element, index, item)
     return RelayRound(
         elements=tuple(element.id for element in elements),
         appends=tuple(_append(channel, *found) for channel, found in gathered.channels.items()),
         records=tuple(gathered.records),
         parked=tuple(gathered.parked),
         record_elements=frozenset(gathered.record_elements),
+        timers=tuple(gathered.timers.values()),
+        timer_elements=frozenset(gathered.timer_elements),
         unknown_kind=unknown,
         traces=tuple(element.traceparent for element in elements),
     )
@@ -126,7 +148,7 @@ def _decoded(item: JsonMap) -> OutboxItem | CausewayError | None:
         return error
 
 
-def _gather(gathered: _Gathered, app: str, element: Element, index: int, item: OutboxItem | CausewayError | None) -> None:
+def _gather(gathered: _Gathered, key: EntityKey, element: Element, index: int, item: OutboxItem | CausewayError | None) -> None:
     made_id = outbox_id(element.id, index)
     try:
         match item:
@@ -139,18 +161,65 @@ def _gather(gathered: _Gathered, app: str, element: Element, index: int, item: O
                 elements.add(element.id)
             case JobItem() as job:
                 record = NewRecord(
-                    id=made_id, app=app, connector=job.connector, op=job.op, payload=job.payload, traceparent=element.traceparent
+                    id=made_id,
+                    app=key.app,
+                    connector=job.connector,
+                    op=job.op,
+                    payload=job.payload,
+                    traceparent=element.traceparent,
                 )
                 checks.check_record(record)
                 gathered.records.append(record)
                 gathered.record_elements.add(element.id)
+            case TaskItem() as task:
+                checks.check_task(task, f"item {index}")
+                gathered.records.append(
+                    NewRecord(
+                        id=made_id, app=key.app, connector=TASK, op=task.task, payload=task.payload, traceparent=element.traceparent
+                    )
+                )
+                gathered.record_elements.add(element.id)
+            case ScheduleItem() | CancelItem():
+                checks.check_timer(item, f"item {index}")
+                timer = _timer(key, element, item)
+                gathered.timers[timer.key] = timer  # the last item of a name counts: elements and their items come oldest first
+                gathered.timer_elements.add(element.id)
             case CausewayError():
                 raise item
             case None:
                 raise AssertionError("unreachable: the relay stops before unknown kinds")
     except CausewayError as error:
-        gathered.parked.append(ParkedItem(made_id, app, element.items[index], error.message, element.traceparent))
+        gathered.parked.append(ParkedItem(made_id, key.app, element.items[index], error.message, element.traceparent))
         gathered.record_elements.add(element.id)
+
+
+def _timer(key: EntityKey, element: Element, item: ScheduleItem | CancelItem) -> Timer:
+    if not element.version:
+        raise bad_request("the version of the commit that set this timer is not known: an older storage process made it")
+    timer = Timer(
+        app=key.app,
+        kind=key.kind,
+        entity=key.id,
+        name=item.name,
+        version=element.version,
+        set_ms=element.at_ms,
+        traceparent=element.traceparent,
+    )
+    if isinstance(item, CancelItem):
+        return timer
+    return replace(timer, at_ms=item.at_ms, task=item.task, payload=item.payload)
+
+
+def fired_record(timer: Timer) -> NewRecord:
+    """What a due timer comes to: a task under an id of its key and version, so that firing it again makes nothing new."""
+    return NewRecord(
+        id=timer_id(timer.key, timer.version),
+        app=timer.app,
+        connector=TASK,
+        op=timer.task,
+        payload=timer.payload,
+        traceparent=timer.traceparent,
+    )
 
 
 def _append(channel: str, items: list[PublishItem], appends: list[AppendItem], elements: set[str]) -> Append:

@@ -122,6 +122,7 @@ class Timer(Entry, frozen=True, tag="timer"):
         version: of the entity that set it last. An older one changes nothing, also after it fired.
         set_ms: when that was.
         at_ms: when it fires; 0: it fired, or was cancelled.
+        task: of the app, that is called when it fires.
         payload: goes along.
         traceparent: of the commit that set it.
     """
@@ -135,6 +136,7 @@ class Timer(Entry, frozen=True, tag="timer"):
     at_ms: int = 0
     payload: JsonMap = {}
     traceparent: str = ""
+    task: str = ""
 
     @property
     def key(self) -> str:

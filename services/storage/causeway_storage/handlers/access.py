@@ -32,6 +32,10 @@ class Access:
             raise _denied("only apps ask this")
         return caller
 
+    def runner(self, call: Call) -> str:
+        """Who runs records: integrations, told as "", or an app. Raises CausewayError 103."""
+        return "" if call.fields["caller"] == INTEGRATIONS else self.app(call)
+
     def may_read(self, call: Call, channel: str) -> None:
         """The gateway reads every log, an app those of its namespaces. Raises CausewayError 103, or 100 (as `owns`)."""
         if call.fields["caller"] != GATEWAY:

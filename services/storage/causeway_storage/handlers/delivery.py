@@ -51,7 +51,7 @@ class Delivery:
         for record in records:
             if record.id in new:
                 # Named by now and not by `next_at`: the sweep's delivery has that name, and JetStream drops a name that it has seen.
-                self._begin(DueRecord(record.id, record.connector, record.op, now, record.traceparent))
+                self._begin(DueRecord(record.id, record.connector, record.op, now, record.traceparent, record.app))
         return len(new)
 
     async def sweep(self) -> float:

@@ -46,18 +46,18 @@ class RecordHandlers:
         return EnqueueReply(created=await self._delivery.put(request.records, ()))
 
     async def claim(self, request: ClaimRequest, call: Call) -> ClaimReply:
-        """Take a record for one attempt."""
-        self._access.service(call, INTEGRATIONS)
+        """Take a record for one attempt: integrations a job, an app a task of its own."""
+        runner = self._access.runner(call)
         checks.check_claim(request)
-        reply = await self._records.claim(request, self._clock())
+        reply = await self._records.claim(request, self._clock(), runner)
         _claims.add(1, reply.outcome)
         return reply
 
     async def settle(self, request: SettleRequest, call: Call) -> SettleReply:
         """End an attempt."""
-        self._access.service(call, INTEGRATIONS)
+        runner = self._access.runner(call)
         checks.check_settle(request)
-        settled = await self._records.settle(request, self._clock())
+        settled = await self._records.settle(request, self._clock(), runner)
         _settles.add(1, request.outcome if settled else "lost")
         if settled and request.outcome == "retry":
             self._wake()

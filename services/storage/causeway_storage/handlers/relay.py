@@ -1,4 +1,4 @@
-"""The relay: takes what a commit carries out to the logs and the records, one relay per entity and process.
+"""The relay: takes what a commit carries out to the logs, the records and the timers, one relay per entity and process.
 
 It works only from the list as read: all of a channel's items in one append, channels in parallel, the next round after every
 acknowledgement. Ids make whatever is done twice harmless, so a process may die anywhere in it; the sweep picks up what it left.
@@ -17,6 +17,7 @@ from causeway_storage.domain.entity import EntityKey
 from causeway_storage.domain.relay import Append, RelayRound, plan_relay
 from causeway_storage.handlers.background import Tasks
 from causeway_storage.handlers.delivery import Delivery
+from causeway_storage.handlers.timers import TimerSweep
 from causeway_storage.ports import Clock, Entities, Logs
 
 log = get_logger("storage")
@@ -35,11 +36,12 @@ class Relay:
         entities: whose outboxes they are.
         logs: where publications go.
         delivery: where records go.
+        timers: sets timers.
         clock: the time of day.
     """
 
-    def __init__(self, entities: Entities, logs: Logs, delivery: Delivery, clock: Clock) -> None:
-        self._entities, self._logs, self._delivery, self._clock = entities, logs, delivery, clock
+    def __init__(self, entities: Entities, logs: Logs, delivery: Delivery, timers: TimerSweep, clock: Clock) -> None:
+        self._entities, self._logs, self._delivery, self._timers, self._clock = entities, logs, delivery, timers, clock
         self._tasks = Tasks(RELAYS_MAX)
         self._running: dict[EntityKey, bool] = {}
         """The entities whose relay runs, and whether something came after its last look."""
@@ -80,7 +82,7 @@ class Relay:
         outbox = await self._entities.outbox(key)
         if not outbox:
             return False
-        work = plan_relay(key.app, outbox)
+        work = plan_relay(key, outbox)
         if work.unknown_kind:
             _blocked.add()
             log.error(
@@ -115,6 +117,8 @@ class Relay:
         ]
         if work.records or work.parked:
             parts.append((work.record_elements, self._records(work)))
+        if work.timers:
+            parts.append((work.timer_elements, self._set(work)))
         if len(parts) == 1:  # the usual one needs no task of its own
             try:
                 await parts[0][1]
@@ -138,3 +142,8 @@ class Relay:
         fault_point("storage.relay.before_record")
         await self._delivery.put(work.records, work.parked)
         fault_point("storage.relay.after_record")
+
+    async def _set(self, work: RelayRound) -> None:
+        fault_point("storage.relay.before_timer")
+        await self._timers.put(work.timers)
+        fault_point("storage.relay.after_timer")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from causeway_common.contracts.ids import ID_LIFETIME_MS
 from causeway_common.contracts.shards import entity_shard
 from causeway_common.telemetry import Counters
 from causeway_storage.domain.entity import EntityKey
 from causeway_storage.domain.log import ids_forgotten_before
+from causeway_storage.handlers.timers import TimerSweep
 from causeway_storage.ports import Clock, Entities, Logs, Records
 
 SWEEP_PAGE: Final = 256
@@ -18,7 +18,7 @@ STRANGERS_PATIENCE: Final = 5
 _counters = Counters("storage")
 _swept: Final = _counters.counter("outboxes_swept", "outboxes that the sweep found waiting")
 _sweeps: Final = _counters.counter("sweeps", "complete sweeps of the outboxes")
-_removed: Final = _counters.counter("removed", "what retention took away: ids, tombstones, records", label="what")
+_removed: Final = _counters.counter("removed", "what retention took away: ids, timers, tombstones, records", label="what")
 
 
 class OutboxSweep:
@@ -88,7 +88,7 @@ class OutboxSweep:
 
 
 class Retention:
-    """Removes expired publications, ids and tombstones that no repeat can come for any more, and old finished records."""
+    """Removes expired publications, ids, fired timers and tombstones that no repeat can come for any more, and old finished records."""
 
     def __init__(
         self,
@@ -98,20 +98,28 @@ class Retention:
         sweep: OutboxSweep,
         clock: Clock,
         *,
+        timers: TimerSweep,
         interval_ms: int,
         keep_done_ms: int,
     ) -> None:
-        self._logs, self._entities, self._records, self._sweep, self._clock = logs, entities, records, sweep, clock
+        self._logs, self._entities, self._records, self._timers = logs, entities, records, timers
+        self._sweep, self._clock = sweep, clock
         self._interval_ms, self._keep_done_ms = interval_ms, keep_done_ms
 
     async def step(self) -> float:
         """One page of each; the seconds until the next step, 0 while there is more."""
         now = self._clock()
         expired = await self._logs.remove_expired(now, REMOVE_PAGE)
-        ids = await self._logs.forget_ids(ids_forgotten_before(now, self._sweep.seen_ms), REMOVE_PAGE)
-        tombstones = await self._entities.remove_tombstones(now - ID_LIFETIME_MS, REMOVE_PAGE)
-        records = await self._records.remove_done(now - self._keep_done_ms, REMOVE_PAGE)
+        unrepeated = ids_forgotten_before(now, self._sweep.seen_ms)
+        ids = await self._logs.forget_ids(unrepeated, REMOVE_PAGE)
+        timers = await self._timers.forget(unrepeated, REMOVE_PAGE)
+        # An entity made anew begins at version 1: no timer that an old life cancelled may be left to refuse that.
+        gone_before = 0 if timers == REMOVE_PAGE else unrepeated
+        tombstones = await self._entities.remove_tombstones(gone_before, REMOVE_PAGE)
+        # A timer whose mark is still to come finds its record there, however long nobody swept.
+        records = await self._records.remove_done(min(now - self._keep_done_ms, self._timers.seen_ms), REMOVE_PAGE)
         _removed.add(ids, "ids")
+        _removed.add(timers, "timers")
         _removed.add(tombstones, "tombstones")
         _removed.add(records, "records")
-        return 0.0 if max(expired, ids, tombstones, records) == REMOVE_PAGE else self._interval_ms / 1000
+        return 0.0 if max(expired, ids, timers, tombstones, records) == REMOVE_PAGE else self._interval_ms / 1000

@@ -25,6 +25,7 @@ class DueRecord:
     op: str
     next_at_ms: int
     traceparent: str
+    app: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +49,25 @@ class Records(Protocol):
         """
         ...
 
-    async def claim(self, request: ClaimRequest, now_ms: int) -> ClaimReply:
-        """Take a record for one attempt; nobody else gets it before its lease is over."""
+    async def claim(self, request: ClaimRequest, now_ms: int, runner: str = "") -> ClaimReply:
+        """Take a record for one attempt; nobody else gets it before its lease is over.
+
+        Args:
+            request: which one.
+            now_ms: the time of day.
+            runner: as `domain.record.refusal` has it.
+
+        Raises:
+            CausewayError: 103, it is not this runner's.
+        """
         ...
 
-    async def settle(self, request: SettleRequest, now_ms: int) -> bool:
-        """End an attempt; False where another one has the record. A repeat is answered as the first time."""
+    async def settle(self, request: SettleRequest, now_ms: int, runner: str = "") -> bool:
+        """End an attempt; False where another one has the record. A repeat is answered as the first time.
+
+        Raises:
+            CausewayError: 103, as `claim`.
+        """
         ...
 
     async def due(self, now_ms: int, limit: int) -> DuePage:

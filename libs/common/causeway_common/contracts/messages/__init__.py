@@ -28,6 +28,7 @@ from causeway_common.contracts.messages.attendance import Attend, AttendReply, A
 from causeway_common.contracts.messages.base import ClientInfo, Fault, IndexValue, JsonMap, Message
 from causeway_common.contracts.messages.calls import JwksReply, JwksRequest
 from causeway_common.contracts.messages.entities import (
+    CancelItem,
     CommitReply,
     CommitRequest,
     Condition,
@@ -40,6 +41,8 @@ from causeway_common.contracts.messages.entities import (
     PublishItem,
     QueryReply,
     QueryRequest,
+    ScheduleItem,
+    TaskItem,
     Trace,
     TrailReply,
     TrailRequest,
@@ -99,6 +102,7 @@ __all__ = [
     "Attend",
     "AttendReply",
     "AttendRequest",
+    "CancelItem",
     "ChannelsReply",
     "ChannelsRequest",
     "ClaimReply",
@@ -166,6 +170,7 @@ __all__ = [
     "Revocation",
     "RpcReply",
     "RpcRequest",
+    "ScheduleItem",
     "SettleReply",
     "SettleRequest",
     "StoredPublication",
@@ -173,6 +178,7 @@ __all__ = [
     "SubscribeHookReply",
     "SubscribeHookRequest",
     "SubscribeUser",
+    "TaskItem",
     "Trace",
     "TrailReply",
     "TrailRequest",

@@ -25,7 +25,29 @@ class JobItem(Message, frozen=True, tag_field="kind", tag="job"):
     payload: JsonMap
 
 
-OutboxItem = PublishItem | JobItem
+class TaskItem(Message, frozen=True, tag_field="kind", tag="task"):
+    """An outbox item: one durable call of the app itself, at once."""
+
+    task: str
+    payload: JsonMap
+
+
+class ScheduleItem(Message, frozen=True, tag_field="kind", tag="schedule"):
+    """An outbox item: one durable call of the app itself at a time of day. Sets the entity's timer of this name, or moves it."""
+
+    name: str
+    at_ms: int
+    task: str
+    payload: JsonMap
+
+
+class CancelItem(Message, frozen=True, tag_field="kind", tag="cancel"):
+    """An outbox item: cancels the entity's timer of this name, where there is one."""
+
+    name: str
+
+
+OutboxItem = PublishItem | JobItem | TaskItem | ScheduleItem | CancelItem
 
 
 class Document(Message, frozen=True):

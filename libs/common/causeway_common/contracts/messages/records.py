@@ -8,7 +8,7 @@ from causeway_common.contracts.messages.base import JsonMap, Message
 
 
 class NewRecord(Message, frozen=True):
-    """A record to create; an id that exists already is left as it is."""
+    """A record to create; an id that exists already is left as it is. One with the `connector` "" is a task of its app, named `op`."""
 
     id: str
     app: str
@@ -31,7 +31,7 @@ class EnqueueReply(Message, frozen=True):
 
 
 class Record(Message, frozen=True):
-    """One durable call and all that became of it. `attempts` counts the claims, this one included."""
+    """One durable call and all that became of it. `attempts` counts the claims, this one included. A task's `connector` is ""."""
 
     id: str
     app: str

@@ -19,6 +19,7 @@ from causeway_storage.domain.record import (
     plan_claim,
     plan_settle,
     record_message,
+    refusal,
 )
 from causeway_storage.domain.relay import ParkedItem, parked_record
 from causeway_storage.ports import DuePage, DueRecord
@@ -41,9 +42,9 @@ class MemoryRecords:
         self._records.update({name: MemoryRecord(record, now_ms, new_life(next_at_ms)) for name, record in new.items()})
         return frozenset(new)
 
-    async def claim(self, request: ClaimRequest, now_ms: int) -> ClaimReply:
+    async def claim(self, request: ClaimRequest, now_ms: int, runner: str = "") -> ClaimReply:
         """As the port says."""
-        match plan_claim(self._life(request.id), now_ms=now_ms, lease_ms=request.lease_ms):
+        match plan_claim(self._life(request.id, runner), now_ms=now_ms, lease_ms=request.lease_ms):
             case Claimed(life):
                 found = self._records[request.id]
                 found.life = life
@@ -53,9 +54,9 @@ class MemoryRecords:
             case other:
                 assert_never(other)
 
-    async def settle(self, request: SettleRequest, now_ms: int) -> bool:
+    async def settle(self, request: SettleRequest, now_ms: int, runner: str = "") -> bool:
         """As the port says."""
-        match plan_settle(self._life(request.id), request, now_ms=now_ms):
+        match plan_settle(self._life(request.id, runner), request, now_ms=now_ms):
             case Settled(life):
                 self._records[request.id].life = life
                 return True
@@ -85,10 +86,12 @@ class MemoryRecords:
             del self._records[name]
         return len(gone)
 
-    def _life(self, id: str) -> RecordLife | None:
+    def _life(self, id: str, runner: str) -> RecordLife | None:
         found = self._records.get(id)
+        if found and (refused := refusal(found.record.app, found.record.connector, runner)):
+            raise refused
         return None if found is None else found.life
 
     def _due(self, id: str, at: int) -> DueRecord:
         record = self._records[id].record
-        return DueRecord(id, record.connector, record.op, at, record.traceparent)
+        return DueRecord(id, record.connector, record.op, at, record.traceparent, record.app)

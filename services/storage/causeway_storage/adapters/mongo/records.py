@@ -32,6 +32,7 @@ from causeway_storage.domain.record import (
     plan_claim,
     plan_settle,
     record_message,
+    refusal,
 )
 from causeway_storage.domain.relay import ParkedItem, parked_record
 from causeway_storage.ports import DuePage, DueRecord
@@ -78,13 +79,14 @@ class MongoRecords:
             return frozenset(record.id for record in records) - there
         raise unavailable("whether the records are there is unknown")
 
-    async def claim(self, request: ClaimRequest, now_ms: int) -> ClaimReply:
+    async def claim(self, request: ClaimRequest, now_ms: int, runner: str = "") -> ClaimReply:
         """As the port says."""
         claim = secrets.token_hex(8)
         for _ in range(TRIES):
             found = await self._find(request.id)
             if found and found.get("claim") == claim:
                 return ClaimReply(outcome="run", record=_record(found, _life(found)))
+            _require_own(found, runner)
             match plan_claim(_life(found) if found else None, now_ms=now_ms, lease_ms=request.lease_ms):
                 case Claimed(life):
                     assert found is not None  # noqa: S101 - only a record that is there is claimed
@@ -98,10 +100,11 @@ class MongoRecords:
             await _pause()
         raise unavailable("whether the record is claimed is unknown")
 
-    async def settle(self, request: SettleRequest, now_ms: int) -> bool:
+    async def settle(self, request: SettleRequest, now_ms: int, runner: str = "") -> bool:
         """As the port says."""
         for _ in range(TRIES):
             found = await self._find(request.id)
+            _require_own(found, runner)
             before = _life(found) if found else None
             match plan_settle(before, request, now_ms=now_ms):
                 case Settled(life):
@@ -118,11 +121,11 @@ class MongoRecords:
         """As the port says."""
 
         async def work(collection: Collection) -> list[Fields]:
-            fields = {"connector": 1, "op": 1, "due": 1, "trace": 1}
+            fields = {"connector": 1, "op": 1, "due": 1, "trace": 1, "app": 1}
             return [each async for each in collection.find({"due": {"$gte": 0}}, fields).sort([("due", 1)]).limit(limit + 1)]
 
         found = await self._database.read(RECORDS, "due", work)
-        waiting = [DueRecord(each["_id"], each["connector"], each["op"], each["due"], each["trace"]) for each in found]
+        waiting = [DueRecord(each["_id"], each["connector"], each["op"], each["due"], each["trace"], each["app"]) for each in found]
         due = tuple(record for record in waiting[:limit] if record.next_at_ms <= now_ms)
         return DuePage(due, waiting[len(due)].next_at_ms if len(due) < len(waiting) else None)
 
@@ -172,6 +175,11 @@ class MongoRecords:
             await self._database.write(RECORDS, operation, work)
         except OutcomeUnknownError as error:
             raise unavailable("the database did not answer; the next round does it again") from error
+
+
+def _require_own(found: Fields | None, runner: str) -> None:
+    if found and (refused := refusal(found["app"], found["connector"], runner)):
+        raise refused
 
 
 async def _pause() -> None:

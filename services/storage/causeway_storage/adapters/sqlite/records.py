@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Collection, Sequence
 from typing import Final, assert_never
 
+from causeway_common.contracts.errors import CausewayError
 from causeway_common.contracts.messages import ClaimReply, ClaimRequest, NewRecord, Record, SettleRequest
 from causeway_storage.adapters.sqlite.database import SqliteDatabase
 from causeway_storage.domain.packing import pack, unpack
@@ -19,6 +20,7 @@ from causeway_storage.domain.record import (
     plan_claim,
     plan_settle,
     record_message,
+    refusal,
 )
 from causeway_storage.domain.relay import ParkedItem, parked_record
 from causeway_storage.ports import DuePage, DueRecord
@@ -47,13 +49,19 @@ class SqliteRecords:
         cost = sum(len(payload) for *_, payload in packed)
         return await self._database.write(COLLECTION, "put", work, cost=cost)
 
-    async def claim(self, request: ClaimRequest, now_ms: int) -> ClaimReply:
+    async def claim(self, request: ClaimRequest, now_ms: int, runner: str = "") -> ClaimReply:
         """As the port says."""
-        return await self._database.write(COLLECTION, "claim", lambda connection: _claim(connection, request, now_ms))
+        reply = await self._database.write(COLLECTION, "claim", lambda connection: _claim(connection, request, now_ms, runner))
+        if isinstance(reply, CausewayError):
+            raise reply
+        return reply
 
-    async def settle(self, request: SettleRequest, now_ms: int) -> bool:
+    async def settle(self, request: SettleRequest, now_ms: int, runner: str = "") -> bool:
         """As the port says."""
-        return await self._database.write(COLLECTION, "settle", lambda connection: _settle(connection, request, now_ms))
+        settled = await self._database.write(COLLECTION, "settle", lambda connection: _settle(connection, request, now_ms, runner))
+        if isinstance(settled, CausewayError):
+            raise settled
+        return settled
 
     async def due(self, now_ms: int, limit: int) -> DuePage:
         """As the port says."""
@@ -103,11 +111,15 @@ def _insert(connection: sqlite3.Connection, record: NewRecord, payload: bytes, l
     return done.rowcount == 1
 
 
-def _life(connection: sqlite3.Connection, id: str) -> RecordLife | None:
+def _life(connection: sqlite3.Connection, id: str, runner: str) -> RecordLife | CausewayError | None:
+    """A refusal is told, not raised: it would have the whole batch done again, one by one."""
     row = connection.execute(
-        "SELECT state, attempts, settled, free_at_ms, next_at_ms, note, ended_ms FROM records WHERE id = ?", (id,)
+        "SELECT app, connector, state, attempts, settled, free_at_ms, next_at_ms, note, ended_ms FROM records WHERE id = ?", (id,)
     ).fetchone()
-    return None if row is None else RecordLife(*row)
+    if row is None:
+        return None
+    app, connector, *life = row
+    return refusal(app, connector, runner) or RecordLife(*life)
 
 
 def _store(connection: sqlite3.Connection, id: str, life: RecordLife) -> None:
@@ -117,8 +129,11 @@ def _store(connection: sqlite3.Connection, id: str, life: RecordLife) -> None:
     )
 
 
-def _claim(connection: sqlite3.Connection, request: ClaimRequest, now_ms: int) -> ClaimReply:
-    match plan_claim(_life(connection, request.id), now_ms=now_ms, lease_ms=request.lease_ms):
+def _claim(connection: sqlite3.Connection, request: ClaimRequest, now_ms: int, runner: str) -> ClaimReply | CausewayError:
+    found = _life(connection, request.id, runner)
+    if isinstance(found, CausewayError):
+        return found
+    match plan_claim(found, now_ms=now_ms, lease_ms=request.lease_ms):
         case Claimed(life):
             _store(connection, request.id, life)
             connection.execute("UPDATE records SET node = ? WHERE id = ?", (request.node, request.id))
@@ -136,8 +151,11 @@ def _record(connection: sqlite3.Connection, id: str, life: RecordLife) -> Record
     return record_message(record, created_ms, life)
 
 
-def _settle(connection: sqlite3.Connection, request: SettleRequest, now_ms: int) -> bool:
-    match plan_settle(_life(connection, request.id), request, now_ms=now_ms):
+def _settle(connection: sqlite3.Connection, request: SettleRequest, now_ms: int, runner: str) -> bool | CausewayError:
+    found = _life(connection, request.id, runner)
+    if isinstance(found, CausewayError):
+        return found
+    match plan_settle(found, request, now_ms=now_ms):
         case Settled(life):
             _store(connection, request.id, life)
             return True
@@ -149,7 +167,7 @@ def _settle(connection: sqlite3.Connection, request: SettleRequest, now_ms: int)
 
 def _due(connection: sqlite3.Connection, now_ms: int, limit: int) -> DuePage:
     rows = connection.execute(
-        "SELECT id, connector, op, next_at_ms, traceparent FROM records WHERE state = 'pending' ORDER BY next_at_ms LIMIT ?",
+        "SELECT id, connector, op, next_at_ms, traceparent, app FROM records WHERE state = 'pending' ORDER BY next_at_ms LIMIT ?",
         (limit + 1,),
     ).fetchall()
     waiting = [DueRecord(*row) for row in rows]
