@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from causeway_cli import __version__
+from causeway_cli.commands.audit import audit
 from causeway_cli.commands.call import call
 from causeway_cli.commands.check import check
 from causeway_cli.commands.dev import dev
@@ -29,7 +30,7 @@ def main() -> None:
     """
 
 
-for command in (dev, check, token, publish, call, tail, events, presence, disconnect, revoke):
+for command in (dev, check, token, publish, call, tail, events, audit, presence, disconnect, revoke):
     main.add_command(command)
 
 if __name__ == "__main__":

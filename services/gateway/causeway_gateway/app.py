@@ -31,6 +31,7 @@ from causeway_gateway.domain.revocations import Revocations
 from causeway_gateway.domain.tokens import KEY_MIN_BYTES, Tokens
 from causeway_gateway.handlers import metrics
 from causeway_gateway.handlers.api import ServerApi
+from causeway_gateway.handlers.api.auditing import Auditor
 from causeway_gateway.handlers.api.users import UserMethods
 from causeway_gateway.handlers.attending import Attending
 from causeway_gateway.handlers.clients import Surroundings
@@ -178,6 +179,7 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
         keys=BusKeys(bus),
         cluster=cluster,
         users=users,
+        auditor=Auditor(storage, new_id, timers.wall),
         new_id=new_id,
     )
     server = PublicServer(

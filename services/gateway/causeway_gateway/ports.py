@@ -13,6 +13,7 @@ from causeway_common.contracts.messages import (
     AppendReply,
     AttendReply,
     AttendRequest,
+    AuditRecord,
     ChannelsReply,
     ChannelsRequest,
     ClientInfo,
@@ -73,6 +74,14 @@ class Storage(Protocol):
 
     async def heads(self, channels: Sequence[str], deadline: Deadline) -> list[Head]:
         """The heads of up to 512 channels, in their order."""
+        ...
+
+
+class AuditTrail(Protocol):
+    """Where audit records of operations go."""
+
+    async def audit(self, record: AuditRecord, deadline: Deadline) -> None:
+        """Returns once it is durable. Raises CausewayError: 100 unavailable where storage cannot answer in time."""
         ...
 
 

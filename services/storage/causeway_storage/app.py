@@ -19,6 +19,7 @@ from causeway_common.telemetry import Counters
 from causeway_storage import __version__
 from causeway_storage.adapters.mongo import (
     MongoAttendances,
+    MongoAuditLog,
     MongoDatabase,
     MongoEntities,
     MongoLogs,
@@ -29,6 +30,7 @@ from causeway_storage.adapters.mongo import (
 )
 from causeway_storage.adapters.sqlite import (
     SqliteAttendances,
+    SqliteAuditLog,
     SqliteDatabase,
     SqliteEntities,
     SqliteLogs,
@@ -40,6 +42,7 @@ from causeway_storage.config import StorageSettings
 from causeway_storage.domain.log import EPOCH_LETTERS
 from causeway_storage.handlers.access import Access
 from causeway_storage.handlers.attendance import AttendanceHandlers, AttendanceRelay, Clearing
+from causeway_storage.handlers.audit import AuditHandlers
 from causeway_storage.handlers.delivery import Delivery
 from causeway_storage.handlers.entities import EntityHandlers
 from causeway_storage.handlers.logs import LogHandlers
@@ -48,7 +51,7 @@ from causeway_storage.handlers.records import RecordHandlers
 from causeway_storage.handlers.relay import Relay
 from causeway_storage.handlers.sweeps import OutboxSweep, Retention
 from causeway_storage.handlers.timers import TimerSweep
-from causeway_storage.ports import Appended, Attendances, Entities, Logs, Records, Timers
+from causeway_storage.ports import Appended, Attendances, AuditLog, Entities, Logs, Records, Timers
 
 QUEUE: Final = "storage"
 CLEARING_MS: Final = 500
@@ -90,6 +93,7 @@ class Store:
         records: the port.
         attendances: the port.
         timers: the port.
+        audit: the port.
     """
 
     name: str
@@ -102,6 +106,7 @@ class Store:
     records: Records
     attendances: Attendances
     timers: Timers
+    audit: AuditLog
 
 
 def opened(settings: StorageSettings, on_appended: Callable[[Appended], None]) -> Store:
@@ -131,6 +136,7 @@ def _sqlite(settings: StorageSettings, on_appended: Callable[[Appended], None]) 
         records=SqliteRecords(database),
         attendances=SqliteAttendances(database),
         timers=SqliteTimers(database),
+        audit=SqliteAuditLog(database),
     )
 
 
@@ -155,6 +161,7 @@ def _mongo(settings: StorageSettings, on_appended: Callable[[Appended], None]) -
         records=MongoRecords(database),
         attendances=MongoAttendances(database),
         timers=MongoTimers(database),
+        audit=MongoAuditLog(database),
     )
 
 
@@ -174,6 +181,7 @@ def build(settings: StorageSettings, process: Process) -> None:
     events, nodes = _events(settings, bus, store.attendances), _nodes(settings, bus, process.node, store.name)
     clearing = Clearing(store.attendances, nodes, now_ms, events.wake, interval_ms=CLEARING_MS)
     record_handlers = RecordHandlers(records, delivery, access, now_ms, due.wake)
+    audit_handlers = AuditHandlers(store.audit, access)
     served: dict[Verb[Any, Any], Callable[[Any, Call], Awaitable[Any]]] = {
         verbs.APPEND: log_handlers.append,
         verbs.HEADS: log_handlers.heads,
@@ -186,6 +194,8 @@ def build(settings: StorageSettings, process: Process) -> None:
         verbs.ENQUEUE: record_handlers.enqueue,
         verbs.CLAIM: record_handlers.claim,
         verbs.SETTLE: record_handlers.settle,
+        verbs.AUDIT: audit_handlers.audit,
+        verbs.AUDIT_PAGE: audit_handlers.audit_page,
         verbs.ATTEND: AttendanceHandlers(store.attendances, access, now_ms, events.wake).attend,
     }
 
@@ -199,8 +209,10 @@ def build(settings: StorageSettings, process: Process) -> None:
         sweep,
         now_ms,
         timers=timers,
+        audit=store.audit,
         interval_ms=settings.retention_interval,
         keep_done_ms=settings.record_retention,
+        keep_audit_ms=settings.audit_retention,
     )
     periodic = {
         "streams": Periodic("streams", streams.step, after_failure_s=0.25),

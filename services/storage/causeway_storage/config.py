@@ -48,6 +48,7 @@ class StorageSettings(ServiceSettings):
     redeliver_after: Duration = Field(30_000, ge=100, description="an unfinished record is delivered again after this long")
     retention_interval: Duration = Field(1000, ge=100, description="between two removals of what is too old")
     record_retention: Duration = Field(7 * 86_400_000, ge=1000, description="how long a record is kept after it is done")
+    audit_retention: Duration = Field(90 * 86_400_000, ge=1000, description="how long audit records of operations are kept")
 
     @field_validator("uri")
     @classmethod

@@ -52,8 +52,9 @@ def test_without_a_stack_one_line_says_where_and_what_to_do(tmp_path: Path, comm
     )
 
 
-def test_events_without_a_stack_are_one_line_too(tmp_path: Path) -> None:
-    result = run("events", "--data-dir", str(tmp_path))
+@pytest.mark.parametrize("command", ["events", "audit"])
+def test_events_and_audit_without_a_stack_are_one_line_too(tmp_path: Path, command: str) -> None:
+    result = run(command, "--data-dir", str(tmp_path))
     assert result.exit_code == 1
     assert result.output == (
         f"Error: no stack runs in {tmp_path}: start one with `causeway dev`, or name one with --data-dir or --nats\n"
@@ -63,6 +64,13 @@ def test_events_without_a_stack_are_one_line_too(tmp_path: Path) -> None:
 def test_events_of_a_nats_that_is_not_there_end_with_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("causeway_cli.commands.events.CONNECT_SECONDS", 0.1)
     result = run("events", "--nats", "nats://127.0.0.1:9")
+    assert result.exit_code == 1
+    assert "nats://127.0.0.1:9 lets the user operator not in, or is not there" in result.output
+
+
+def test_audit_of_a_nats_that_is_not_there_ends_with_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("causeway_cli.commands.audit.SECONDS", 0.1)
+    result = run("audit", "--nats", "nats://127.0.0.1:9")
     assert result.exit_code == 1
     assert "nats://127.0.0.1:9 lets the user operator not in, or is not there" in result.output
 

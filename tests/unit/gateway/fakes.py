@@ -18,6 +18,7 @@ from causeway_common.contracts.messages import (
     Attend,
     AttendReply,
     AttendRequest,
+    AuditRecord,
     ClientInfo,
     ConnectHookReply,
     ConnectHookRequest,
@@ -52,6 +53,7 @@ from causeway_gateway.domain.namespaces import Catalogue, Rule
 from causeway_gateway.domain.revocations import Revocations
 from causeway_gateway.domain.tokens import Tokens
 from causeway_gateway.handlers.api import ServerApi
+from causeway_gateway.handlers.api.auditing import Auditor
 from causeway_gateway.handlers.api.users import UserMethods
 from causeway_gateway.handlers.attending import Attending
 from causeway_gateway.handlers.clients import Surroundings
@@ -127,6 +129,7 @@ class FakeBus:
         self.away = False
         self.page_size = 100
         self.history_reads = 0
+        self.audited: list[AuditRecord] = []
         self.heads_reads = 0
         self.gate = asyncio.Event()
         self.gate.set()
@@ -180,6 +183,10 @@ class FakeBus:
         log = self.logs[channel]
         log.floor = log.head.head
         log.publications.clear()
+
+    async def audit(self, record: AuditRecord, deadline: Deadline) -> None:
+        self._present()
+        self.audited.append(record)
 
     async def heads(self, channels: Sequence[str], deadline: Deadline) -> list[Head]:
         self.heads_reads += 1
@@ -446,6 +453,7 @@ class Gateway:
                 default_app="",
                 wall=self.timers.wall,
             ),
+            auditor=Auditor(self.bus, new_id, self.timers.wall),
             new_id=new_id,
         )
         self.server = PublicServer(

@@ -351,3 +351,60 @@ async def test_a_member_that_leaves_is_gone_from_presence_at_once() -> None:
         await ws.close()
         await until(lambda: gateway.registry.num_clients == 0)
         assert (await post(http, "presence", {"channel": "room:a"}))[2]["result"]["presence"] == {}
+
+
+async def test_what_changes_something_leaves_an_audit_record_and_what_reads_or_publishes_does_not() -> None:
+    bodies: dict[str, dict[str, Any]] = {
+        "subscribe": {"user": "ann", "channel": "news:a"},
+        "unsubscribe": {"user": "ann", "channel": "news:a"},
+        "disconnect": {"user": "ann", "client": "c1"},
+        "refresh": {"user": "ann", "session": "s"},
+        "revoke": {"jti": "j"},
+        "history_remove": {"channel": "news:a"},
+    }
+    async with serving() as (gateway, http):
+        for method, body in bodies.items():
+            assert (await post(http, method, body))[2] == {"result": {}}
+        for method, body in (("publish", {"channel": "news:a", "data": 1}), ("history", {"channel": "news:a"}), ("info", {})):
+            await post(http, method, body)
+        await post(http, "batch", {"commands": [{"disconnect": {"user": "bob"}}]})
+        audited = gateway.bus.audited
+
+    assert [(each.name, each.target) for each in audited] == [
+        ("subscribe", "user=ann channel=news:a"),
+        ("unsubscribe", "user=ann channel=news:a"),
+        ("disconnect", "user=ann client=c1"),
+        ("refresh", "user=ann session=s"),
+        ("revoke", "jti=j"),
+        ("history_remove", "channel=news:a"),
+        ("disconnect", "user=bob"),
+    ]
+    assert {(each.caller, each.outcome) for each in audited} == {("tests", "ok")}
+    assert len({each.id for each in audited}) == 7
+    assert all(each.id.startswith(f"{each.at_ms:016d}-") for each in audited)
+
+
+async def test_an_operation_that_is_refused_or_fails_leaves_its_outcome() -> None:
+    async with serving() as (gateway, http):
+        await post(http, "disconnect", {"user": "ann"}, **{"X-API-Key": LIMITED_KEY})
+        await post(http, "revoke", {})
+        await post(http, "history_remove", {"channel": "unknown:a"})
+        audited = gateway.bus.audited
+
+    assert [(each.caller, each.name, each.outcome) for each in audited] == [
+        ("limited", "disconnect", "permission_denied"),
+        ("tests", "revoke", "bad_request"),
+        ("tests", "history_remove", "unknown_channel"),
+    ]
+
+
+async def test_an_operation_is_done_and_answered_while_storage_is_away_and_the_log_has_its_record(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async with serving() as (gateway, http):
+        gateway.bus.away = True
+        answer = await post(http, "disconnect", {"user": "ann"})
+
+    assert answer[2] == {"result": {}}
+    assert "stands here alone" in (told := capsys.readouterr().out)
+    assert "user=ann" in told

@@ -28,7 +28,7 @@ from causeway_common.contracts.messages import (
 )
 from causeway_common.contracts.shards import entity_shard
 from causeway_common.runtime import Periodic
-from causeway_storage.adapters.memory import MemoryDatabase, MemoryTimers
+from causeway_storage.adapters.memory import MemoryAuditLog, MemoryDatabase, MemoryTimers
 from causeway_storage.domain.entity import Commit, Element, EntityKey
 from causeway_storage.domain.query import Query
 from causeway_storage.domain.relay import ParkedItem
@@ -381,7 +381,18 @@ async def test_ids_are_kept_while_an_outbox_may_append_them_again() -> None:
     store = PlayedStore()
     store.now = 10 * ID_LIFETIME_MS
     sweep = OutboxSweep(store, lambda _key: None, store.clock, patience_ms=2000)
-    retention = Retention(store, store, store, sweep, store.clock, timers=no_timers(store), interval_ms=1000, keep_done_ms=1)
+    retention = Retention(
+        store,
+        store,
+        store,
+        sweep,
+        store.clock,
+        timers=no_timers(store),
+        audit=MemoryAuditLog(MemoryDatabase()),
+        keep_audit_ms=1,
+        interval_ms=1000,
+        keep_done_ms=1,
+    )
 
     await retention.step()
     assert store.forgotten_before == 0, "before the first complete sweep nothing is known"
@@ -399,7 +410,18 @@ async def test_retention_goes_on_at_once_while_pages_are_full() -> None:
     store = PlayedStore()
     store.full_pages = 1
     sweep = OutboxSweep(store, lambda _key: None, store.clock, patience_ms=2000)
-    retention = Retention(store, store, store, sweep, store.clock, timers=no_timers(store), interval_ms=1500, keep_done_ms=1)
+    retention = Retention(
+        store,
+        store,
+        store,
+        sweep,
+        store.clock,
+        timers=no_timers(store),
+        audit=MemoryAuditLog(MemoryDatabase()),
+        keep_audit_ms=1,
+        interval_ms=1500,
+        keep_done_ms=1,
+    )
 
     assert (await retention.step(), await retention.step()) == (0.0, 1.5)
     assert REMOVE_PAGE > 0

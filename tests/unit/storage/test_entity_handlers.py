@@ -126,3 +126,14 @@ async def test_a_deletion_that_says_more_is_refused(handlers: EntityHandlers, fi
     with pytest.raises(CausewayError) as caught:
         await handlers.commit(CommitRequest(**given), await call())  # type: ignore[arg-type] # as each case says
     assert caught.value.name is ErrorName.BAD_REQUEST
+
+
+async def test_the_operator_names_the_app_whose_trail_it_reads_and_an_app_reads_its_own_whatever_it_names(
+    handlers: EntityHandlers,
+) -> None:
+    await made(handlers, 1)
+    request = TrailRequest(kind="lot", id="0", app="auctions")
+
+    assert [each.by for each in (await handlers.trail(request, await call("operator"))).versions] == ["ann"]
+    assert (await handlers.trail(request, await call("chat"))).versions == []
+    assert len((await handlers.trail(TrailRequest(kind="lot", id="0", app="chat"), await call())).versions) == 1

@@ -14,7 +14,7 @@ from causeway_common.contracts.codec import encode_item
 from causeway_common.contracts.errors import CausewayError, unavailable
 from causeway_common.contracts.ids import ID_LIFETIME_MS
 from causeway_common.contracts.messages import CancelItem, ClaimRequest, JsonMap, ScheduleItem, SettleRequest, TaskItem
-from causeway_storage.adapters.memory import MemoryDatabase, MemoryEntities, MemoryLogs, MemoryRecords, MemoryTimers
+from causeway_storage.adapters.memory import MemoryAuditLog, MemoryDatabase, MemoryEntities, MemoryLogs, MemoryRecords, MemoryTimers
 from causeway_storage.domain.entity import Element, EntityKey
 from causeway_storage.domain.record import TASK
 from causeway_storage.domain.relay import fired_record, plan_relay
@@ -227,7 +227,16 @@ async def test_the_record_of_a_timer_stays_until_the_timer_is_marked() -> None:
     entities, logs = MemoryEntities(storage.database), MemoryLogs(storage.database, str, lambda _: None)
     outboxes = OutboxSweep(entities, lambda _: None, storage.clock, patience_ms=1)
     retention = Retention(
-        logs, entities, storage.records, outboxes, storage.clock, timers=storage.sweep, interval_ms=1, keep_done_ms=1
+        logs,
+        entities,
+        storage.records,
+        outboxes,
+        storage.clock,
+        timers=storage.sweep,
+        audit=MemoryAuditLog(storage.database),
+        interval_ms=1,
+        keep_done_ms=1,
+        keep_audit_ms=1,
     )
 
     await retention.step()

@@ -19,7 +19,7 @@ CHANNEL_MAX_BYTES: Final = 255
 NAMESPACE_SEPARATOR: Final = ":"
 USERS_BOUNDARY: Final = "#"
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*")
-RESERVED_APPS: Final = frozenset({"gateway", "storage", "logic", "integrations", "nats", "causeway"})
+RESERVED_APPS: Final = frozenset({"gateway", "storage", "logic", "integrations", "nats", "causeway", "operator"})
 """No app has these names: as callers on the bus they are services, with a service's rights."""
 IDENTIFIER_RULE: Final = "a lower-case letter, then lower-case letters, digits or _"
 

@@ -60,7 +60,7 @@ def rights_of(role: Role, user: str, app: str = "") -> Rights:
                 publish=(
                     s.APP_RPC.wildcard(),
                     s.APP_HOOK.wildcard(),
-                    *_storage_verbs("gateway", v.APPEND, v.HISTORY, v.HEADS, v.REMOVE, v.ATTEND),
+                    *_storage_verbs("gateway", v.APPEND, v.HISTORY, v.HEADS, v.REMOVE, v.ATTEND, v.AUDIT),
                     s.FEED_UNLOGGED.wildcard(),
                     s.FEED_MEMBERS.wildcard(),
                     s.GATEWAY_NODE.wildcard(),
@@ -131,7 +131,11 @@ def rights_of(role: Role, user: str, app: str = "") -> Rights:
             )
         case Role.OPERATOR:
             return Rights(
-                publish=(f"$JS.API.STREAM.INFO.{s.EVENTS_STREAM}", f"$JS.API.DIRECT.GET.{s.EVENTS_STREAM}"),
+                publish=(
+                    f"$JS.API.STREAM.INFO.{s.EVENTS_STREAM}",
+                    f"$JS.API.DIRECT.GET.{s.EVENTS_STREAM}",
+                    *_storage_verbs("operator", v.AUDIT_PAGE, v.TRAIL),
+                ),
                 subscribe=(inbox, s.EVENT.wildcard()),
                 responses=False,
             )

@@ -54,6 +54,8 @@ TRAIL: Final = Verb("trail", STORAGE, m.TrailRequest, m.TrailReply, repeatable=T
 ENQUEUE: Final = Verb("enqueue", STORAGE, m.EnqueueRequest, m.EnqueueReply, repeatable=True)
 CLAIM: Final = Verb("claim", STORAGE, m.ClaimRequest, m.ClaimReply)
 SETTLE: Final = Verb("settle", STORAGE, m.SettleRequest, m.SettleReply, repeatable=True)
+AUDIT: Final = Verb("audit", STORAGE, m.AuditRequest, m.AuditReply, repeatable=True)
+AUDIT_PAGE: Final = Verb("audit_page", STORAGE, m.AuditPageRequest, m.AuditPageReply, repeatable=True)
 ATTEND: Final = Verb("attend", STORAGE, m.AttendRequest, m.AttendReply, repeatable=True)
 RPC: Final = Verb("rpc", APP_RPC, m.RpcRequest, m.RpcReply)
 SUBSCRIBE_HOOK: Final = Verb("subscribe", APP_HOOK, m.SubscribeHookRequest, m.SubscribeHookReply, repeatable=True)
@@ -72,5 +74,20 @@ JWKS: Final = Verb("fetch", CALL, m.JwksRequest, m.JwksReply, repeatable=True)
 GATEWAY_VERBS: Final = (CONTROL, PRESENCE, PRESENCE_STATS, CHANNELS, NODE_INFO, EMULATE)
 SHARD_VERBS: Final = {verb.name: replace(verb, subject=STORAGE_SHARD) for verb in (APPEND, REMOVE, COMMIT)}
 """The verbs that go to a shard's owner first: each has the same name, request and reply under `any` too."""
-STORAGE_VERBS: Final = (APPEND, HISTORY, HEADS, REMOVE, GET, COMMIT, QUERY, TRAIL, ENQUEUE, CLAIM, SETTLE, ATTEND)
+STORAGE_VERBS: Final = (
+    APPEND,
+    HISTORY,
+    HEADS,
+    REMOVE,
+    GET,
+    COMMIT,
+    QUERY,
+    TRAIL,
+    ENQUEUE,
+    CLAIM,
+    SETTLE,
+    AUDIT,
+    AUDIT_PAGE,
+    ATTEND,
+)
 CLIENT_COMMAND_SECONDS: Final = 4.0

@@ -2,7 +2,7 @@
 
 from causeway_common.telemetry import names
 from causeway_common.telemetry.counters import Counter, Counters
-from causeway_common.telemetry.logs import get_logger
+from causeway_common.telemetry.logs import get_logger, warnings_to_stderr
 from causeway_common.telemetry.setup import prometheus_text, set_up_telemetry, shut_down_telemetry
 from causeway_common.telemetry.spans import AttributeValue, Kind, OpenSpan, Unsampled, current_traceparent, span
 
@@ -20,4 +20,5 @@ __all__ = [
     "set_up_telemetry",
     "shut_down_telemetry",
     "span",
+    "warnings_to_stderr",
 ]

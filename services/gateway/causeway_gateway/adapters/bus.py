@@ -14,6 +14,8 @@ from causeway_common.contracts.messages import (
     AppendRequest,
     AttendReply,
     AttendRequest,
+    AuditRecord,
+    AuditRequest,
     ClientInfo,
     CompareHeads,
     ConnectHookReply,
@@ -42,6 +44,7 @@ from causeway_common.contracts.subjects import GATEWAY_ALL, VERB_COMPARE_HEADS, 
 from causeway_common.contracts.verbs import (
     APPEND,
     ATTEND,
+    AUDIT,
     CONNECT_HOOK,
     HEADS,
     HISTORY,
@@ -61,7 +64,7 @@ CALLER: Final = "gateway"
 
 
 class BusStorage:
-    """`ports.Storage` and `ports.Attendances` over the bus."""
+    """`ports.Storage`, `ports.Attendances` and `ports.AuditTrail` over the bus."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
@@ -92,6 +95,10 @@ class BusStorage:
         """The heads of channels."""
         reply = await self._bus.request(HEADS, HeadsRequest(channels=list(channels)), deadline, caller=CALLER)
         return reply.heads
+
+    async def audit(self, record: AuditRecord, deadline: Deadline) -> None:
+        """`ports.AuditTrail`."""
+        await self._bus.request(AUDIT, AuditRequest(records=[record]), deadline, message_id=record.id, caller=CALLER)
 
     async def attend(self, request: AttendRequest, deadline: Deadline) -> AttendReply:
         """`ports.Attendances`."""

@@ -27,6 +27,7 @@ members_lost: Final = counters.counter("members.lost", "joins and leaves that co
 unknown_keys: Final = counters.counter("tokens.unknown_keys", "tokens of unknown key ids for which the keys were not fetched again")
 revoked: Final = counters.counter("tokens.revoked", "tokens refused because they were revoked")
 api_requests: Final = counters.counter("api.requests", "server API requests, by outcome")
+audit_lost: Final = counters.counter("audit.lost", "audit records that only the log has: storage could not keep them")
 attend_failures: Final = counters.counter(
     "attend.failures", "times that storage could not be told what is held, by error", label="error.type"
 )

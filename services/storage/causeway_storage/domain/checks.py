@@ -12,6 +12,8 @@ from causeway_common.contracts.ids import ID_MAX_CHARS
 from causeway_common.contracts.messages import (
     AppendItem,
     AppendRequest,
+    AuditPageRequest,
+    AuditRequest,
     CancelItem,
     ClaimRequest,
     ClientInfo,
@@ -41,6 +43,7 @@ KIND_MAX_BYTES: Final = 64
 ENTITY_ID_MAX_BYTES: Final = 255
 TIMER_NAME_MAX_BYTES: Final = 255
 COMMIT_ID_MAX_CHARS: Final = 256
+AUDIT_MAX_BYTES: Final = 4096
 BY_MAX_BYTES: Final = 1024
 NODE_MAX_CHARS: Final = 64
 NOTE_MAX_CHARS: Final = 4096
@@ -174,6 +177,32 @@ def check_record(record: NewRecord) -> None:
     if len(record.traceparent) > 64:
         raise bad_request("a record's traceparent is no traceparent")
     require_plain(record.payload, "a record's payload", PAYLOAD_MAX_BYTES)
+
+
+def check_audit(request: AuditRequest) -> None:
+    """Raises CausewayError 107."""
+    if not 1 <= len(request.records) <= RECORDS_MAX:
+        raise bad_request(f"1 to {RECORDS_MAX} audit records at once, got {len(request.records)}")
+    for record in request.records:
+        _within(record.at_ms, 0, COUNT_MAX, "at_ms")
+        _text(record.id, ID_MAX_CHARS, "an audit record's id")
+        if not record.id.startswith(f"{record.at_ms:016d}"):
+            raise bad_request(f"an audit record's id begins with its time in 16 digits, got {record.id!r:.80}")
+        for text, what in (
+            (record.caller, "caller"),
+            (record.name, "name"),
+            (record.target, "target"),
+            (record.outcome, "outcome"),
+        ):
+            if len(text.encode()) > AUDIT_MAX_BYTES:
+                raise bad_request(f"an audit record's {what} has at most {AUDIT_MAX_BYTES} bytes")
+
+
+def check_audit_page(request: AuditPageRequest) -> None:
+    """Raises CausewayError 107."""
+    _within(request.limit, 1, RECORDS_MAX, "limit")
+    if len(request.before) > ID_MAX_CHARS:
+        raise bad_request(f"before has at most {ID_MAX_CHARS} characters")
 
 
 def check_claim(request: ClaimRequest) -> None:

@@ -11,7 +11,9 @@ from causeway_storage.ports import Apps
 
 GATEWAY: Final = "gateway"
 INTEGRATIONS: Final = "integrations"
-SERVICES: Final = frozenset({GATEWAY, INTEGRATIONS, "storage"})
+OPERATOR: Final = "operator"
+"""The command line, which only looks."""
+SERVICES: Final = frozenset({GATEWAY, INTEGRATIONS, OPERATOR, "storage"})
 
 
 class Access:
@@ -31,6 +33,10 @@ class Access:
         if caller in SERVICES or not is_identifier(caller):
             raise _denied("only apps ask this")
         return caller
+
+    def looks_at(self, call: Call, app: str) -> str:
+        """The app whose entities the caller looks at: its own, or for the operator the one that it names. Raises CausewayError 103."""
+        return app if call.fields["caller"] == OPERATOR else self.app(call)
 
     def runner(self, call: Call) -> str:
         """Who runs records: integrations, told as "", or an app. Raises CausewayError 103."""

@@ -10,7 +10,7 @@ from causeway_common.telemetry import Counters
 from causeway_storage.domain.entity import EntityKey
 from causeway_storage.domain.log import ids_forgotten_before
 from causeway_storage.handlers.timers import TimerSweep
-from causeway_storage.ports import Clock, Entities, Logs, Records
+from causeway_storage.ports import AuditLog, Clock, Entities, Logs, Records
 
 SWEEP_PAGE: Final = 256
 REMOVE_PAGE: Final = 1000
@@ -18,7 +18,9 @@ STRANGERS_PATIENCE: Final = 5
 _counters = Counters("storage")
 _swept: Final = _counters.counter("outboxes_swept", "outboxes that the sweep found waiting")
 _sweeps: Final = _counters.counter("sweeps", "complete sweeps of the outboxes")
-_removed: Final = _counters.counter("removed", "what retention took away: ids, timers, tombstones, records", label="what")
+_removed: Final = _counters.counter(
+    "removed", "what retention took away: ids, timers, tombstones, records, audit records", label="what"
+)
 
 
 class OutboxSweep:
@@ -88,7 +90,7 @@ class OutboxSweep:
 
 
 class Retention:
-    """Removes expired publications, ids, fired timers and tombstones that no repeat can come for any more, and old finished records."""
+    """Removes expired publications, ids, fired timers and tombstones that no repeat can come for any more, and old finished and audit records."""
 
     def __init__(
         self,
@@ -99,9 +101,12 @@ class Retention:
         clock: Clock,
         *,
         timers: TimerSweep,
+        audit: AuditLog,
         interval_ms: int,
         keep_done_ms: int,
+        keep_audit_ms: int,
     ) -> None:
+        self._audit, self._keep_audit_ms = audit, keep_audit_ms
         self._logs, self._entities, self._records, self._timers = logs, entities, records, timers
         self._sweep, self._clock = sweep, clock
         self._interval_ms, self._keep_done_ms = interval_ms, keep_done_ms
@@ -118,8 +123,10 @@ class Retention:
         tombstones = await self._entities.remove_tombstones(gone_before, REMOVE_PAGE)
         # A timer whose mark is still to come finds its record there, however long nobody swept.
         records = await self._records.remove_done(min(now - self._keep_done_ms, self._timers.seen_ms), REMOVE_PAGE)
+        operations = await self._audit.remove(now - self._keep_audit_ms, REMOVE_PAGE)
+        _removed.add(operations, "audit records")
         _removed.add(ids, "ids")
         _removed.add(timers, "timers")
         _removed.add(tombstones, "tombstones")
         _removed.add(records, "records")
-        return 0.0 if max(expired, ids, timers, tombstones, records) == REMOVE_PAGE else self._interval_ms / 1000
+        return 0.0 if max(expired, ids, timers, tombstones, records, operations) == REMOVE_PAGE else self._interval_ms / 1000

@@ -25,6 +25,7 @@ from causeway_common.contracts.messages.apps import (
     SubscribeHookRequest,
 )
 from causeway_common.contracts.messages.attendance import Attend, AttendReply, AttendRequest, LifecycleEvent
+from causeway_common.contracts.messages.audit import AuditPageReply, AuditPageRequest, AuditRecord, AuditReply, AuditRequest
 from causeway_common.contracts.messages.base import ClientInfo, Fault, IndexValue, JsonMap, Message
 from causeway_common.contracts.messages.calls import JwksReply, JwksRequest
 from causeway_common.contracts.messages.entities import (
@@ -102,6 +103,11 @@ __all__ = [
     "Attend",
     "AttendReply",
     "AttendRequest",
+    "AuditPageReply",
+    "AuditPageRequest",
+    "AuditRecord",
+    "AuditReply",
+    "AuditRequest",
     "CancelItem",
     "ChannelsReply",
     "ChannelsRequest",

@@ -138,10 +138,11 @@ class QueryReply(Message, frozen=True):
 
 
 class TrailRequest(Message, frozen=True):
-    """Who made the last versions of one entity of the caller's own app."""
+    """Who made the last versions of one entity of the caller's own app; the operator, who has none, names the `app`."""
 
     kind: str
     id: str
+    app: str = ""
 
 
 class Trace(Message, frozen=True):

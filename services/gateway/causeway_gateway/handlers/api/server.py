@@ -22,6 +22,7 @@ from causeway_gateway.domain.namespaces import Catalogue, Rule
 from causeway_gateway.domain.protocol import HistoryRequest, Raw, client_info
 from causeway_gateway.handlers import metrics
 from causeway_gateway.handlers.api import bodies as b
+from causeway_gateway.handlers.api.auditing import Auditor
 from causeway_gateway.handlers.api.openapi import document
 from causeway_gateway.handlers.api.users import UserMethods
 from causeway_gateway.handlers.cluster import Cluster
@@ -71,6 +72,7 @@ class ServerApi:
         keys: idempotency keys of channels without history.
         cluster: all gateways.
         users: the methods about connections.
+        auditor: keeps audit records.
         new_id: makes random ids.
     """
 
@@ -84,10 +86,11 @@ class ServerApi:
         keys: Keys,
         cluster: Cluster,
         users: UserMethods,
+        auditor: Auditor,
         new_id: Callable[[], str],
     ) -> None:
         self._catalogue, self._publisher, self._reader, self._storage = catalogue, publisher, reader, storage
-        self._keys, self._cluster, self._new_id = keys, cluster, new_id
+        self._keys, self._cluster, self._auditor, self._new_id = keys, cluster, auditor, new_id
         table: dict[str, tuple[type[b.Body], type[b.Body], Callable[[Any, ApiCaller, Deadline], Awaitable[b.Body]]]] = {
             "publish": (b.PublishRequest, b.PublishResult, self._publish),
             "broadcast": (b.BroadcastRequest, b.BroadcastResult, self._broadcast),
@@ -143,8 +146,9 @@ class ServerApi:
         try:
             with span(names.SPAN_API.format(method=name), kind=Kind.SERVER, attributes={names.HTTP_METHOD: "POST"}):
                 request = method.decoder.decode(_readable(body))
-                _permit(caller, name, request)
-                result = await method.run(request, caller, Deadline.after(CLIENT_COMMAND_SECONDS))
+                async with self._auditor.around(name, request, caller):
+                    _permit(caller, name, request)
+                    result = await method.run(request, caller, Deadline.after(CLIENT_COMMAND_SECONDS))
         except CausewayError as error:
             return _failed(error)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
