@@ -123,7 +123,7 @@ class LogsAgainstAModel(Machine):
             told = self.run(store.logs.heads(list(self.log)))
             for head, (channel, log) in zip(told, self.log.items(), strict=True):
                 assert (head.head, head.floor) == (self.heads[channel], self.heads[channel] - len(log))
-                assert head.epoch == self.epochs.get(channel, "")
+                assert head.epoch == self.epochs.get(channel, ".1")
 
 
 class EntitiesAgainstAModel(Machine):
