@@ -106,6 +106,16 @@ async def test_names_and_states_that_look_like_operators_are_data(one: Process) 
     assert await offsets(one, channel="$a.b:\0c") == [1]
 
 
+async def test_processes_that_prepare_the_database_at_the_same_time_do_not_hinder_each_other(uri: str) -> None:
+    databases = [MongoDatabase(MongoOptions(uri)) for _ in range(4)]
+    await asyncio.gather(*(database.connect() for database in databases))
+    await asyncio.gather(*(migrate(database) for database in databases))
+
+    assert await plan(databases[0]) == []
+    for database in databases:
+        await database.stop()
+
+
 async def test_migrate_says_what_it_would_do_does_it_once_and_a_serving_process_does_nothing(uri: str) -> None:
     async def serving() -> int:
         database = MongoDatabase(MongoOptions(uri))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
+from pymongo.errors import CollectionInvalid, DuplicateKeyError, OperationFailure, PyMongoError
 
 from causeway_common.runtime import StartError
 from causeway_common.telemetry import get_logger
@@ -270,6 +270,8 @@ async def _missing_meta(database: MongoDatabase, there: bool) -> list[Step]:
 async def _create(database: MongoDatabase, declared: Declared) -> None:
     try:
         await database.database.create_collection(declared.name, validator=declared.validator(), validationAction="error")
+    except CollectionInvalid:
+        return  # another process, starting at the same time, made it: the driver looks first
     except OperationFailure as error:
         if error.code != NAMESPACE_EXISTS:
             raise
