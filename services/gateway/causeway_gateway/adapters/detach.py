@@ -30,7 +30,7 @@ def make_room(server: web.Server, most: int) -> bool:
     if len(handlers) < most:
         return True
     for handler in handlers:
-        if handler._current_request is None:  # noqa: SLF001
+        if handler._current_request is None:  # noqa: SLF001 - aiohttp tells nowhere else who is idle
             handler.force_close()
             return True
     return False
