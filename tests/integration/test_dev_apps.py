@@ -34,7 +34,7 @@ async def broken(ctx: Context) -> str:
 '''
 
 
-class Watching(ClientEventHandler):  # type: ignore[misc]  # centrifuge-python is typed in parts only
+class Watching(ClientEventHandler):
     def __init__(self) -> None:
         self.lost = 0
 
@@ -71,7 +71,7 @@ async def test_a_changed_app_is_replaced_within_two_seconds_while_clients_stay_a
     old = stack.pid("logic-tea")
 
     write(tmp_path, "tea", "black", version="0.2.0")
-    heard = []
+    heard: list[str] = []
     await until(lambda: "logic-tea reloaded in" in stack.log())
     while not heard or heard[-1] != "black":
         heard.append(await says(client, "tea.word"))

@@ -42,7 +42,7 @@ def test_an_app_that_cannot_be_had_is_told_in_one_line_with_the_place(tmp_path: 
     (tmp_path / "bad.py").write_text("\nboom()\n")
     with pytest.raises(AppError, match=r"^bad cannot be imported: NameError: name 'boom' is not defined \(.*bad.py, line 2\)$"):
         describe("bad:app", tmp_path, os.environ)
-    with pytest.raises(AppError, match="^os:sep is a str, it must be an App"):
+    with pytest.raises(AppError, match=r"^os:sep is a str, it must be an App"):
         describe("os:sep", tmp_path, os.environ)
     (tmp_path / "leaves.py").write_text("import os\nos._exit(7)\n")
     with pytest.raises(AppError, match="ended with exit code 7"):

@@ -40,7 +40,7 @@ class Replacing:
         answers: Answers,
         terminal: Terminal,
         stop_seconds: float,
-        trial_seconds: float = TRIAL_SECONDS,
+        trial_seconds: float,
     ) -> None:
         self._twins = dict(twins)
         self._make, self._adopt, self._answers = make, adopt, answers

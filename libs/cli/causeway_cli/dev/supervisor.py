@@ -16,7 +16,7 @@ import aiohttp
 
 from causeway_cli.dev.plan import STOP_ORDER, STOP_SECONDS, ProcessSpec, StackPlan
 from causeway_cli.dev.process import Keeper, wait_for
-from causeway_cli.dev.replacing import Replacing
+from causeway_cli.dev.replacing import TRIAL_SECONDS, Replacing
 from causeway_cli.dev.stackfile import ProcessEntry, StackState, write_stack
 from causeway_cli.dev.terminal import Terminal
 
@@ -44,6 +44,7 @@ class Supervisor:
         greeting: str,
         stop_seconds: float = STOP_SECONDS,
         changes: Changes | None = None,
+        trial_seconds: float = TRIAL_SECONDS,
     ) -> None:
         """A supervisor at rest.
 
@@ -55,10 +56,11 @@ class Supervisor:
             greeting: said once, when the stack is ready for the first time.
             stop_seconds: what a process has between SIGTERM and SIGKILL.
             changes: names of processes to replace by their twins, as it becomes necessary; None: never.
+            trial_seconds: what a process that is to take another one's place has to be ready.
         """
         self._plan, self._version, self._data_dir = plan, version, data_dir
         self._terminal, self._greeting, self._stop_seconds = terminal, greeting, stop_seconds
-        self._changes = changes
+        self._changes, self._trial_seconds = changes, trial_seconds
         self._keepers: list[Keeper] = []
         self._ready = False
         self._was_ready = False
@@ -89,6 +91,7 @@ class Supervisor:
                     answers=lambda url: _answers(session, url),
                     terminal=self._terminal,
                     stop_seconds=self._stop_seconds,
+                    trial_seconds=self._trial_seconds,
                 )
                 await self._run(session, replacing)
         finally:
