@@ -14,6 +14,7 @@ from causeway_cli.commands.events import events
 from causeway_cli.commands.presence import presence
 from causeway_cli.commands.publish import publish
 from causeway_cli.commands.revoke import revoke
+from causeway_cli.commands.schema import schema
 from causeway_cli.commands.tail import tail
 from causeway_cli.commands.token import token
 
@@ -30,7 +31,7 @@ def main() -> None:
     """
 
 
-for command in (dev, check, token, publish, call, tail, events, audit, presence, disconnect, revoke):
+for command in (dev, check, token, publish, call, tail, events, audit, presence, disconnect, revoke, schema):
     main.add_command(command)
 
 if __name__ == "__main__":
