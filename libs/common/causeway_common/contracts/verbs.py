@@ -7,7 +7,8 @@ from functools import lru_cache
 from typing import Any, Final, Generic, TypeVar
 
 from causeway_common.contracts import messages as m
-from causeway_common.contracts.subjects import APP_HOOK, APP_RPC, CALL, GATEWAY_NODE, STORAGE, STORAGE_SHARD, Subject
+from causeway_common.contracts.subjects import APP_HOOK, APP_RPC, GATEWAY_NODE, STORAGE, STORAGE_SHARD, Subject
+from causeway_common.contracts.subjects import CALL as CALL_SUBJECT
 
 Req = TypeVar("Req", bound=m.Message)
 Rep = TypeVar("Rep", bound=m.Message)
@@ -69,7 +70,9 @@ PRESENCE_STATS: Final = Verb("presence_stats", GATEWAY_NODE, m.PresenceStatsRequ
 CHANNELS: Final = Verb("channels", GATEWAY_NODE, m.ChannelsRequest, m.ChannelsReply)
 NODE_INFO: Final = Verb("info", GATEWAY_NODE, m.NodeInfoRequest, m.NodeInfo)
 EMULATE: Final = Verb("emulate", GATEWAY_NODE, m.EmulateRequest, m.EmulateReply)
-JWKS: Final = Verb("fetch", CALL, m.JwksRequest, m.JwksReply, repeatable=True)
+JWKS: Final = Verb("fetch", CALL_SUBJECT, m.JwksRequest, m.JwksReply, repeatable=True)
+
+CALL: Final = Verb("call", CALL_SUBJECT, m.CallRequest, m.CallReply)
 
 GATEWAY_VERBS: Final = (CONTROL, PRESENCE, PRESENCE_STATS, CHANNELS, NODE_INFO, EMULATE)
 SHARD_VERBS: Final = {verb.name: replace(verb, subject=STORAGE_SHARD) for verb in (APPEND, REMOVE, COMMIT)}

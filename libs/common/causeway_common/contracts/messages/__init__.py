@@ -27,7 +27,7 @@ from causeway_common.contracts.messages.apps import (
 from causeway_common.contracts.messages.attendance import Attend, AttendReply, AttendRequest, LifecycleEvent
 from causeway_common.contracts.messages.audit import AuditPageReply, AuditPageRequest, AuditRecord, AuditReply, AuditRequest
 from causeway_common.contracts.messages.base import ClientInfo, Fault, IndexValue, JsonMap, Message
-from causeway_common.contracts.messages.calls import JwksReply, JwksRequest
+from causeway_common.contracts.messages.calls import BreakerState, CallReply, CallRequest, JwksReply, JwksRequest
 from causeway_common.contracts.messages.entities import (
     CancelItem,
     CommitReply,
@@ -85,6 +85,7 @@ from causeway_common.contracts.messages.logs import (
     StoredPublication,
 )
 from causeway_common.contracts.messages.records import (
+    Attempt,
     ClaimReply,
     ClaimRequest,
     EnqueueReply,
@@ -100,6 +101,7 @@ __all__ = [
     "AppendItem",
     "AppendReply",
     "AppendRequest",
+    "Attempt",
     "Attend",
     "AttendReply",
     "AttendRequest",
@@ -108,6 +110,9 @@ __all__ = [
     "AuditRecord",
     "AuditReply",
     "AuditRequest",
+    "BreakerState",
+    "CallReply",
+    "CallRequest",
     "CancelItem",
     "ChannelsReply",
     "ChannelsRequest",
