@@ -110,6 +110,23 @@ SAMPLES: dict[str, m.Message] = {
     "manifest": m.Manifest(
         app="chat", version="0.1.0", methods=[m.MethodSpec(name="send")], namespaces=[m.NamespaceSpec(name="chat")]
     ),
+    "method_with_schemas": m.MethodSpec(name="bid", input="{}", output="{}", when_unavailable="queue"),
+    "event_spec": m.EventSpec(source="stripe", type="*"),
+    "channel_spec": m.ChannelSpec(pattern="lot:{lot_id}", message="{}"),
+    "hook_fallbacks": m.HookFallbacks(subscribe="deny", publish="allow"),
+    "route": m.Route(app="auctions", method="bid", version="1.5.0", share_permille=50),
+    "manifest_live": m.Manifest(
+        app="auctions",
+        version="1.5.0",
+        methods=[],
+        fallbacks=m.HookFallbacks(connect="deny"),
+        tasks=["close"],
+        events=[m.EventSpec(source="stripe", type="*")],
+        lifecycle=["last_leave"],
+        channels=[m.ChannelSpec(pattern="lot:{lot_id}")],
+        at_ms=5,
+    ),
+    "presence_counts": m.PresenceCounts(clients=3, users=2),
     "compare_heads": m.CompareHeads(),
     "append_versioned": m.AppendItem(id="k:2", data=b"1", delta=True, version=7, version_epoch="e"),
     "append_past_the_log": m.AppendRequest(
