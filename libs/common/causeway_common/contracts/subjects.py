@@ -120,31 +120,38 @@ def _fields(subject: Subject, wire: str) -> Mapping[str, str]:
 
 
 APP_RPC: Final = Subject("cw.v1.app.{app}.rpc.{method}")
+APP_RPC_VERSION: Final = Subject("cw.v1.app.{app}.rpc.{method}.v.{version}")
 APP_HOOK: Final = Subject("cw.v1.app.{app}.hook.{hook}")
 STORAGE: Final = Subject("cw.v1.storage.{caller}.any.{verb}")
 STORAGE_SHARD: Final = Subject("cw.v1.storage.{caller}.shard.{shard}.{verb}")
 FEED_LOGGED: Final = Subject("cw.v1.feed.l.{channel}")
 FEED_UNLOGGED: Final = Subject("cw.v1.feed.u.{channel}")
+FEED_APP: Final = Subject("cw.v1.feed.a.{app}.{channel}")
 FEED_MEMBERS: Final = Subject("cw.v1.feed.m.{channel}")
 GATEWAY_NODE: Final = Subject("cw.v1.gateway.{node}.{verb}")
 GATEWAY_ALL: Final = Subject("cw.v1.gateway.all.{verb}")
+APP_CONTROL: Final = Subject("cw.v1.control.{caller}.{verb}")
 CALL: Final = Subject("cw.v1.call.{caller}.{connector}.{op}")
 JOB: Final = Subject("cw.v1.job.{connector}.{op}")
 TASK: Final = Subject("cw.v1.task.{app}.{task}")
 EVENT: Final = Subject("cw.v1.event.{source}.{type}")
 KV_APPS: Final = Subject("$KV.cw_apps.{app}.{version}")
+KV_ROUTES: Final = Subject("$KV.cw_routes.{app}.{method}")
 KV_NODES: Final = Subject("$KV.cw_nodes.{node}")
 KV_REVOCATIONS: Final = Subject("$KV.cw_revocations.{kind}.{id}")
 KV_KEYS: Final = Subject("$KV.cw_keys.{channel}.{key}")
+KV_BREAKERS: Final = Subject("$KV.cw_breakers.{connector}.{destination}")
 
 JOBS_STREAM: Final = "CW_JOBS"
 TASKS_STREAM: Final = "CW_TASKS"
 EVENTS_STREAM: Final = "CW_EVENTS"
 APPS_BUCKET: Final = "cw_apps"
 APPS_STREAM: Final = "KV_cw_apps"
+ROUTES_STREAM: Final = "KV_cw_routes"
 NODES_STREAM: Final = "KV_cw_nodes"
 REVOCATIONS_STREAM: Final = "KV_cw_revocations"
 KEYS_STREAM: Final = "KV_cw_keys"
+BREAKERS_STREAM: Final = "KV_cw_breakers"
 VERB_COMPARE_HEADS: Final = "compare_heads"
 
 

@@ -7,7 +7,17 @@ from functools import lru_cache
 from typing import Any, Final, Generic, TypeVar
 
 from causeway_common.contracts import messages as m
-from causeway_common.contracts.subjects import APP_HOOK, APP_RPC, CALL, GATEWAY_NODE, STORAGE, STORAGE_SHARD, Subject
+from causeway_common.contracts.subjects import (
+    APP_CONTROL,
+    APP_HOOK,
+    APP_RPC,
+    APP_RPC_VERSION,
+    GATEWAY_NODE,
+    STORAGE,
+    STORAGE_SHARD,
+    Subject,
+)
+from causeway_common.contracts.subjects import CALL as CALL_SUBJECT
 
 Req = TypeVar("Req", bound=m.Message)
 Rep = TypeVar("Rep", bound=m.Message)
@@ -59,6 +69,8 @@ AUDIT: Final = Verb("audit", STORAGE, m.AuditRequest, m.AuditReply, repeatable=T
 AUDIT_PAGE: Final = Verb("audit_page", STORAGE, m.AuditPageRequest, m.AuditPageReply, repeatable=True)
 ATTEND: Final = Verb("attend", STORAGE, m.AttendRequest, m.AttendReply, repeatable=True)
 RPC: Final = Verb("rpc", APP_RPC, m.RpcRequest, m.RpcReply)
+RPC_VERSION: Final = replace(RPC, subject=APP_RPC_VERSION)
+"""The same question to one version of the app alone."""
 SUBSCRIBE_HOOK: Final = Verb("subscribe", APP_HOOK, m.SubscribeHookRequest, m.SubscribeHookReply, repeatable=True)
 CONNECT_HOOK: Final = Verb("connect", APP_HOOK, m.ConnectHookRequest, m.ConnectHookReply)
 REFRESH_HOOK: Final = Verb("refresh", APP_HOOK, m.RefreshHookRequest, m.RefreshHookReply, repeatable=True)
@@ -70,8 +82,14 @@ PRESENCE_STATS: Final = Verb("presence_stats", GATEWAY_NODE, m.PresenceStatsRequ
 CHANNELS: Final = Verb("channels", GATEWAY_NODE, m.ChannelsRequest, m.ChannelsReply)
 NODE_INFO: Final = Verb("info", GATEWAY_NODE, m.NodeInfoRequest, m.NodeInfo)
 EMULATE: Final = Verb("emulate", GATEWAY_NODE, m.EmulateRequest, m.EmulateReply)
-JWKS: Final = Verb("fetch", CALL, m.JwksRequest, m.JwksReply, repeatable=True)
+APP_CONTROLS: Final = Verb("control", APP_CONTROL, m.ControlRequest, m.ControlReply)
+"""An app's own control of users and channels: asked of any gateway, which asks the others."""
+APP_PRESENCE: Final = Verb("presence", APP_CONTROL, m.PresenceRequest, m.PresenceReply)
+APP_PRESENCE_STATS: Final = Verb("presence_stats", APP_CONTROL, m.PresenceStatsRequest, m.PresenceCounts)
+JWKS: Final = Verb("fetch", CALL_SUBJECT, m.JwksRequest, m.JwksReply, repeatable=True)
+CALL: Final = Verb("call", CALL_SUBJECT, m.CallRequest, m.CallReply)
 
+APP_CONTROL_VERBS: Final = (APP_CONTROLS, APP_PRESENCE, APP_PRESENCE_STATS)
 GATEWAY_VERBS: Final = (CONTROL, PRESENCE, PRESENCE_STATS, CHANNELS, NODE_INFO, EMULATE)
 SHARD_VERBS: Final = {verb.name: replace(verb, subject=STORAGE_SHARD) for verb in (APPEND, REMOVE, COMMIT)}
 """The verbs that go to a shard's owner first: each has the same name, request and reply under `any` too."""

@@ -6,9 +6,12 @@ one JSON value.
 """
 
 from causeway_common.contracts.messages.apps import (
+    ChannelSpec,
     CompareHeads,
     ConnectHookReply,
     ConnectHookRequest,
+    EventSpec,
+    HookFallbacks,
     HookSubscription,
     Manifest,
     MethodSpec,
@@ -18,6 +21,7 @@ from causeway_common.contracts.messages.apps import (
     PublishHookRequest,
     RefreshHookReply,
     RefreshHookRequest,
+    Route,
     RpcReply,
     RpcRequest,
     SubRefreshHookRequest,
@@ -27,7 +31,7 @@ from causeway_common.contracts.messages.apps import (
 from causeway_common.contracts.messages.attendance import Attend, AttendReply, AttendRequest, LifecycleEvent
 from causeway_common.contracts.messages.audit import AuditPageReply, AuditPageRequest, AuditRecord, AuditReply, AuditRequest
 from causeway_common.contracts.messages.base import ClientInfo, Fault, IndexValue, JsonMap, Message
-from causeway_common.contracts.messages.calls import JwksReply, JwksRequest
+from causeway_common.contracts.messages.calls import BreakerState, CallReply, CallRequest, JwksReply, JwksRequest
 from causeway_common.contracts.messages.entities import (
     CancelItem,
     CommitReply,
@@ -62,6 +66,7 @@ from causeway_common.contracts.messages.gateways import (
     NodeBeat,
     NodeInfo,
     NodeInfoRequest,
+    PresenceCounts,
     PresenceReply,
     PresenceRequest,
     PresenceStatsReply,
@@ -87,6 +92,7 @@ from causeway_common.contracts.messages.logs import (
     StoredPublication,
 )
 from causeway_common.contracts.messages.records import (
+    Attempt,
     ClaimReply,
     ClaimRequest,
     EnqueueReply,
@@ -102,6 +108,7 @@ __all__ = [
     "AppendItem",
     "AppendReply",
     "AppendRequest",
+    "Attempt",
     "Attend",
     "AttendReply",
     "AttendRequest",
@@ -110,7 +117,11 @@ __all__ = [
     "AuditRecord",
     "AuditReply",
     "AuditRequest",
+    "BreakerState",
+    "CallReply",
+    "CallRequest",
     "CancelItem",
+    "ChannelSpec",
     "ChannelsReply",
     "ChannelsRequest",
     "ClaimReply",
@@ -131,6 +142,7 @@ __all__ = [
     "EmulateRequest",
     "EnqueueReply",
     "EnqueueRequest",
+    "EventSpec",
     "Fault",
     "FeedMembership",
     "FeedPublication",
@@ -142,6 +154,7 @@ __all__ = [
     "HeadsRequest",
     "HistoryReply",
     "HistoryRequest",
+    "HookFallbacks",
     "HookSubscription",
     "IndexValue",
     "JobDelivery",
@@ -160,6 +173,7 @@ __all__ = [
     "NodeInfoRequest",
     "OutboxItem",
     "Override",
+    "PresenceCounts",
     "PresenceReply",
     "PresenceRequest",
     "PresenceStatsReply",
@@ -176,6 +190,7 @@ __all__ = [
     "RemoveReply",
     "RemoveRequest",
     "Revocation",
+    "Route",
     "RpcReply",
     "RpcRequest",
     "ScheduleItem",

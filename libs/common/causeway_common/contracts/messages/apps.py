@@ -121,10 +121,41 @@ class PublishHookReply(Message, frozen=True):
 
 
 class MethodSpec(Message, frozen=True):
-    """One RPC method of an app. `concurrent`: its calls of one connection need not keep their order."""
+    """One RPC method of an app.
+
+    `concurrent`: its calls of one connection need not keep their order. `input` and `output` are JSON Schemas (JSON texts; "" is not
+    told). `when_unavailable`, when no instance answers: `error` (temporary) or `queue` (a task of the app, run once one is there again).
+    """
 
     name: str
     concurrent: bool = False
+    input: str = ""
+    output: str = ""
+    when_unavailable: str = "error"
+
+
+class EventSpec(Message, frozen=True):
+    """Events from outside that an app handles: of one source, of one type or of any ("*")."""
+
+    source: str
+    type: str
+
+
+class ChannelSpec(Message, frozen=True):
+    """A family of an app's channels: its pattern (`lot:{lot_id}`), and the JSON Schema of its messages ("" is not told)."""
+
+    pattern: str
+    message: str = ""
+
+
+class HookFallbacks(Message, frozen=True):
+    """What happens when no instance answers a hook: `error` (temporary), `deny` or `allow`."""
+
+    connect: str = "error"
+    refresh: str = "error"
+    subscribe: str = "error"
+    sub_refresh: str = "error"
+    publish: str = "error"
 
 
 class NamespaceSpec(Message, frozen=True):
@@ -169,6 +200,7 @@ class NamespaceSpec(Message, frozen=True):
     subscribe_hook: bool = False
     sub_refresh_hook: bool = False
     publish_hook: bool = False
+    fallbacks: HookFallbacks = HookFallbacks()
 
     @property
     def has_history(self) -> bool:
@@ -177,7 +209,11 @@ class NamespaceSpec(Message, frozen=True):
 
 
 class Manifest(Message, frozen=True):
-    """What one version of an app announces in the KV bucket `cw_apps`. `indexes`: by kind of entity, those that may be asked for."""
+    """What one version of an app announces in the KV bucket `cw_apps`.
+
+    `indexes`: by kind of entity, those that may be asked for. `tasks`, `events` and `lifecycle` (types of lifecycle events): what it
+    handles beside calls. `at_ms` is the time of day of the announcement; one that is not renewed has no living instance.
+    """
 
     app: str
     version: str
@@ -186,6 +222,21 @@ class Manifest(Message, frozen=True):
     connect_hook: bool = False
     refresh_hook: bool = False
     indexes: dict[str, list[str]] = {}
+    fallbacks: HookFallbacks = HookFallbacks()
+    tasks: list[str] = []
+    events: list[EventSpec] = []
+    lifecycle: list[str] = []
+    channels: list[ChannelSpec] = []
+    at_ms: int = 0
+
+
+class Route(Message, frozen=True):
+    """A canary in the KV bucket `cw_routes`: so many thousandths of a method's users are answered by this version, each user always the same."""
+
+    app: str
+    method: str
+    version: str
+    share_permille: int
 
 
 class CompareHeads(Message, frozen=True):

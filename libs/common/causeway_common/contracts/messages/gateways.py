@@ -95,6 +95,13 @@ class PresenceStatsReply(Message, frozen=True):
     users: list[bytes]
 
 
+class PresenceCounts(Message, frozen=True):
+    """How many clients and users are subscribed to a channel on all gateways."""
+
+    clients: int
+    users: int
+
+
 class ChannelsRequest(Message, frozen=True):
     """The channels of one gateway that match a glob ("" is all), `after` this name in order."""
 
