@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Literal
 
-from pydantic import TypeAdapter
-
-from causeway_cli.apps.contract import ChannelContract, Contract, MethodContract, Schema, of_manifest
+from causeway_cli.apps.contract import ChannelContract, Contract, MethodContract, of_manifest
 from causeway_common.contracts.names import namespace_of
 from causeway_logic import App
 
@@ -25,29 +21,12 @@ def contract_of(app: App) -> Contract:
 
 
 def _method(app: App, method: MethodContract) -> MethodContract:
-    declared = app.methods[method.name]
-    signature: Any = getattr(declared, "signature", None)
-    function = signature.function if signature else declared.handler
-    taken = signature.input if signature else declared.input
-    return replace(
-        method,
-        doc=_doc(function),
-        input=method.input or _schema(taken, "validation"),
-        output=method.output or _schema(declared.output, "serialization"),
-    )
+    return replace(method, doc=inspect.getdoc(app.methods[method.name].signature.function) or "")
 
 
 def _channel(app: App, channel: ChannelContract) -> ChannelContract:
-    namespace: Any = app.namespaces[namespace_of(channel.pattern)]
-    family = next((each for each in getattr(namespace, "patterns", ()) if each.pattern == channel.pattern), None)
+    namespace = app.namespaces[namespace_of(channel.pattern)]
+    family = next((each for each in namespace.patterns if each.pattern == channel.pattern), None)
     hook = (family and family.publish_hook) or namespace.publish_hook
-    taken = None if hook is None or namespace.binary else getattr(hook, "signature", hook).input
-    return replace(channel, publish=_schema(taken, "validation"))
-
-
-def _schema(adapter: TypeAdapter[Any] | None, mode: Literal["validation", "serialization"]) -> Schema | None:
-    return None if adapter is None else adapter.json_schema(mode=mode)
-
-
-def _doc(function: Callable[..., Any]) -> str:
-    return inspect.getdoc(function) or ""
+    taken = None if hook is None or namespace.binary else hook.signature.input
+    return replace(channel, publish=taken.json_schema(mode="validation") if taken else None)
