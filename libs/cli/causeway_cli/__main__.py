@@ -8,6 +8,7 @@ from causeway_cli import __version__
 from causeway_cli.commands.audit import audit
 from causeway_cli.commands.call import call
 from causeway_cli.commands.check import check
+from causeway_cli.commands.client import client
 from causeway_cli.commands.dev import dev
 from causeway_cli.commands.disconnect import disconnect
 from causeway_cli.commands.events import events
@@ -31,7 +32,7 @@ def main() -> None:
     """
 
 
-for command in (dev, check, token, publish, call, tail, events, audit, presence, disconnect, revoke, schema):
+for command in (dev, check, token, publish, call, tail, events, audit, presence, disconnect, revoke, schema, client):
     main.add_command(command)
 
 if __name__ == "__main__":
