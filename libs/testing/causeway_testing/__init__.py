@@ -1,7 +1,7 @@
 """`AppTester`: an app under test in this process, without a broker or a database; and `explore`, which looks for what breaks it."""
 
 from causeway_testing.calls import Calls, MadeCall
-from causeway_testing.errors import BrokenInvariantError, CallError, NothingCameError, HarnessError
+from causeway_testing.errors import BrokenInvariantError, CallError, HarnessError, NothingCameError
 from causeway_testing.explore import Explored, explore
 from causeway_testing.faults import Faults
 from causeway_testing.jobs import Job

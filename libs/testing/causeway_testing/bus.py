@@ -11,8 +11,8 @@ from causeway_common.contracts.codec import encode
 from causeway_common.contracts.errors import CausewayError, ErrorName, unavailable
 from causeway_common.contracts.messages import Message
 from causeway_common.contracts.verbs import Verb
-from causeway_testing.storage import Handler
 from causeway_testing.steps import Steps
+from causeway_testing.storage import Handler
 
 REPEAT_AFTER_SECONDS: Final = 1.0
 

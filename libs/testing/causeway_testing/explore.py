@@ -77,7 +77,9 @@ def explore(
         chance = Chance.explored(number, faults)
         with AppTester(app, seed=number, services=made, replicas=replicas, chance=chance) as tester:
             try:
-                tester.run(_schedule(tester, chance, setup, scenario, invariant, settle))
+                tester.run(_prepared(tester, chance, setup))
+                tester.run(_schedule(tester, scenario))
+                tester.run(_checked(tester, chance, invariant, settle))
             except Exception as error:
                 message = _told(number, number - seed + 1, error, tester.steps)
                 sys.stdout.write(f"explore: broken, replay it with seed={number}, schedules=1\n")
@@ -86,18 +88,22 @@ def explore(
     return Explored(schedules, steps)
 
 
-async def _schedule(
-    tester: AppTester, chance: Chance, setup: Scenario | None, scenario: Scenario, invariant: Invariant, settle: timedelta
-) -> None:
+async def _prepared(tester: AppTester, chance: Chance, setup: Scenario | None) -> None:
     chance.calm = True
     if setup is not None:
         await setup(tester)
     chance.calm = False
+
+
+async def _schedule(tester: AppTester, scenario: Scenario) -> None:
     try:
         await scenario(tester)
     except CallError as error:
         if not error.temporary:
             raise
+
+
+async def _checked(tester: AppTester, chance: Chance, invariant: Invariant, settle: timedelta) -> None:
     chance.calm = True
     await tester.settle(settle)
     checked = invariant(tester)

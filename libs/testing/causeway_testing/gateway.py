@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
 from pydantic_core import from_json
 
-from causeway_common.bus import Call, Deadline
 from causeway_common.contracts import verbs
 from causeway_common.contracts.codec import decode, json_value
 from causeway_common.contracts.epochs import continues
-from causeway_common.contracts.errors import CausewayError, ErrorName, overloaded, unavailable
+from causeway_common.contracts.errors import CausewayError, ErrorName, overloaded
 from causeway_common.contracts.ids import command_id
 from causeway_common.contracts.messages import (
     AppendItem,
@@ -23,6 +22,7 @@ from causeway_common.contracts.messages import (
     FeedPublication,
     HistoryRequest,
     Manifest,
+    Message,
     Override,
     PublishHookRequest,
     RpcReply,
@@ -31,21 +31,19 @@ from causeway_common.contracts.messages import (
     SubscribeHookRequest,
 )
 from causeway_common.contracts.names import CHANNEL_MAX_BYTES, split_method
-from causeway_common.contracts.verbs import CLIENT_COMMAND_SECONDS
 from causeway_gateway.domain import access
 from causeway_gateway.domain.namespaces import Catalogue, Rule
 from causeway_gateway.domain.protocol import SubscribeRequest, publication_of
 from causeway_gateway.domain.terms import overridden, terms
-from causeway_logic.handlers.dispatch import Dispatcher
+from causeway_testing.asking import Asking
 from causeway_testing.bus import LocalBus
 from causeway_testing.clock import Clock, Ids
 from causeway_testing.loop import VirtualLoop
-from causeway_testing.replicas import Replicas
 from causeway_testing.rooms import Received, Rooms
-from causeway_testing.steps import Steps
 from causeway_testing.users import Subscription, User
 
 T = TypeVar("T")
+Rep = TypeVar("Rep", bound=Message)
 CALLER: Final = "gateway"
 
 
@@ -55,12 +53,11 @@ class LocalGateway:
     Args:
         manifest: of the app.
         loop: where everything runs.
-        steps: in which order.
         clock: the time of day.
-        ids: of clients and messages.
+        ids: of clients.
         bus: leads to storage.
         rooms: the channels.
-        replicas: the app.
+        asking: asks the app.
     """
 
     def __init__(
@@ -68,15 +65,14 @@ class LocalGateway:
         manifest: Manifest,
         *,
         loop: VirtualLoop,
-        steps: Steps,
         clock: Clock,
         ids: Ids,
         bus: LocalBus,
         rooms: Rooms,
-        replicas: Replicas,
+        asking: Asking,
     ) -> None:
-        self.loop, self._steps, self._clock, self._ids = loop, steps, clock, ids
-        self._bus, self._rooms, self._replicas = bus, rooms, replicas
+        self.loop, self._clock, self._ids = loop, clock, ids
+        self._bus, self._rooms, self._asking = bus, rooms, asking
         self._manifest, self._app = manifest, manifest.app
         self._catalogue = Catalogue([], CHANNEL_MAX_BYTES)
         namespaces = {each.name: (manifest.app, each) for each in manifest.namespaces}
@@ -100,7 +96,7 @@ class LocalGateway:
         if not self._manifest.connect_hook:
             raise CausewayError(ErrorName.NOT_AVAILABLE, f"not available: {self._app} has no connect hook, use tester.user(name)")
         request = ConnectHookRequest(client=user.client, transport="tester", data=data, headers=headers)
-        reply = await self._hooked(lambda app, call: app.connect(request, call), "a client", verbs.CONNECT_HOOK)
+        reply = await self._asking.hook(lambda app, call: app.connect(request, call), "a client", verbs.CONNECT_HOOK)
         return await self._admitted(user, reply)
 
     async def call(self, user: User, method: str, data: bytes) -> bytes:
@@ -116,8 +112,8 @@ class LocalGateway:
             await _turn_of(user)
         request = RpcRequest(user=user.name, client=user.client, data=data, info=user.info_json)
         try:
-            call = self._call(app=app, method=name)
-            reply: RpcReply = await self._asked(
+            call = self._asking.call(app=app, method=name)
+            reply: RpcReply = await self._asking.ask(
                 lambda dispatcher: dispatcher.rpc(name, request, call), f"{user.name or 'anonymous'}: {name}"
             )
             return reply.data
@@ -138,7 +134,7 @@ class LocalGateway:
         reply = SubscribeHookReply()
         if decision is access.Decision.ASK:
             request = SubscribeHookRequest(user=user.name, client=user.client, channel=channel, data=data, info=user.info_json)
-            reply = await self._hooked(
+            reply = await self._asking.hook(
                 lambda app, call: app.subscribe(request, call), f"{user.name}: watches {channel}", verbs.SUBSCRIBE_HOOK
             )
             if 0 < reply.expire_at_ms <= self._clock.now_ms():
@@ -200,7 +196,7 @@ class LocalGateway:
         value = data if rule.spec.binary else json_value(data)
         if rule.spec.publish_hook:
             request = PublishHookRequest(user=user.name, client=user.client, channel=channel, data=value, info=user.info_json)
-            reply = await self._hooked(
+            reply = await self._asking.hook(
                 lambda app, call: app.publish(request, call), f"{user.name}: publishes to {channel}", verbs.PUBLISH_HOOK
             )
             value = value if reply.data is None else reply.data
@@ -270,44 +266,9 @@ class LocalGateway:
             raise CausewayError(ErrorName.PERMISSION_DENIED)
         return rule
 
-    def _call(self, **fields: str) -> Call:
-        return Call(fields, self._ids.new_id(), Deadline(self.loop.time() + CLIENT_COMMAND_SECONDS))
-
-    async def _ask(self, verb: verbs.Verb[Any, T], request: Any) -> T:
-        answer: T = await self._bus.request(verb, request, self._call().deadline, caller=CALLER)
+    async def _ask(self, verb: verbs.Verb[Any, Rep], request: Any) -> Rep:
+        answer: Rep = await self._bus.request(verb, request, self._asking.call().deadline, caller=CALLER)
         return answer
-
-    async def _hooked(
-        self, work: Callable[[Dispatcher, Call], Coroutine[Any, Any, T]], activity: str, verb: verbs.Verb[Any, Any]
-    ) -> T:
-        call = self._call(app=self._app, hook=verb.name)
-        return await self._asked(lambda dispatcher: work(dispatcher, call), activity)
-
-    async def _asked(self, work: Callable[[Dispatcher], Coroutine[Any, Any, T]], activity: str) -> T:
-        """Ask the app; with chance, the question and the answer are steps, and either may be lost."""
-        chance = self._steps.chance
-        if chance is None:
-            return await self._replicas.ask(work, activity, CLIENT_COMMAND_SECONDS)
-
-        async def stepping(dispatcher: Dispatcher) -> T:
-            fate = chance.fate()
-            if fate == "late":
-                await asyncio.sleep(chance.delay())
-            await self._steps.take("asked")
-            if fate == "lost":
-                raise _lost(self._steps, activity, "the question")
-            answer = await work(dispatcher)
-            await self._steps.take("answers")
-            if fate == "answer lost":
-                raise _lost(self._steps, activity, "the answer")
-            return answer
-
-        return await self._replicas.ask(stepping, activity, CLIENT_COMMAND_SECONDS)
-
-
-def _lost(steps: Steps, activity: str, what: str) -> CausewayError:
-    steps.tell(f"  {what} is lost: {activity}")
-    return unavailable("no answer before the deadline, the outcome is unknown")
 
 
 async def _turn_of(user: User) -> None:
@@ -326,5 +287,3 @@ def _turn_over(user: User) -> None:
             user.busy = True
             turn.set_result(None)
             return
-
-

@@ -44,8 +44,15 @@ class Jobs:
     def all(self) -> list[Job]:
         """In the order they were enqueued."""
         return [
-            Job(id, f"{each.record.connector}.{each.record.op}", each.record.payload, each.life.state, each.life.attempts, each.life.note)
-            for id, each in self._storage.database.records.items()
+            Job(
+                name,
+                f"{each.record.connector}.{each.record.op}",
+                each.record.payload,
+                each.life.state,
+                each.life.attempts,
+                each.life.note,
+            )
+            for name, each in self._storage.database.records.items()
             if each.record.connector != TASK
         ]
 

@@ -158,7 +158,7 @@ class Rooms:
                 case Hold(milliseconds):
                     self._loop.call_later(milliseconds / 1000, self._held, room)
                 case Read(since):
-                    self._loop.create_task(self._read(room, since))
+                    self._loop.spawn(self._read(room, since))
                 case Insufficient():
                     for watcher in list(room.watchers):
                         watcher.insufficient()

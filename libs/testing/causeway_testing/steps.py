@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from typing import Final
 
 from causeway_testing.faults import Chance
-from causeway_testing.loop import LIFE, Life
+from causeway_testing.turns import LIFE, Life
 
 ACTIVITY: ContextVar[str] = ContextVar("ACTIVITY", default="")
 """What the running code belongs to, for the eyes: `ann: auctions.bid`."""

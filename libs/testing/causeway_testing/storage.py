@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextvars import Context
 from typing import Any, Final
 
 from causeway_common.bus import Call
@@ -30,11 +28,13 @@ from causeway_storage.handlers.sweeps import OutboxSweep
 from causeway_storage.handlers.timers import TimerSweep
 from causeway_storage.ports import Appended, DueRecord, Logs
 from causeway_testing.clock import Clock, Ids
+from causeway_testing.loop import VirtualLoop
 from causeway_testing.steps import ACTIVITY, Steps
 
 CURSOR_KEY: Final = bytes(32)
 REDELIVER_AFTER_MS: Final = 30_000
 PATIENCE_MS: Final = 2_000
+REMOVE_PAGE: Final = 1_000
 Handler = Callable[[Any, Call], Awaitable[Any]]
 
 
@@ -108,7 +108,7 @@ class LocalStorage:
     def __init__(
         self,
         manifest: Manifest,
-        loop: asyncio.AbstractEventLoop,
+        loop: VirtualLoop,
         clock: Clock,
         ids: Ids,
         steps: Steps,
@@ -127,7 +127,7 @@ class LocalStorage:
         self._timer_sweep = TimerSweep(self._timers, self.delivery, now_ms)
         relay = self._relay = Relay(self.entities, SteppingLogs(self.logs, steps), self.delivery, self._timer_sweep, now_ms)
         self._outboxes = OutboxSweep(self.entities, relay.kick, now_ms, patience_ms=PATIENCE_MS)
-        self._sweeping: asyncio.Task[None] | None = None
+        self._sweeping = False
         access = Access(Known(manifest))
         log_handlers = LogHandlers(self.logs, access, now_ms, passed)
         entity_handlers = EntityHandlers(self.entities, access, relay.kick, now_ms)
@@ -152,7 +152,7 @@ class LocalStorage:
 
     def next_at(self) -> float | None:
         """When the next timer fires or task is due; jobs wait for the test."""
-        if self._sweeping is not None:
+        if self._sweeping:
             return None
         due = [each.at_ms for each in self.database.timers.values() if each.at_ms]
         due += [
@@ -164,7 +164,13 @@ class LocalStorage:
 
     def fire(self) -> None:
         """Do what is due."""
-        self._sweeping = self._loop.create_task(self._sweep(), context=Context())
+        self._sweeping = True
+        self._loop.spawn(self._sweep())
+
+    async def retain(self) -> None:
+        """Remove what has outlived its namespace's time, as storage does each second."""
+        while await self.logs.remove_expired(self._clock.now_ms(), REMOVE_PAGE) == REMOVE_PAGE:
+            pass
 
     async def _sweep(self) -> None:
         try:
@@ -174,7 +180,7 @@ class LocalStorage:
                 pass
             await self._outboxes.step()
         finally:
-            self._sweeping = None
+            self._sweeping = False
 
 
 def _nothing() -> None:

@@ -12,6 +12,7 @@ from pydantic_core import to_json
 
 from causeway_common.bus import Bus, Call, Deadline
 from causeway_common.contracts.errors import CausewayError
+from causeway_common.contracts.messages import AppendRequest, FeedPublication
 from causeway_common.contracts.verbs import CLIENT_COMMAND_SECONDS
 from causeway_common.telemetry import get_logger
 from causeway_logic import App
@@ -20,7 +21,8 @@ from causeway_logic.domain.shape import Shape
 from causeway_logic.handlers.dispatch import Dispatcher
 from causeway_logic.ports import Outside
 from causeway_storage.domain.entity import EntityKey, loaded
-from causeway_storage.ports import DueRecord
+from causeway_storage.ports import Appended, DueRecord
+from causeway_testing.asking import Asking
 from causeway_testing.bus import LocalBus
 from causeway_testing.calls import Calls
 from causeway_testing.clock import BEGINNING, Clock, Ids
@@ -29,7 +31,7 @@ from causeway_testing.faults import Chance, Faults
 from causeway_testing.gateway import LocalGateway
 from causeway_testing.jobs import Job, Jobs
 from causeway_testing.loop import VirtualLoop
-from causeway_testing.replicas import Replicas
+from causeway_testing.replicas import InlineRunner, Replicas
 from causeway_testing.rooms import Rooms
 from causeway_testing.steps import Steps
 from causeway_testing.storage import LocalStorage
@@ -84,8 +86,8 @@ class AppTester:
             self._clock,
             self._ids,
             self._steps,
-            appended=lambda appended: self._rooms.appended(appended),
-            passed=lambda request, now_ms: None,
+            appended=self._appended,
+            passed=self._passed,
             deliver=self._deliver,
         )
         self._bus.serve(self._storage.served)
@@ -97,12 +99,11 @@ class AppTester:
         self._gateway = LocalGateway(
             manifest,
             loop=self.loop,
-            steps=self._steps,
             clock=self._clock,
             ids=self._ids,
             bus=self._bus,
             rooms=self._rooms,
-            replicas=self._replicas,
+            asking=Asking(app.name, self._replicas, self.loop, self._steps, self._ids),
         )
 
     def __enter__(self) -> Self:
@@ -124,13 +125,14 @@ class AppTester:
         self.close()
 
     def start(self) -> None:
-        """Begin; `async with` does it."""
+        """Begin, its services made; `async with` and the fixture do it."""
+        self.loop.run(self._replicas.start())
 
     def close(self) -> None:
         """End: what still runs is cancelled, and has no effect any more."""
         if self.loop.is_closed():
             return
-        self._replicas.bury()
+        self.loop.run(self._replicas.stop())
         self.loop.finish()
         self.loop.close()
 
@@ -182,6 +184,7 @@ class AppTester:
             await there
         finally:
             self.loop.moving -= 1
+        await self._storage.retain()
 
     async def settle(self, delta: timedelta = timedelta(hours=1)) -> None:
         """Let so much time pass, and have subscribers told of what a lost message kept from them."""
@@ -223,7 +226,7 @@ class AppTester:
         """All entities of this model, by id."""
         kind = Shape.of(model).kind
         keys = [key.id for key in self._storage.database.entities if key.kind == kind]
-        return {id: found for id in keys if (found := self.find(model, id)) is not None}
+        return {key: found for key in keys if (found := self.find(model, key)) is not None}
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -240,13 +243,22 @@ class AppTester:
             jitter=self._ids.jitter,
             pause=asyncio.sleep,
         )
-        return Dispatcher(self.app, outside)
+        return Dispatcher(self.app, outside, InlineRunner(self.app, services=self._services))
 
     def _asks(self, caller: str) -> Call:
         return Call({"caller": caller}, "", Deadline(self.loop.time() + CLIENT_COMMAND_SECONDS))
 
     async def _deliver(self, record: DueRecord) -> None:
         raise NotImplementedError
+
+    def _appended(self, appended: Appended) -> None:
+        self._rooms.appended(appended)
+
+    def _passed(self, request: AppendRequest, now_ms: int) -> None:
+        for item in request.items:
+            self._rooms.passing(
+                FeedPublication(channel=request.channel, data=item.data, time_ms=now_ms, info=item.info, tags=item.tags)
+            )
 
     def _sent(self, subject: str, body: bytes) -> None:
         self._gateway.sent(subject, body)

@@ -14,7 +14,7 @@ from causeway_common.contracts.messages import ClientInfo
 from causeway_gateway.domain.budget import Budget
 from causeway_gateway.domain.protocol import Publication
 from causeway_gateway.domain.terms import Terms
-from causeway_testing.errors import CallError, NothingCameError, HarnessError
+from causeway_testing.errors import CallError, HarnessError, NothingCameError
 from causeway_testing.rooms import Received, Room
 
 if TYPE_CHECKING:
