@@ -35,7 +35,8 @@ def service(app: App) -> Service[LogicSettings]:
             pause=asyncio.sleep,
         )
         dispatcher = Dispatcher(app, outside)
-        serving = Serving(bus, app.name, tuple(app.methods), dispatcher.rpc, limit=settings.method_concurrency)
+        limits = {method.name: method.limit or settings.method_concurrency for method in app.methods.values()}
+        serving = Serving(bus, app.name, limits, dispatcher.rpc)
         for verb, answer in dispatcher.hooks():
             serving.with_hook(verb, answer, limit=settings.hook_concurrency)
         manifest = app.manifest()

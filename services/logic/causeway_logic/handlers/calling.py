@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, TypeVar, overload
 
-from causeway_common.bus import Deadline
 from causeway_common.contracts.connectors import Operation
 from causeway_common.contracts.errors import CausewayError
 from causeway_common.contracts.messages import CallRequest, JsonMap, Message, NewRecord
@@ -12,6 +11,7 @@ from causeway_common.runtime.durations import parse_duration
 from causeway_common.telemetry import current_traceparent
 from causeway_logic.domain.operations import order
 from causeway_logic.handlers.asked import ContextBase
+from causeway_logic.handlers.limits import sooner
 
 Req = TypeVar("Req", bound=Message)
 Rep = TypeVar("Rep", bound=Message)
@@ -68,7 +68,7 @@ class Calling(ContextBase):
         key = self._scope.identity.once("call", idempotency_key, connector, op)
         deadline = self.deadline
         if timeout:
-            deadline = min(deadline, Deadline.after(parse_duration(timeout) / 1000), key=lambda each: each.at)
+            deadline = sooner(deadline, parse_duration(timeout) / 1000)
         asked = CallRequest(payload=payload, idempotency_key=key)
         reply = await self._scope.outside.connectors.call(connector, op, asked, deadline)
         return _read(operation, reply) if isinstance(operation, Operation) else reply
