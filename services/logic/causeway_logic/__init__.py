@@ -1,10 +1,11 @@
 """The app SDK of Causeway: what an app's author imports, and nothing else of the service."""
 
 from causeway_common.contracts.connectors import Operation
+from causeway_common.contracts.errors import CausewayError
 from causeway_common.contracts.messages import Override
 from causeway_logic.domain.declare import App
 from causeway_logic.domain.draft import Draft
-from causeway_logic.domain.hooks import ConnectReply, ConnectRequest, RefreshReply, ServerSubscription, SubscribeReply
+from causeway_logic.domain.hooks import ConnectReply, ConnectRequest, PublishReply, RefreshReply, ServerSubscription, SubscribeReply
 from causeway_logic.domain.namespace import History, Namespace
 from causeway_logic.domain.patterns import ChannelPattern
 from causeway_logic.domain.reject import Reject
@@ -16,6 +17,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "App",
+    "CausewayError",
     "Channel",
     "ChannelPattern",
     "ConnectReply",
@@ -32,6 +34,7 @@ __all__ = [
     "PresenceStats",
     "Publication",
     "PublicationPage",
+    "PublishReply",
     "Published",
     "RefreshReply",
     "Reject",

@@ -120,6 +120,19 @@ class SubscribeReply:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PublishReply:
+    """Yes, publish.
+
+    Attributes:
+        data: in the place of what the client sent; None leaves it as it was.
+        tags: of the publication: what subscribers filter by, and slow readers are conflated by.
+    """
+
+    data: Any = None
+    tags: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshReply:
     """Yes, stay: until `expire_at`, or for ever where it is None. `info` takes the place of what other clients see."""
 
