@@ -130,7 +130,11 @@ def plan_stack(
         user = NatsUser(member.name, new_password(), rights_of(member.role, member.name, member.app))
         users.append(user)
         own = {**_bus_variables(user, nats_url), **_gateway_variables(member, options, credentials)}
-        services.append(_service(options, member, {**env, **configured.added.get(member.role, {})}, own, new_port()))
+        port = options.port if member.role is Role.GATEWAY else None
+        if member.role is Role.INTEGRATIONS:
+            port = configured.hooks_port or new_port()
+            own |= {"HOOKS__HOST": options.host, "HOOKS__PORT": str(port)}
+        services.append(_service(options, member, {**env, **configured.added.get(member.role, {})}, own, (port, new_port())))
     users.append(NatsUser(OPERATOR, credentials.nats_operator_password, rights_of(Role.OPERATOR, OPERATOR)))
     nats = ProcessSpec(
         service="nats",
@@ -179,9 +183,10 @@ def _gateway_variables(member: _Member, options: StackOptions, credentials: Cred
 
 
 def _service(
-    options: StackOptions, member: _Member, env: Mapping[str, str], own: Mapping[str, str], internal_port: int
+    options: StackOptions, member: _Member, env: Mapping[str, str], own: Mapping[str, str], ports: tuple[int | None, int]
 ) -> ProcessSpec:
-    """`own` are the variables of this process alone, without their prefix."""
+    """`own` are the variables of this process alone, without their prefix; `ports` what it serves to others, and its internal one."""
+    port, internal_port = ports
     internal = {"INTERNAL__HOST": options.host, "INTERNAL__PORT": str(internal_port)}
     prefix = f"CAUSEWAY_{member.role.upper()}_"
     return ProcessSpec(
@@ -190,7 +195,7 @@ def _service(
         kind=member.role.value,
         command=(str(options.scripts / f"causeway-{member.role}"), *member.arguments, "--config", str(options.config)),
         env={**env, **{prefix + key: value for key, value in {**own, **internal}.items()}},
-        port=options.port if member.role is Role.GATEWAY else None,
+        port=port,
         internal_port=internal_port,
         health_url=f"http://{options.host}:{internal_port}/readyz",
     )
