@@ -65,6 +65,8 @@ SAMPLES: dict[str, m.Message] = {
     ),
     "found_entity": m.FoundEntity(id="1", document=m.Document(version=1, state={"name": "a"})),
     "query_reply": m.QueryReply(entities=[m.FoundEntity(id="1", document=m.Document(version=1, state={}))], cursor="c"),
+    "snapshot_request": m.SnapshotRequest(kind="room", id="1", channel="chat:1"),
+    "snapshot_reply": m.SnapshotReply(document=m.Document(version=1, state={}), head=m.Head(epoch="e.1", head=3)),
     "trail_request": m.TrailRequest(kind="room", id="1"),
     "trace": m.Trace(version=3, by="ann", at_ms=5, traceparent="00-1-2-01", deleted=True),
     "trail_reply": m.TrailReply(versions=[m.Trace(version=1, by="", at_ms=5, traceparent="")]),
@@ -73,6 +75,7 @@ SAMPLES: dict[str, m.Message] = {
     "commit_repeat": m.CommitReply(outcome="committed", version=3, repeat=True, document=m.Document(version=4, state={})),
     "commit_conflict": m.CommitReply(outcome="conflict", version=4, document=m.Document(version=4, state={"n": 2})),
     "new_record": m.NewRecord(id="o:ab:0", app="chat", connector="webhook", op="event", payload={}, traceparent="00-1-2-01"),
+    "record_due": m.NewRecord(id="1", app="chat", connector="", op="tidy", payload={}, due_ms=1_700_000_000_000),
     "enqueue_request": m.EnqueueRequest(records=[m.NewRecord(id="1", app="chat", connector="webhook", op="event", payload={})]),
     "enqueue_reply": m.EnqueueReply(created=1),
     "record": m.Record(

@@ -212,7 +212,9 @@ class _Parts:
             outside = OutsideHttp(timeout_s=5, allowed=frozenset({hooks.host}), connections=8, user_agent=USER_AGENT)
             self._process.lifecycle.add("payments", outside.start, outside.stop)
             url = f"http://{hooks.host}:{hooks.port}/hooks/{settings.source}" if self._test else ""
-            return TestProvider(outside, url=url, secret=self._test.secret if self._test else "", now_ms=now_ms)
+            return TestProvider(
+                outside, url=url, secret=self._test.secret if self._test else "", folder=settings.folder, now_ms=now_ms
+            )
         provider = StripeProvider(
             api_key=settings.api_key.get_secret_value(),
             base_url=settings.base_url,

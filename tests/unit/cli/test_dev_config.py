@@ -42,6 +42,7 @@ def test_the_default_configuration_is_valid_and_leaves_the_rest_to_us(tmp_path: 
             "CAUSEWAY_INTEGRATIONS_EMAIL__FOLDER": "/data/mail",
             "CAUSEWAY_INTEGRATIONS_EMAIL__SENDER": "Causeway <causeway@localhost>",
             "CAUSEWAY_INTEGRATIONS_PAYMENTS__PROVIDER": "test",
+            "CAUSEWAY_INTEGRATIONS_PAYMENTS__FOLDER": "/data/payments",
         },
     }
 

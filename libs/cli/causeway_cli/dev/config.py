@@ -100,4 +100,5 @@ def _of_integrations(settings: ServiceSettings, data_dir: Path) -> dict[str, str
         each.name for each in set_value(settings, "sources") or []
     }:
         added["payments__provider"] = "test"
+        added["payments__folder"] = str(data_dir / "payments")
     return {f"CAUSEWAY_INTEGRATIONS_{key.upper()}": value for key, value in added.items()}

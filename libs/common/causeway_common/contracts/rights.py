@@ -117,7 +117,10 @@ def rights_of(role: Role, user: str, app: str = "") -> Rights:
                 raise ValueError(f"a logic process needs the name of its app, got {app!r}")
             return Rights(
                 publish=(
-                    *_storage_verbs(app, v.GET, v.COMMIT, v.QUERY, v.TRAIL, v.HISTORY, v.CLAIM, v.SETTLE),
+                    *_storage_verbs(
+                        *(app, v.GET, v.SNAPSHOT, v.COMMIT, v.QUERY, v.TRAIL),
+                        *(v.APPEND, v.HISTORY, v.ENQUEUE, v.CLAIM, v.SETTLE),
+                    ),
                     s.CALL.wildcard(caller=app),
                     s.APP_CONTROL.wildcard(caller=app),
                     s.FEED_APP.wildcard(app=app),

@@ -58,6 +58,7 @@ HISTORY: Final = Verb("history", STORAGE, m.HistoryRequest, m.HistoryReply, repe
 HEADS: Final = Verb("heads", STORAGE, m.HeadsRequest, m.HeadsReply, repeatable=True)
 REMOVE: Final = Verb("remove", STORAGE, m.RemoveRequest, m.RemoveReply, repeatable=True)
 GET: Final = Verb("get", STORAGE, m.GetRequest, m.GetReply, repeatable=True)
+SNAPSHOT: Final = Verb("snapshot", STORAGE, m.SnapshotRequest, m.SnapshotReply, repeatable=True)
 COMMIT: Final = Verb("commit", STORAGE, m.CommitRequest, m.CommitReply, repeatable=True)
 QUERY: Final = Verb("query", STORAGE, m.QueryRequest, m.QueryReply, repeatable=True)
 TRAIL: Final = Verb("trail", STORAGE, m.TrailRequest, m.TrailReply, repeatable=True)
@@ -98,6 +99,7 @@ STORAGE_VERBS: Final = (
     HEADS,
     REMOVE,
     GET,
+    SNAPSHOT,
     COMMIT,
     QUERY,
     TRAIL,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
@@ -20,6 +21,7 @@ class PaymentsSettings(Settings):
     allow_hosts: list[str] = Field([], description="host names and addresses of base_url that may be private or loopback")
     timeout: Duration = Field(10_000, ge=1, description="for one request")
     source: str = Field("stripe", description="the source in whose name the test provider sends its webhooks")
+    folder: Path | None = Field(None, description="keeps the payments of the test provider; empty: the process's memory does")
     retry_schedule: RetrySchedule = Field(
         [0, 5_000, 60_000, 600_000, 3_600_000, 21_600_000], description="the delay before each try of a job, the first one 0s"
     )

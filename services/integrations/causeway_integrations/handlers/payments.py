@@ -13,8 +13,8 @@ from causeway_common.contracts.connectors import (
     PAYMENTS_REFUND,
 )
 from causeway_common.contracts.errors import bad_request
+from causeway_common.contracts.money import check_amount, check_currency
 from causeway_common.runtime import fault_point
-from causeway_integrations.domain.money import check_amount, check_currency
 from causeway_integrations.domain.outcome import Done, Failed, GivenUp, Outcome
 from causeway_integrations.domain.work import Work
 from causeway_integrations.ports import Operation

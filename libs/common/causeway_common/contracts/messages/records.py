@@ -8,7 +8,10 @@ from causeway_common.contracts.messages.base import JsonMap, Message
 
 
 class NewRecord(Message, frozen=True):
-    """A record to create; an id that exists already is left as it is. One with the `connector` "" is a task of its app, named `op`."""
+    """A record to create; an id that exists already is left as it is. One with the `connector` "" is a task of its app, named `op`.
+
+    `due_ms`: delivered at that time of day; 0: at once.
+    """
 
     id: str
     app: str
@@ -16,6 +19,7 @@ class NewRecord(Message, frozen=True):
     op: str
     payload: JsonMap
     traceparent: str = ""
+    due_ms: int = 0
 
 
 class EnqueueRequest(Message, frozen=True):

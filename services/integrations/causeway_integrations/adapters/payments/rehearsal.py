@@ -1,18 +1,20 @@
-"""The provider `test` of `causeway dev`: no money, no outside. Confirming tells it by a signed webhook, as Stripe would.
+"""The provider `test` of `causeway dev`: no money, no outside. What becomes of a payment is told by signed webhooks, as Stripe would.
 
-A payment's id holds all that was asked for, so that a restart loses nothing of it but what became of it since; for development alone.
+With a folder, each payment is a file there and survives whatever process is killed; for development and tests alone.
 """
 
 from __future__ import annotations
 
-import base64
+import asyncio
 import hashlib
 import hmac
 import json
-from collections import OrderedDict
+import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
+
+import msgspec
 
 from causeway_common.contracts.connectors import (
     CancelPayment,
@@ -20,7 +22,6 @@ from causeway_common.contracts.connectors import (
     CreatePayment,
     GetPayment,
     Payment,
-    PaymentState,
     Refund,
     RefundPayment,
 )
@@ -34,12 +35,16 @@ DECLINED: Final = "pm_card_declined"
 REMEMBERED: Final = 10_000
 
 
-@dataclass(slots=True)
-class _Fate:
-    """What became of a payment."""
+class _Account(msgspec.Struct, kw_only=True):
+    """A payment and all that was given back of it, by the key of who asked."""
 
-    state: PaymentState = "open"
-    refunded: int = 0
+    payment: Payment
+    refunds: dict[str, Refund] = {}
+
+    @property
+    def left(self) -> int:
+        """Minor units that can still be given back."""
+        return self.payment.received - sum(refund.amount for refund in self.refunds.values())
 
 
 class TestProvider:
@@ -49,84 +54,115 @@ class TestProvider:
         outside: sends the webhooks.
         url: where to: our own `/hooks/<source>`; "" sends none.
         secret: that they are signed with, after Stripe's scheme.
+        folder: keeps the payments; None: this process's memory does.
         now_ms: the time of day.
     """
 
     __test__ = False  # no test of pytest's
 
-    def __init__(self, outside: Outside, *, url: str, secret: str, now_ms: Callable[[], int]) -> None:
-        self._outside, self._url, self._secret, self._now_ms = outside, url, secret, now_ms
-        self._fates: OrderedDict[str, _Fate] = OrderedDict()
-        self._refunds: OrderedDict[str, Refund] = OrderedDict()
+    def __init__(self, outside: Outside, *, url: str, secret: str, folder: Path | None, now_ms: Callable[[], int]) -> None:
+        self._outside, self._url, self._secret, self._folder, self._now_ms = outside, url, secret, folder, now_ms
+        self._accounts: dict[str, _Account] = {}
+        self._busy = asyncio.Lock()
 
     async def create(self, request: CreatePayment, key: str) -> Payment:
         """As the protocol says."""
-        asked = [request.amount, request.currency.upper(), request.metadata, key[:32]]
-        encoded = base64.urlsafe_b64encode(json.dumps(asked, separators=(",", ":")).encode()).decode().rstrip("=")
-        return self._payment(PREFIX + encoded)
+        name = PREFIX + derived_id(key)
+        async with self._busy:
+            found = self._find(name)
+            if found is None:
+                found = _Account(
+                    payment=Payment(
+                        id=name,
+                        state="open",
+                        amount=request.amount,
+                        currency=request.currency.upper(),
+                        client_secret=f"{name}_secret_{derived_id(name, self._secret)}",
+                        metadata=request.metadata,
+                    )
+                )
+                self._keep(found)
+            return found.payment
 
     async def get(self, request: GetPayment) -> Payment:
         """As the protocol says."""
-        return self._payment(request.id)
+        return self._account(request.id).payment
 
     async def confirm(self, request: ConfirmPayment, key: str) -> Payment:
-        """As the protocol says. A repeat tells it again, with the same event's id."""
-        payment = self._payment(request.id)
-        if request.method == DECLINED:
-            await self._tell("payment_intent.payment_failed", payment, key)
+        """As the protocol says. A repeat tells it again, as the same event."""
+        async with self._busy:
+            account = self._account(request.id)
+            if account.payment.state == "canceled":
+                raise PaymentRefusedError("InvalidRequestError (payment_intent_unexpected_state): it is canceled", 400)
+            declined = request.method == DECLINED and account.payment.state != "succeeded"
+            if not declined:
+                self._change(account, state="succeeded", received=account.payment.amount)
+        if declined:
+            await self._tell("payment_intent.payment_failed", account.payment, key)
             raise PaymentRefusedError("CardError (card_declined): Your card was declined.", 402)
-        if payment.state == "canceled":
-            raise PaymentRefusedError("the payment is canceled", 400)
-        self._fate(request.id).state = "succeeded"
-        confirmed = self._payment(request.id)
-        await self._tell("payment_intent.succeeded", confirmed)
-        return confirmed
+        await self._tell("payment_intent.succeeded", account.payment)
+        return account.payment
 
     async def cancel(self, request: CancelPayment, key: str) -> Payment:
         """As the protocol says."""
         assert key  # noqa: S101 - the protocol's
-        payment = self._payment(request.id)
-        if payment.state == "succeeded":
-            raise PaymentRefusedError("the payment has succeeded, refund it", 400)
-        self._fate(request.id).state = "canceled"
-        canceled = self._payment(request.id)
-        await self._tell("payment_intent.canceled", canceled)
-        return canceled
+        async with self._busy:
+            account = self._account(request.id)
+            if account.payment.state == "succeeded":
+                raise PaymentRefusedError("InvalidRequestError (payment_intent_unexpected_state): it has succeeded", 400)
+            self._change(account, state="canceled")
+        await self._tell("payment_intent.canceled", account.payment)
+        return account.payment
 
     async def refund(self, request: RefundPayment, key: str) -> Refund:
         """As the protocol says."""
-        if key in self._refunds:
-            return self._refunds[key]
-        payment, fate = self._payment(request.id), self._fate(request.id)
-        left = payment.amount - fate.refunded
-        amount = request.amount or left
-        if payment.state == "canceled" or not 0 < amount <= left:
-            raise PaymentRefusedError(f"{left} are left to refund", 400)
-        fate.refunded += amount
-        made = Refund(
-            id=f"re_test_{derived_id(key)}", payment=payment.id, amount=amount, currency=payment.currency, state="succeeded"
-        )
-        _remember(self._refunds, key, made)
-        await self._tell("charge.refunded", payment, key)
+        async with self._busy:
+            account = self._account(request.id)
+            made = account.refunds.get(key)
+            if made is None:
+                amount = request.amount or account.left
+                if not 0 < amount <= account.left:
+                    raise PaymentRefusedError(f"InvalidRequestError (amount_too_large): {account.left} are left to give back", 400)
+                name = f"re_test_{derived_id(key)}"
+                made = Refund(id=name, payment=request.id, amount=amount, currency=account.payment.currency, state="succeeded")
+                account.refunds[key] = made
+                self._keep(account)
+        await self._tell("charge.refunded", account.payment, key)
         return made
 
-    def _fate(self, id: str) -> _Fate:
-        found = self._fates.get(id) or _Fate()
-        _remember(self._fates, id, found)
+    def _change(self, account: _Account, **changes: Any) -> None:
+        account.payment = msgspec.structs.replace(account.payment, **changes)
+        self._keep(account)
+
+    def _account(self, id: str) -> _Account:
+        found = self._find(id) if id.startswith(PREFIX) else None
+        if found is None:
+            raise PaymentRefusedError("InvalidRequestError (resource_missing): No such payment_intent", 404)
         return found
 
-    def _payment(self, id: str) -> Payment:
-        encoded = id.removeprefix(PREFIX)
+    def _find(self, id: str) -> _Account | None:
+        if self._folder is None:
+            return self._accounts.get(id)
         try:
-            amount, currency, metadata, _ = json.loads(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
-        except ValueError as error:
-            raise PaymentRefusedError("No such payment_intent", 404) from error
-        state = self._fates[id].state if id in self._fates else "open"
-        received = amount if state == "succeeded" else 0
-        secret = f"{derived_id(id)}_secret"
-        return Payment(
-            id=id, state=state, amount=amount, currency=currency, received=received, client_secret=secret, metadata=metadata
-        )
+            return msgspec.json.decode(self._file(id).read_bytes(), type=_Account)
+        except FileNotFoundError:
+            return None
+
+    def _keep(self, account: _Account) -> None:
+        if self._folder is None:
+            self._accounts[account.payment.id] = account
+            if len(self._accounts) > REMEMBERED:
+                del self._accounts[next(iter(self._accounts))]
+            return
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file = self._file(account.payment.id)
+        unfinished = file.with_suffix(".new")
+        unfinished.write_bytes(msgspec.json.encode(account))
+        os.replace(unfinished, file)  # noqa: PTH105 - atomic, said by its name
+
+    def _file(self, id: str) -> Path:
+        assert self._folder is not None  # noqa: S101 - the callers'
+        return self._folder / f"{PREFIX}{derived_id(id)}.json"
 
     async def _tell(self, type: str, payment: Payment, *parts: str) -> None:
         if not self._url:
@@ -156,10 +192,3 @@ class TestProvider:
         if not (isinstance(answer, Answered) and 200 <= answer.status < 300):
             why = answer.note if isinstance(answer, Answered) else answer.why
             raise PaymentFailedError(f"the webhook was not taken: {why}")
-
-
-def _remember(kept: OrderedDict[str, Any], key: str, value: Any) -> None:
-    kept[key] = value
-    kept.move_to_end(key)
-    if len(kept) > REMEMBERED:
-        kept.popitem(last=False)
