@@ -16,6 +16,8 @@ from causeway_common.contracts.messages import AppendRequest, FeedPublication
 from causeway_common.contracts.verbs import CLIENT_COMMAND_SECONDS
 from causeway_common.telemetry import get_logger
 from causeway_logic import App
+from causeway_logic.adapters.connectors import BusConnectors
+from causeway_logic.adapters.gateways import BusGateways
 from causeway_logic.adapters.storage import BusStorage
 from causeway_logic.domain.shape import Shape
 from causeway_logic.handlers.dispatch import Dispatcher
@@ -26,6 +28,7 @@ from causeway_testing.asking import Asking
 from causeway_testing.bus import LocalBus
 from causeway_testing.calls import Calls
 from causeway_testing.clock import BEGINNING, Clock, Ids
+from causeway_testing.control import Control
 from causeway_testing.errors import CallError, HarnessError
 from causeway_testing.faults import Chance, Faults
 from causeway_testing.gateway import LocalGateway
@@ -105,6 +108,8 @@ class AppTester:
             rooms=self._rooms,
             asking=Asking(app.name, self._replicas, self.loop, self._steps, self._ids),
         )
+        control = Control(self._gateway, self._gateway.catalogue, self._rooms, self.calls)
+        self._bus.serve(control.served)
 
     def __enter__(self) -> Self:
         """Begin; for plain tests, which use `run`."""
@@ -236,8 +241,11 @@ class AppTester:
     # --- wiring
 
     def _dispatcher(self) -> Dispatcher:
+        bus = cast("Bus", self._bus)  # as much of one as the SDK's adapters ask for
         outside = Outside(
-            storage=BusStorage(cast("Bus", self._bus), self.app.name),
+            storage=BusStorage(bus, self.app.name),
+            gateways=BusGateways(bus, self.app.name),
+            connectors=BusConnectors(bus, self.app.name),
             now_ms=self._clock.now_ms,
             new_id=self._ids.new_id,
             jitter=self._ids.jitter,
