@@ -15,6 +15,7 @@ from causeway_cli.commands.disconnect import disconnect
 from causeway_cli.commands.events import events
 from causeway_cli.commands.history import history
 from causeway_cli.commands.inspect import inspect
+from causeway_cli.commands.new import new
 from causeway_cli.commands.presence import presence
 from causeway_cli.commands.publish import publish
 from causeway_cli.commands.revoke import revoke
@@ -37,7 +38,7 @@ def main() -> None:
 
 COMMANDS = (
     *(dev, check, token, publish, call, tail, history, events, audit, presence, inspect, disconnect, revoke),
-    *(schema, client, completion),
+    *(new, schema, client, completion),
 )
 for command in COMMANDS:
     main.add_command(command)
