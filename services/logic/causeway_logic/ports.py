@@ -7,7 +7,20 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from causeway_common.bus import Deadline
-from causeway_common.contracts.messages import CommitReply, CommitRequest, Document, HistoryReply, HistoryRequest
+from causeway_common.contracts.messages import (
+    ClaimReply,
+    CommitReply,
+    CommitRequest,
+    Document,
+    HistoryReply,
+    HistoryRequest,
+    NewRecord,
+    QueryReply,
+    QueryRequest,
+    SettleRequest,
+    SnapshotReply,
+    SnapshotRequest,
+)
 
 
 class Storage(Protocol):
@@ -24,8 +37,32 @@ class Storage(Protocol):
         """Commit, once per commit id: while no answer comes the same bytes are sent again, and a repeat is answered as the first."""
         ...
 
+    async def query(self, request: QueryRequest, deadline: Deadline) -> QueryReply:
+        """A page of the entities of one kind, over declared indexes."""
+        ...
+
+    async def snapshot(self, request: SnapshotRequest, deadline: Deadline) -> SnapshotReply:
+        """An entity, and the position of a channel of the app's own that goes with the version."""
+        ...
+
+    async def enqueue(self, record: NewRecord, deadline: Deadline) -> None:
+        """Create a record of the app's own, durably and once per id."""
+        ...
+
     async def history(self, request: HistoryRequest, deadline: Deadline) -> HistoryReply:
         """A page of a log of the app's own namespaces."""
+        ...
+
+
+class Records(Protocol):
+    """The app's own tasks, as they are run. While storage is away each call is tried again for a while, then raises CausewayError 100."""
+
+    async def claim(self, id: str, lease_ms: int) -> ClaimReply:
+        """Take a record for one try; it is nobody else's for `lease_ms`."""
+        ...
+
+    async def settle(self, request: SettleRequest) -> bool:
+        """End a try, durably; False: another one has the record, and its outcome counts."""
         ...
 
 

@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 from causeway_common.bus import Bus, Deadline, ask_owner
-from causeway_common.contracts.messages import CommitReply, CommitRequest, Document, GetRequest, HistoryReply, HistoryRequest
+from causeway_common.contracts.messages import (
+    CommitReply,
+    CommitRequest,
+    Document,
+    EnqueueRequest,
+    GetRequest,
+    HistoryReply,
+    HistoryRequest,
+    NewRecord,
+    QueryReply,
+    QueryRequest,
+    SnapshotReply,
+    SnapshotRequest,
+)
 from causeway_common.contracts.shards import entity_shard
-from causeway_common.contracts.verbs import COMMIT, GET, HISTORY
+from causeway_common.contracts.verbs import COMMIT, ENQUEUE, GET, HISTORY, QUERY, SNAPSHOT
 
 
 class BusStorage:
@@ -23,6 +36,18 @@ class BusStorage:
         """As the port says; the bus sends the same bytes again under the commit id while no answer comes."""
         shard = entity_shard(self._app, request.kind, request.id)
         return await ask_owner(self._bus, COMMIT, request, deadline, shard=shard, message_id=request.commit_id, caller=self._app)
+
+    async def query(self, request: QueryRequest, deadline: Deadline) -> QueryReply:
+        """As the port says."""
+        return await self._bus.request(QUERY, request, deadline, caller=self._app)
+
+    async def snapshot(self, request: SnapshotRequest, deadline: Deadline) -> SnapshotReply:
+        """As the port says."""
+        return await self._bus.request(SNAPSHOT, request, deadline, caller=self._app)
+
+    async def enqueue(self, record: NewRecord, deadline: Deadline) -> None:
+        """As the port says; the bus sends the same bytes again under the record's id while no answer comes."""
+        await self._bus.request(ENQUEUE, EnqueueRequest(records=[record]), deadline, message_id=record.id, caller=self._app)
 
     async def history(self, request: HistoryRequest, deadline: Deadline) -> HistoryReply:
         """As the port says."""

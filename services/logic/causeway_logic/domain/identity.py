@@ -15,12 +15,12 @@ class Identity:
         fresh: makes an id in its place, if one is needed at all.
     """
 
-    __slots__ = ("_edits", "_fresh", "_made", "_message_id")
+    __slots__ = ("_edits", "_fresh", "_made", "_message_id", "_records")
 
     def __init__(self, message_id: str, fresh: Callable[[], str]) -> None:
         self._message_id, self._fresh = message_id, fresh
         self._edits: dict[tuple[str, str], int] = {}
-        self._made = 0
+        self._made = self._records = 0
 
     def new_id(self) -> str:
         """32 hex digits; depends on the request and on how many were made before."""
@@ -32,6 +32,11 @@ class Identity:
         key = (kind, id)
         self._edits[key] = number = self._edits.get(key, 0) + 1
         return derived_id(self._base(), "commit", kind, id, str(number))
+
+    def record_id(self) -> str:
+        """The id of the next record that the request makes outside of an edit."""
+        self._records += 1
+        return derived_id(self._base(), "record", str(self._records))
 
     def _base(self) -> str:
         if not self._message_id:

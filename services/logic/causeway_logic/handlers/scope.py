@@ -21,6 +21,7 @@ class Scope(msgspec.Struct, frozen=True):
         identity: the ids that a rerun makes again.
         user: who asks; "" is nobody.
         deadline: when the caller stops waiting.
+        rerun: it may have run before, in part or as a whole: an edit asks storage whether it was committed before its change runs.
     """
 
     outside: Outside
@@ -29,3 +30,4 @@ class Scope(msgspec.Struct, frozen=True):
     identity: Identity
     user: str
     deadline: Deadline
+    rerun: bool = False
