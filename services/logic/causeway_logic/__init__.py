@@ -3,9 +3,12 @@
 from causeway_common.contracts.messages import Override
 from causeway_logic.domain.declare import App
 from causeway_logic.domain.draft import Draft
+from causeway_logic.domain.events import Event, LifecycleEvent
 from causeway_logic.domain.hooks import ConnectReply, ConnectRequest, RefreshReply, ServerSubscription, SubscribeReply
+from causeway_logic.domain.indexes import Condition, EntityType, FoundEntity, Index, Page, Snapshot
 from causeway_logic.domain.namespace import History, Namespace
-from causeway_logic.domain.reject import Reject
+from causeway_logic.domain.reject import Deleted, Reject
+from causeway_logic.domain.retry import Retry
 from causeway_logic.domain.values import Channel, Publication, PublicationPage
 from causeway_logic.handlers.context import Context
 from causeway_logic.handlers.entity import Entity
@@ -15,18 +18,28 @@ __version__ = "0.1.0"
 __all__ = [
     "App",
     "Channel",
+    "Condition",
     "ConnectReply",
     "ConnectRequest",
     "Context",
+    "Deleted",
     "Draft",
     "Entity",
+    "EntityType",
+    "Event",
+    "FoundEntity",
     "History",
+    "Index",
+    "LifecycleEvent",
     "Namespace",
     "Override",
+    "Page",
     "Publication",
     "PublicationPage",
     "RefreshReply",
     "Reject",
+    "Retry",
     "ServerSubscription",
+    "Snapshot",
     "SubscribeReply",
 ]

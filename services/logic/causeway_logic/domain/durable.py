@@ -12,7 +12,7 @@ from causeway_logic.domain.events import LIFECYCLE_TYPES, Event, EventHandler, L
 from causeway_logic.domain.indexes import EntityType
 from causeway_logic.domain.retry import Retry
 from causeway_logic.domain.signatures import Offer, adapter
-from causeway_logic.domain.tasks import ON_EVENT, ON_LIFECYCLE, ON_QUEUED_CALL, TIMEOUT_MS, Running, Task, task_name
+from causeway_logic.domain.tasks import TIMEOUT_MS, Running, Task, task_name
 from causeway_logic.domain.ticks import parse_ticks
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -164,13 +164,6 @@ class Durables(Declarations):
             return function
 
         return declare
-
-    @property
-    def runs(self) -> frozenset[str]:
-        """The names of the tasks that it can be sent, the reserved ones among them."""
-        some = {ON_EVENT} if self.event_handlers else set()
-        some |= {ON_LIFECYCLE} if self.lifecycle_handlers else set()
-        return frozenset({*self.tasks, *some, ON_QUEUED_CALL})
 
     def _manifest(self) -> dict[str, Any]:
         return super()._manifest() | {

@@ -82,7 +82,11 @@ class EventHandler:
     def read(self, payload: JsonMap) -> Event[Any]:
         """The event of a record's payload. Raises CausewayError 107, naming the field, where its data do not fit."""
         data = read_input(self.data, json_bytes(payload.get("data"), "an event's data"))
-        return Event(str(payload["id"]), str(payload["source"]), str(payload["type"]), data, moment(int(payload["received_ms"])))
+        try:
+            id_, source, type_, received_ms = (payload[name] for name in ("id", "source", "type", "received_ms"))
+        except KeyError as error:
+            raise bad_request(f"an event without its {error.args[0]}") from error
+        return Event(str(id_), str(source), str(type_), data, moment(int(received_ms)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,21 +54,27 @@ class Index(Generic[V]):
         return Condition(self.kind, WireCondition(index=self.name, op="in", value=[self._stored(value) for value in values]))
 
     def __eq__(self, value: V | None) -> Condition:  # type: ignore[override]
+        """The value is this one; None: there is none."""
         return self._compared("eq", value)
 
     def __lt__(self, value: V) -> Condition:
+        """The value is below this one."""
         return self._compared("lt", value)
 
     def __le__(self, value: V) -> Condition:
+        """The value is this one or below."""
         return self._compared("lte", value)
 
     def __gt__(self, value: V) -> Condition:
+        """The value is above this one."""
         return self._compared("gt", value)
 
     def __ge__(self, value: V) -> Condition:
+        """The value is this one or above."""
         return self._compared("gte", value)
 
     def __ne__(self, value: object) -> bool:
+        """Refused: no index finds what is not there. Raises TypeError."""
         raise TypeError(f"an index cannot be searched for what is not {value!r}: use <, > or one_of")
 
     __hash__ = object.__hash__
@@ -127,11 +133,14 @@ class EntityType(Generic[M]):
             raise ValueError(f"an index's name is {IDENTIFIER_RULE}, not {ID}, and declared once; got {name!r}")
         if len(self.indexes) >= INDEXES_MAX:
             raise ValueError(f"{self.kind} has {INDEXES_MAX} indexes already, more are not kept")
-        if not (isinstance(type_, type) and issubclass(type_, (*_TYPES, enum.Enum))):
-            raise ValueError(f"the index {name} of {self.kind} holds str, int, float, bool, datetime or an enum of these, got {type_!r}")
+        if not _may_hold(type_):
+            raise ValueError(
+                f"the index {name} of {self.kind} holds str, int, float, bool, datetime or an enum of these, got {type_!r}"
+            )
         if of is None and name not in _fields(self.model):
             raise ValueError(f"{self.model.__name__} has no field {name!r}: say what the index holds with of=")
-        made = Index(self.kind, name, type_, of or (lambda state: getattr(state, name)))
+        value: Callable[[Any], Any] = of or (lambda state: getattr(state, name))
+        made: Index[V] = Index(self.kind, name, type_, value)
         self.indexes[name] = made
         return made
 
@@ -187,6 +196,10 @@ def order_of(kind: str, order: Index[Any] | None) -> str:
     if order.kind != kind:
         raise ValueError(f"the index {order.name} belongs to {order.kind}, this query is over {kind}")
     return order.name
+
+
+def _may_hold(type_: object) -> bool:
+    return isinstance(type_, type) and issubclass(type_, (*_TYPES, enum.Enum))
 
 
 def _fields(model: type[Any]) -> set[str]:

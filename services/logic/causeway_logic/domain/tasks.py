@@ -12,7 +12,7 @@ from causeway_common.contracts.messages import JsonMap, ScheduleItem, TaskItem
 from causeway_common.contracts.names import IDENTIFIER_RULE, is_identifier
 from causeway_logic.domain.retry import Retry
 from causeway_logic.domain.signatures import Signature
-from causeway_logic.domain.ticks import Ticks
+from causeway_logic.domain.ticks import TICK, Ticks
 from causeway_logic.domain.timers import TIMER
 from causeway_logic.domain.values import json_bytes, json_map, milliseconds
 
@@ -26,7 +26,7 @@ TIMEOUT_MS: Final = 30_000
 NAME_MAX_BYTES: Final = 255
 BY: Final = "_by"
 """In a task's payload: the user whose call caused it. No input has a field of this name, pydantic keeps such names private."""
-HIDDEN: Final = frozenset({BY, TIMER})
+HIDDEN: Final = frozenset({BY, TIMER, TICK})
 AT_ONCE_MS: Final = 1
 """A time that has always come."""
 

@@ -12,10 +12,17 @@ from causeway_common.runtime.durations import parse_duration
 
 SHORTEST_MS: Final = 1000
 """No interval is shorter: each tick is a commit and a task."""
+EVERY_KIND: Final = "_every"
+"""The kind of the hidden entities that hold the next tick; no app's model has such a name."""
+TICK: Final = "_tick"
+"""In a task's payload: the tick that it was."""
 _YEARS: Final = 8
 """A 29 February comes within so many years, over a century without a leap day too; a line that has no time by then never has one."""
-_MONTHS: Final = {name: number for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
-_DAYS: Final = {name: number for number, name in enumerate("sun mon tue wed thu fri sat".split())}
+_MONTHS: Final = {
+    name: number
+    for number, name in enumerate(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1)
+}
+_DAYS: Final = {name: number for number, name in enumerate(["sun", "mon", "tue", "wed", "thu", "fri", "sat"])}
 _PART: Final = re.compile(r"(?:(\*)|([a-z0-9]+)(?:-([a-z0-9]+))?)(?:/(\d+))?")
 _SUNDAY: Final = 7
 """Some write it so; here it is 0."""
@@ -26,6 +33,7 @@ class Interval:
     """Every so many milliseconds, counted from the Unix epoch: `1h` is each full hour UTC, on every machine and after every restart."""
 
     every_ms: int
+    text: str
 
     def after(self, at_ms: int) -> int:
         """The first tick behind a time of day."""
@@ -45,6 +53,7 @@ class Cron:
     months: frozenset[int]
     weekdays: frozenset[int]
     either_day: bool
+    text: str
 
     def after(self, at_ms: int) -> int:
         """The first tick behind a time of day.
@@ -91,8 +100,8 @@ def parse_ticks(text: str) -> Ticks:
         every_ms = parse_duration(text)
         if every_ms < SHORTEST_MS:
             raise ValueError(f"an interval is at least 1s, got {text!r}")
-        return Interval(every_ms)
-    if len(fields) != 5:  # noqa: PLR2004 - the five fields of a cron line
+        return Interval(every_ms, text)
+    if len(fields) != 5:
         raise ValueError(f"{text!r} is neither a duration (1h) nor a cron line of five fields (0 3 * * *)")
     minutes, hours, days, months = (
         _field(fields[0], 0, 59, "minute"),
@@ -102,9 +111,17 @@ def parse_ticks(text: str) -> Ticks:
     )
     weekdays = frozenset(day % _SUNDAY for day in _field(fields[4], 0, 7, "day of the week", _DAYS))
     either = not fields[2].startswith("*") and not fields[4].startswith("*")
-    cron = Cron(minutes, hours, days, months, weekdays, either)
+    cron = Cron(minutes, hours, days, months, weekdays, either, text)
     cron.after(0)
     return cron
+
+
+def ticks_or(text: str, otherwise: Ticks) -> Ticks:
+    """As `parse_ticks`; `otherwise` for a text that only a newer version can read."""
+    try:
+        return parse_ticks(text)
+    except ValueError:
+        return otherwise
 
 
 def _field(text: str, least: int, most: int, what: str, names: dict[str, int] | None = None) -> frozenset[int]:

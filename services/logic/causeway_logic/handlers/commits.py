@@ -72,7 +72,7 @@ async def committed(scope: Scope, kind: str, id: str, propose: Propose, *, first
             proposal = propose(document)
             if proposal is None:
                 return None
-            reply = await _asked(scope, _request(scope, kind, id, commit_id, document.version, proposal))
+            reply = await _asked(scope, _request(scope, (kind, id), commit_id, document.version, proposal))
             if reply.outcome == "committed":
                 if not reply.repeat or (reply.version == document.version + 1 and not scope.rerun):
                     return Landed()
@@ -82,10 +82,10 @@ async def committed(scope: Scope, kind: str, id: str, propose: Propose, *, first
             await _back_off(scope, kind)
 
 
-def _request(scope: Scope, kind: str, id: str, commit_id: str, expected: int, proposal: Proposal) -> CommitRequest:
+def _request(scope: Scope, key: tuple[str, str], commit_id: str, expected: int, proposal: Proposal) -> CommitRequest:
     return CommitRequest(
-        kind=kind,
-        id=id,
+        kind=key[0],
+        id=key[1],
         expected=expected,
         commit_id=commit_id,
         state=proposal.state,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from causeway_common.bus import Call
+from causeway_common.bus import Call, Deadline
 from causeway_common.contracts.errors import CausewayError, ErrorName
 from causeway_common.contracts.messages import (
     ConnectHookReply,
@@ -27,12 +27,13 @@ from causeway_logic.domain.declare import App
 from causeway_logic.domain.hooks import ConnectReply, ConnectRequest, RefreshReply, SubscribeReply
 from causeway_logic.domain.identity import Identity
 from causeway_logic.domain.reject import Reject
+from causeway_logic.domain.signatures import Signature
 from causeway_logic.domain.values import Channel
 from causeway_logic.handlers.answering import Answering
 from causeway_logic.handlers.channels import AskedChannel, a
 from causeway_logic.handlers.context import Context
 from causeway_logic.handlers.locks import EntityLocks
-from causeway_logic.handlers.running import Bound, Runner
+from causeway_logic.handlers.running import NOTHING, Bound, Runner
 from causeway_logic.handlers.scope import Scope
 from causeway_logic.ports import Outside
 
@@ -127,6 +128,45 @@ class Dispatcher:
             context = self._context(request.user, request.client, call, info=request.info)
             returned = await self._runner.run(hook.signature, context, value, given=channel.given, fields=channel.fields)
             return channel.published(request.data, returned)
+
+    def scope(self, message_id: str, deadline: Deadline, *, user: str = "", rerun: bool = False) -> Scope:
+        """What a durable call shares.
+
+        Args:
+            message_id: of what caused it; its commits' ids come from this one, however often it runs.
+            deadline: when it ends.
+            user: who caused it; "" is nobody.
+            rerun: it may have run before.
+        """
+        return Scope(self._outside, self._locks, self._app, Identity(message_id, self._outside.new_id), user, deadline, rerun)
+
+    async def run(
+        self,
+        what: str,
+        signature: Signature,
+        scope: Scope,
+        value: Any = None,
+        *,
+        client: str = "",
+        info: bytes | None = None,
+        given: Mapping[Any, Any] = NOTHING,
+    ) -> Any:
+        """Run the handler of a durable call; what it returns.
+
+        Args:
+            what: its name, for span, count and log.
+            signature: the handler's.
+            scope: the call's.
+            value: for its input.
+            client: the connection, of a call that waited.
+            info: what is known of the connection beside its user.
+            given: for the types of its `Offer.given`.
+
+        Raises:
+            CausewayError: as the answers.
+        """
+        with self._answering(what):
+            return await self._runner.run(signature, Context(scope, client, self._log, info=info), value, given=given)
 
     def _any(self, hook: Callable[[ChannelHooks], Hook | None]) -> bool:
         return any(
