@@ -218,7 +218,7 @@ async def test_a_call_that_waited_runs_for_its_user_with_the_same_checks(bench: 
         await bench.deliver(name)
 
     assert heard == [("ann", "c1", {"name": "Ann"}, 5), ("ann", "c1", None, -1)]
-    assert bench.states == ["done", "dead", "dead", "dead"]
+    assert bench.states == ["done", "dead", "dead", "pending"]  # another version may have the method
 
 
 def test_the_manifest_tells_what_the_app_handles() -> None:

@@ -194,7 +194,7 @@ async def test_an_apps_own_timer_moves_fires_once_and_leaves_nothing_behind(benc
     await bench.run_due()
 
     assert runs == [20]
-    assert ("_timer", "reminder") not in bench.storage.entities
+    assert ("timer", "reminder") not in bench.storage.entities
 
 
 async def test_a_timer_set_again_while_its_task_runs_stays(bench: DurableBench) -> None:
@@ -202,7 +202,7 @@ async def test_a_timer_set_again_while_its_task_runs_stays(bench: DurableBench) 
     bench.move(10)
     await bench.call("remind", 20)
     await bench.run_due()
-    assert ("_timer", "reminder") in bench.storage.entities
+    assert ("timer", "reminder") in bench.storage.entities
     await bench.call("forget", None)
     await bench.call("forget", None)
     bench.move(60)

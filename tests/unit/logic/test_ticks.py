@@ -129,7 +129,7 @@ async def test_a_tick_whose_run_fails_or_dies_is_tried_again_and_moves_on_once(b
 
     assert len(ran) == 2  # one tick, at least once
     assert bench.states == ["done"]
-    assert bench.storage.versions["_every", "tidy"] == 2
+    assert bench.storage.versions["every", "tidy"] == 2
 
 
 async def test_changed_ticks_take_the_place_of_the_old_ones_and_the_higher_version_rules(bench: DurableBench) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from causeway_common.bus import Bus, Deadline, ask_owner
 from causeway_common.contracts.messages import (
+    AppendReply,
+    AppendRequest,
     CommitReply,
     CommitRequest,
     Document,
@@ -17,8 +19,8 @@ from causeway_common.contracts.messages import (
     SnapshotReply,
     SnapshotRequest,
 )
-from causeway_common.contracts.shards import entity_shard
-from causeway_common.contracts.verbs import COMMIT, ENQUEUE, GET, HISTORY, QUERY, SNAPSHOT
+from causeway_common.contracts.shards import channel_shard, entity_shard
+from causeway_common.contracts.verbs import APPEND, COMMIT, ENQUEUE, GET, HISTORY, QUERY, SNAPSHOT
 
 
 class BusStorage:
@@ -45,10 +47,15 @@ class BusStorage:
         """As the port says."""
         return await self._bus.request(SNAPSHOT, request, deadline, caller=self._app)
 
-    async def enqueue(self, record: NewRecord, deadline: Deadline) -> None:
-        """As the port says; the bus sends the same bytes again under the record's id while no answer comes."""
-        await self._bus.request(ENQUEUE, EnqueueRequest(records=[record]), deadline, message_id=record.id, caller=self._app)
-
     async def history(self, request: HistoryRequest, deadline: Deadline) -> HistoryReply:
         """As the port says."""
         return await self._bus.request(HISTORY, request, deadline, caller=self._app)
+
+    async def append(self, request: AppendRequest, deadline: Deadline) -> AppendReply:
+        """As the port says; the bus sends the same bytes again while no answer comes."""
+        shard = channel_shard(request.channel)
+        return await ask_owner(self._bus, APPEND, request, deadline, shard=shard, message_id=request.items[0].id, caller=self._app)
+
+    async def enqueue(self, records: list[NewRecord], deadline: Deadline) -> None:
+        """As the port says; the bus sends the same bytes again while no answer comes."""
+        await self._bus.request(ENQUEUE, EnqueueRequest(records=records), deadline, message_id=records[0].id, caller=self._app)

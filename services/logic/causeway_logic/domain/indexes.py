@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, Literal, TypeVar
 from causeway_common.contracts.messages import Condition as WireCondition
 from causeway_common.contracts.messages import IndexValue
 from causeway_common.contracts.names import IDENTIFIER_RULE, is_identifier
-from causeway_logic.domain.shape import Shape
+from causeway_logic.domain.shape import RESERVED_KINDS, Shape
 from causeway_logic.domain.values import milliseconds
 
 M = TypeVar("M")
@@ -101,11 +101,16 @@ class EntityType(Generic[M]):
         kind: its name in storage.
         shape: how it is stored.
         indexes: by name.
+
+    Raises:
+        TypeError: the kind is not a name, or one that the SDK keeps for itself.
     """
 
     def __init__(self, model: type[M], kind: str = "") -> None:
         self.model, self.shape = model, Shape(model, kind)
         self.kind = self.shape.kind
+        if self.kind in RESERVED_KINDS:
+            raise TypeError(f"the kind {self.kind!r} of {model.__name__} is the SDK's own: set __kind__")
         self.indexes: dict[str, Index[Any]] = {}
 
     @classmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
@@ -13,6 +13,9 @@ from causeway_common.contracts.names import IDENTIFIER_RULE, is_identifier
 
 M = TypeVar("M")
 _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+RESERVED_KINDS: Final = frozenset({"idempotency", "timer", "every"})
+"""Kinds of the entities that the SDK keeps beside an app's own."""
 
 
 class Shape(Generic[M]):

@@ -12,8 +12,8 @@ from causeway_common.runtime.durations import parse_duration
 
 SHORTEST_MS: Final = 1000
 """No interval is shorter: each tick is a commit and a task."""
-EVERY_KIND: Final = "_every"
-"""The kind of the hidden entities that hold the next tick; no app's model has such a name."""
+EVERY_KIND: Final = "every"
+"""The kind of the hidden entities that hold the next tick; no app's model has this one (`RESERVED_KINDS`)."""
 TICK: Final = "_tick"
 """In a task's payload: the tick that it was."""
 _YEARS: Final = 8

@@ -6,8 +6,8 @@ from typing import Final
 
 from causeway_common.contracts.messages import JsonMap, ScheduleItem, TaskItem
 
-TIMER_KIND: Final = "_timer"
-"""The kind of the hidden entities; no app's model has such a name."""
+TIMER_KIND: Final = "timer"
+"""The kind of the hidden entities; no app's model has this one (`RESERVED_KINDS`)."""
 TIMER: Final = "_timer"
 """In a task's payload: the timer that it was, and which setting of it."""
 

@@ -88,7 +88,7 @@ class Durability(ContextBase):
         carried = found.payload(payload, scope.user)
         if name is None:
             record = NewRecord(
-                id=scope.identity.record_id(),
+                id=scope.identity.next("task", found.name),
                 app=scope.app.name,
                 connector="",
                 op=found.name,
@@ -96,9 +96,9 @@ class Durability(ContextBase):
                 traceparent=current_traceparent(),
                 due_ms=0 if at is None else milliseconds(at),
             )
-            await scope.outside.storage.enqueue(record, self.deadline)
+            await scope.outside.storage.enqueue([record], self.deadline)
             return
-        mark = scope.identity.record_id()
+        mark = scope.identity.next("timer", name)
         item = item_of(found, marked(carried, timer_name(name), mark), at, name)
 
         def propose(_document: Document) -> Proposal:

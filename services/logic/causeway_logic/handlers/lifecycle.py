@@ -83,4 +83,4 @@ class LifecycleEvents:
             payload=stored_event(event),
             traceparent=current_traceparent(),
         )
-        await self._outside.storage.enqueue(record, Deadline.after(ENQUEUE_SECONDS))
+        await self._outside.storage.enqueue([record], Deadline.after(ENQUEUE_SECONDS))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from causeway_common.bus import Deadline
-from causeway_common.contracts.errors import CausewayError, ErrorName
-from causeway_common.contracts.messages import Record
+from causeway_common.bus import Call, Deadline
+from causeway_common.contracts.errors import CausewayError
+from causeway_common.contracts.messages import Record, RpcRequest
 from causeway_common.telemetry import get_logger
 from causeway_logic.domain.declare import App
 from causeway_logic.domain.events import Event, LifecycleEvent, event_stored, handler_of
@@ -125,16 +125,19 @@ class Works:
 
     def _queued_call(self, record: Record) -> Work:
         payload = record.payload
-        method = self._app.methods.get(str(payload.get("method", "")))
+        name = str(payload.get("method", ""))
+        method = self._app.methods.get(name)
         if method is None:
-            raise CausewayError(ErrorName.METHOD_NOT_FOUND)
-        value = method.signature.read(json_bytes(payload.get("data"), "a queued call's data"))
-        info = json_bytes(payload["info"], "a queued call's info") if payload.get("info") is not None else None
+            raise Unhandled(f"this version has no method {name}")
+        request = RpcRequest(
+            user=str(payload.get("user", "")),
+            client=str(payload.get("client", "")),
+            data=json_bytes(payload.get("data"), "a queued call's data"),
+            info=None if payload.get("info") is None else json_bytes(payload["info"], "a queued call's info"),
+        )
 
         async def run(deadline: Deadline) -> None:
-            scope = self._scope(record, deadline, user=str(payload.get("user", "")))
-            client = str(payload.get("client", ""))
-            await self._dispatcher.run(method.name, method.signature, scope, value, client=client, info=info)
+            await self._dispatcher.rpc(name, request, Call({}, record.id, deadline), rerun=record.attempts > 1)
 
         return Work(Running(timeout_ms=method.timeout_ms or TIMEOUT_MS), run)
 
