@@ -40,7 +40,7 @@ from causeway_testing.bus import LocalBus
 from causeway_testing.clock import Clock, Ids
 from causeway_testing.loop import VirtualLoop
 from causeway_testing.rooms import Received, Rooms
-from causeway_testing.users import Subscription, User
+from causeway_testing.users import Answered, Subscription, User
 
 T = TypeVar("T")
 Rep = TypeVar("Rep", bound=Message)
@@ -62,6 +62,7 @@ class LocalGateway:
     Attributes:
         catalogue: the app's namespaces and methods.
         users: those who are connected.
+        answered: the calls that have ended.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class LocalGateway:
         self.catalogue.update({manifest.app: manifest}, namespaces, lambda _name, _app: None)
         self._commands = 0
         self.users: list[User] = []
+        self.answered: list[Answered] = []
 
     async def on_loop(self, work: Coroutine[Any, Any, T]) -> T:
         """Do this where the app runs, whoever asks."""

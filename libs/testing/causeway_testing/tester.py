@@ -12,14 +12,14 @@ from pydantic_core import to_json
 
 from causeway_common.bus import Bus, Call, Deadline
 from causeway_common.contracts.errors import CausewayError
-from causeway_common.contracts.messages import AppendRequest, FeedPublication
+from causeway_common.contracts.messages import AppendRequest, FeedPublication, Manifest
 from causeway_common.contracts.verbs import CLIENT_COMMAND_SECONDS
 from causeway_common.telemetry import get_logger
+from causeway_gateway.domain.protocol import publication_of
 from causeway_logic import App
 from causeway_logic.adapters.connectors import BusConnectors
 from causeway_logic.adapters.gateways import BusGateways
 from causeway_logic.adapters.storage import BusStorage
-from causeway_logic.domain.shape import Shape
 from causeway_logic.handlers.dispatch import Dispatcher
 from causeway_logic.ports import Outside
 from causeway_storage.domain.entity import EntityKey, loaded
@@ -35,10 +35,10 @@ from causeway_testing.gateway import LocalGateway
 from causeway_testing.jobs import Job, Jobs
 from causeway_testing.loop import VirtualLoop
 from causeway_testing.replicas import InlineRunner, Replicas
-from causeway_testing.rooms import Rooms
+from causeway_testing.rooms import Received, Rooms
 from causeway_testing.steps import Steps
 from causeway_testing.storage import LocalStorage
-from causeway_testing.users import User
+from causeway_testing.users import Answered, User
 
 M = TypeVar("M")
 T = TypeVar("T")
@@ -55,6 +55,8 @@ class AppTester:
         services: what the app's lifespans would make, by type: fakes in their place.
         now: when the test begins (aware).
         replicas: how many processes of the app there are.
+        chance: instead of `seed` and `faults`, for `explore`.
+        manifest: the app's, where it was made before: its JSON Schemas take longer than most tests.
 
     Attributes:
         app: the app.
@@ -71,6 +73,7 @@ class AppTester:
         now: datetime = BEGINNING,
         replicas: int = 1,
         chance: Chance | None = None,
+        manifest: Manifest | None = None,
     ) -> None:
         if faults is not None and seed is None:
             raise HarnessError("faults happen by a seed: AppTester(app, seed=1, faults=...)")
@@ -81,7 +84,7 @@ class AppTester:
         self._steps = Steps(chance)
         self.loop = VirtualLoop(self._steps, self._failed)
         self._clock, self._ids = Clock(self.loop, now), Ids(seed or 0)
-        manifest = app.manifest()
+        manifest = manifest or app.manifest()
         self._bus = LocalBus(self._steps, self._sent)
         self._storage = LocalStorage(
             manifest,
@@ -218,20 +221,30 @@ class AppTester:
         """
         found = self.find(model, id)
         if found is None:
-            raise LookupError(f"there is no {Shape.of(model).kind} {id!r}")
+            raise LookupError(f"there is no {self.app.entity_type(model).kind} {id!r}")
         return found
 
     def find(self, model: type[M], id: str) -> M | None:
         """As `entity`; None where there is none."""
-        shape = Shape.of(model)
+        shape = self.app.entity_type(model).shape
         document = loaded(self._storage.database.entities.get(EntityKey(self.app.name, shape.kind, id)))
         return None if document.state is None else shape.load(document.state)
 
     def entities(self, model: type[M]) -> dict[str, M]:
         """All entities of this model, by id."""
-        kind = Shape.of(model).kind
+        kind = self.app.entity_type(model).kind
         keys = [key.id for key in self._storage.database.entities if key.kind == kind]
         return {key: found for key in keys if (found := self.find(model, key)) is not None}
+
+    def published(self, channel: str) -> list[Received]:
+        """What the log of a channel holds, oldest first, whoever watches."""
+        found = self._storage.database.logs.get(str(channel))
+        return [] if found is None else [Received.of(publication_of(each)) for each, _ in found.publications.values()]
+
+    @property
+    def answered(self) -> list[Answered]:
+        """The users' calls that have ended, in the order of their ends."""
+        return self._gateway.answered
 
     @property
     def steps(self) -> tuple[str, ...]:
