@@ -43,7 +43,19 @@ def test_its_tests_pass_and_the_linters_have_nothing_against_it(tmp_path: Path) 
     folder = made(tmp_path)
     for command in (
         [sys.executable, "-m", "pytest", "-q", "-W", "error"],
-        [sys.executable, "-m", "ruff", "check", "--config", str(ROOT / "pyproject.toml"), "--ignore", "INP001,S101", "."],
+        [
+            sys.executable,
+            "-m",
+            "ruff",
+            "check",
+            "--config",
+            str(ROOT / "pyproject.toml"),
+            "--config",
+            "src = ['.']",
+            "--ignore",
+            "INP001,S101",
+            ".",
+        ],
         [sys.executable, "-m", "ruff", "format", "--config", str(ROOT / "pyproject.toml"), "--check", "."],
         [sys.executable, "-m", "mypy", "--strict", "--follow-imports", "silent", "tearoom", "tests"],
     ):
