@@ -37,7 +37,7 @@ def made(**changes: Any) -> Contract:
     message = changes.get("message", Annotated[Bid | Closed, Field(discriminator="type")])
     space = app.namespace("lot", history=changes.get("history", History(size=1, ttl="1h")))
     channel = space.channel(changes.get("pattern", "{lot_id}"), message=message)
-    taken = changes.get("taken", dict[str, int])
+    taken = changes.get("taken", list[int])
 
     async def bid(ctx: Context, req: taken) -> changes.get("given", int):  # type: ignore[valid-type]
         """Bid."""
@@ -72,7 +72,7 @@ class Sold(BaseModel):
     ("changes", "told"),
     [
         ({"name": "offer"}, "the method bid is gone"),
-        ({"taken": dict[str, str]}, "bid: input"),
+        ({"taken": list[str]}, "bid: input"),
         ({"given": str}, "bid: output"),
         ({"pattern": "{lot_id}.{row}"}, "the channel lot:{lot_id} is gone"),
         ({"history": None}, "lot:{lot_id}: it has no history any more"),
@@ -91,7 +91,7 @@ def test_what_a_client_would_miss_is_a_break(changes: dict[str, Any], told: str)
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"taken": dict[str, int | str]}, {"message": Annotated[More | Closed | Sold, Field(discriminator="type")]}],
+    [{}, {"taken": list[int | str]}, {"message": Annotated[More | Closed | Sold, Field(discriminator="type")]}],
     ids=["nothing", "an input takes more", "a message has more, and there are more of them"],
 )
 def test_what_only_adds_is_none(changes: dict[str, Any]) -> None:
