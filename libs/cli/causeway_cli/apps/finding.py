@@ -10,7 +10,7 @@ import click
 
 from causeway_cli.apps.contract import Contract
 from causeway_cli.apps.reading import contract_of
-from causeway_cli.apps.target import folder_of
+from causeway_cli.apps.target import find_target
 from causeway_cli.text import printable
 from causeway_logic.adapters.loader import LoadError, load_app
 
@@ -22,7 +22,8 @@ def contract_at(target: str, here: Path) -> Contract:
         click.ClickException: it cannot be imported, or one of its types has no JSON Schema.
     """
     try:
+        module, folder = find_target(target, here)
         with redirect_stdout(sys.stderr):
-            return contract_of(load_app(target, folder=folder_of(target, here)))
+            return contract_of(load_app(module, folder=folder))
     except (LoadError, TypeError) as error:
         raise click.ClickException(printable(str(error))) from error
