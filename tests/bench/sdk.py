@@ -30,6 +30,7 @@ from causeway_logic.adapters.connectors import BusConnectors
 from causeway_logic.adapters.gateways import BusGateways
 from causeway_logic.adapters.storage import BusStorage
 from causeway_logic.domain.identity import Identity
+from causeway_logic.handlers.documents import Documents
 from causeway_logic.handlers.locks import EntityLocks
 from causeway_logic.handlers.scope import Scope
 from causeway_logic.ports import Outside
@@ -75,6 +76,7 @@ class Editing:
 
     def __init__(self, bus: Bus) -> None:
         self._bus, self._storage, self._locks = bus, BusStorage(bus, APP), EntityLocks()
+        self._documents = Documents()
         self._outside = Outside(
             storage=self._storage,
             gateways=BusGateways(bus, APP),
@@ -93,14 +95,18 @@ class Editing:
         async def caller(number: int) -> int:
             done = 0
             while time.perf_counter() < stop:
-                id = f"{one.__name__}-{number}"
+                name = f"{one.__name__}-{number}"
                 with span("bench", parent=traced()):
-                    await one(id, self.versions.get(id, 0))
-                self.versions[id] = self.versions.get(id, 0) + 1
+                    await one(name, self.versions.get(name, 0))
+                self.versions[name] = self.versions.get(name, 0) + 1
                 done += 1
             return done
 
         return sum(await asyncio.gather(*(caller(number) for number in range(CALLERS))))
+
+    def heads(self, name: str) -> dict[str, int]:
+        """Of the channels of those who do this: how much is to be in their logs."""
+        return {f"{APP}:{id_}": version for id_, version in self.versions.items() if id_.startswith(name)}
 
     async def commit(self, id: str, version: int) -> None:
         """Storage's own commit. Raises WrongError."""
@@ -126,7 +132,7 @@ class Editing:
             draft.publish(f"{APP}:{id}", draft.state.text)
 
         identity = Identity(f"{id}-{version}", new_id)
-        scope = Scope(self._outside, self._locks, app, identity, "user-1", Deadline.after(4))
+        scope = Scope(self._outside, self._locks, self._documents, app, identity, "user-1", Deadline.after(4))
         entity = Context(scope, "client", _LOG).entity(Thing, id)
         state = await (entity.edit(change) if version else entity.create(Thing(), change))
         if state.text != message(version).decode():
@@ -150,9 +156,7 @@ async def edits(plan: Plan) -> list[Row]:
                     await editing.load(one, plan.seconds * WARM)
                     meter = Meter(pids)
                     figures[one.__name__] = meter.per(await editing.load(one, plan.seconds))
-                    await relayed(
-                        bus, {f"{APP}:{id}": count for id, count in editing.versions.items() if id.startswith(one.__name__)}
-                    )
+                    await relayed(bus, editing.heads(one.__name__))
                 found.append(Pair(total(figures["commit"]), total(figures["edit"]), figures["edit"]))
         finally:
             await bus.stop()
