@@ -23,6 +23,7 @@ from causeway_logic.handlers.dispatch import Dispatcher
 from causeway_logic.handlers.every import Recurring
 from causeway_logic.handlers.lifecycle import LifecycleEvents
 from causeway_logic.handlers.tasks import Tasks
+from causeway_logic.handlers.watchdog import Watchdog
 from causeway_logic.handlers.work import Works
 from causeway_logic.ports import Outside
 
@@ -92,6 +93,9 @@ def service(app: App) -> Service[LogicSettings]:
         durables = Durables(app, dispatcher, outside, BusRecords(bus, app.name, process.node), bus=bus, settings=settings)
         process.lifecycle.add("bus", bus.start, bus.stop)
         process.lifecycle.add("app", dispatcher.start, dispatcher.stop)
+        if settings.blocking_warning:
+            watchdog = Watchdog(app, seconds=settings.blocking_warning / 1000)
+            process.lifecycle.add("watchdog", watchdog.start, watchdog.stop)
         process.lifecycle.add("serving", serving.start, serving.stop)
         process.lifecycle.add("announcer", announcer.start, announcer.stop)
         process.lifecycle.add("durables", durables.start, durables.stop, stop_seconds=TASKS_STOP_SECONDS)

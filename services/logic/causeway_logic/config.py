@@ -19,3 +19,8 @@ class LogicSettings(ServiceSettings):
         256, ge=1, le=10_000, description="tasks that run or wait in this process at once, of all kinds together"
     )
     announce_interval: Duration = Field(5000, ge=100, description="how often the app's manifest is announced again")
+    blocking_warning: Duration = Field(
+        200,
+        ge=0,
+        description="a handler that keeps the event loop for so long is named in a warning with its stack; 0: nobody looks",
+    )
