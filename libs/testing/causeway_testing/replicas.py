@@ -34,7 +34,7 @@ class Replica:
 
     def __init__(self, life: Life, dispatcher: Dispatcher) -> None:
         self.life, self.dispatcher = life, dispatcher
-        self.answers: set[asyncio.Future[Any]] = set()
+        self.answers: dict[asyncio.Future[Any], None] = {}  # in their order, which a set has not
         self.starting: asyncio.Task[None] | None = None
 
 
@@ -72,7 +72,7 @@ class Replicas:
         task = self._loop.create_task(self._work(replica, work), context=context)
         asked = _Asked(answer, task, replica, self._loop.call_later(seconds, task.cancel))
         task.add_done_callback(asked.done)
-        replica.answers.add(answer)
+        replica.answers[answer] = None
         self._loop.awaited(answer, task.cancel)
         return answer
 
@@ -98,7 +98,7 @@ class Replicas:
         another.starting = self._loop.create_task(another.dispatcher.start(), context=context)
         life.alive = False
         self._left |= asyncio.all_tasks(self._loop)
-        for answer in replica.answers:
+        for answer in list(replica.answers):
             if not answer.done():
                 answer.set_exception(unavailable(DEAD))
         replica.answers.clear()
@@ -142,7 +142,7 @@ class _Asked:
     def done(self, task: asyncio.Task[Any]) -> None:
         """The process has an end for it."""
         self._timer.cancel()
-        self._replica.answers.discard(self._answer)
+        self._replica.answers.pop(self._answer, None)
         error: BaseException | None = unavailable(LATE) if task.cancelled() else task.exception()
         if self._answer.done():
             return

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
@@ -62,6 +63,7 @@ class AppTester:
     Attributes:
         app: the app.
         calls: what connectors answer, and what they were asked.
+        seed: what was given, or 0.
     """
 
     def __init__(
@@ -80,11 +82,11 @@ class AppTester:
             raise HarnessError("faults happen by a seed: AppTester(app, seed=1, faults=...)")
         if chance is None and seed is not None:
             chance = Chance(seed, faults or Faults(reorder=1.0))
-        self.app, self.calls = app, Calls()
+        self.app, self.calls, self.seed = app, Calls(), seed or 0
         self._services = dict(services or {})
         self._steps = Steps(chance)
         self.loop = VirtualLoop(self._steps, self._failed)
-        self._clock, self._ids = Clock(self.loop, now), Ids(seed or 0)
+        self._clock, self._ids = Clock(self.loop, now), Ids(self.seed)
         manifest = manifest or app.manifest()
         self._bus = LocalBus(self._steps, self._sent)
         self._storage = LocalStorage(
@@ -166,6 +168,11 @@ class AppTester:
         except CausewayError as error:
             raise CallError.of(error) from error
 
+    @property
+    def users(self) -> list[User]:
+        """The connections that stand."""
+        return list(self._gateway.users)
+
     # --- time
 
     def now(self) -> datetime:
@@ -200,6 +207,19 @@ class AppTester:
         await self.advance(delta)
         await self._gateway.on_loop(self._rooms.compare())
         await self.advance(seconds=5)
+
+    @contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """Nothing goes wrong within, and everything in the order asked: to prepare, and to look."""
+        chance = self._steps.chance
+        if chance is None:
+            yield
+            return
+        before, chance.calm = chance.calm, True
+        try:
+            yield
+        finally:
+            chance.calm = before
 
     # --- the outside
 
