@@ -208,6 +208,14 @@ def test_a_plain_test_drives_an_app_too(app_tester: Callable[..., AppTester]) ->
     assert tester.run(ann.call("buy", {"id": "tea"})) == 1
 
 
+async def test_the_fixture_outlives_the_loop_of_an_async_test(app_tester: Callable[..., AppTester]) -> None:
+    """Its end comes when the test's own loop is closed already."""
+    tester = app_tester(app)
+    await tester.user("ann").call("open_item", {"id": "tea", "left": 1})
+
+    assert tester.find(Item, "tea") is not None
+
+
 async def test_each_tester_is_a_world_of_its_own(tester: AppTester) -> None:
     async with AppTester(app) as other:
         assert tester.entities(Item) == {"tea": Item(left=9)}
