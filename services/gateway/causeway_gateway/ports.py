@@ -29,6 +29,7 @@ from causeway_common.contracts.messages import (
     Head,
     HistoryReply,
     JwksReply,
+    NewRecord,
     NodeInfo,
     NodeInfoRequest,
     PresenceReply,
@@ -40,6 +41,7 @@ from causeway_common.contracts.messages import (
     RefreshHookReply,
     RefreshHookRequest,
     Revocation,
+    Route,
     RpcReply,
     RpcRequest,
     SubRefreshHookRequest,
@@ -85,8 +87,32 @@ class AuditTrail(Protocol):
         ...
 
 
+class NobodyError(CausewayError):
+    """100 unavailable: no instance of an app is there, nothing was asked."""
+
+
+class Records(Protocol):
+    """Where calls are kept that nobody answers now."""
+
+    async def enqueue(self, record: NewRecord, deadline: Deadline) -> None:
+        """Keep it, durably; one whose id is there already changes nothing. Raises CausewayError: 100 unavailable, 107 too large."""
+        ...
+
+
+class Routes(Protocol):
+    """Where the shares of canaries are kept."""
+
+    async def set(self, route: Route, deadline: Deadline) -> None:
+        """Keep it, durably; every gateway hears of it. Raises CausewayError: 100 unavailable."""
+        ...
+
+    async def remove(self, app: str, method: str, deadline: Deadline) -> None:
+        """Keep it no more, likewise."""
+        ...
+
+
 class Apps(Protocol):
-    """The apps. All raise CausewayError: the app's own error, or 100 unavailable at once where no instance is there."""
+    """The apps. All raise CausewayError: the app's own error, or NobodyError at once. Which version is asked is theirs to know."""
 
     async def call(self, app: str, method: str, request: RpcRequest, deadline: Deadline) -> bytes:
         """Call a method; its answer is one JSON value."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 
-from causeway_common.bus import Bus, Deadline, announce
+from causeway_common.bus import Announcement, AppsDirectory, Bus, Deadline
 from causeway_common.contracts.verbs import CLIENT_COMMAND_SECONDS
 from causeway_common.runtime import Process, Service, new_id, now_ms
 from causeway_logic import __version__
@@ -26,16 +26,21 @@ def service(app: App) -> Service[LogicSettings]:
         storage = BusStorage(bus, app.name)
         outside = Outside(storage=storage, now_ms=now_ms, new_id=new_id, jitter=random.random, pause=asyncio.sleep)
         dispatcher = Dispatcher(app, outside)
-        serving = Serving(bus, app.name, tuple(app.methods), dispatcher.rpc, limit=settings.method_concurrency)
+        serving = Serving(bus, app.name, app.version, tuple(app.methods), dispatcher.rpc, limit=settings.method_concurrency)
         for verb, answer in dispatcher.hooks():
             serving.with_hook(verb, answer, limit=settings.hook_concurrency)
-        manifest = app.manifest()
+        directory = AppsDirectory(bus)
+        announcement = Announcement(bus, directory, app.manifest(), process.node, now_ms)
         announcer = Announcer(
-            lambda: announce(bus, manifest, Deadline.after(CLIENT_COMMAND_SECONDS)), interval_s=settings.announce_interval / 1000
+            lambda: announcement.give(Deadline.after(CLIENT_COMMAND_SECONDS)),
+            interval_s=settings.announce_interval / 1000,
+            leave=announcement.leave,
         )
         bus.on_reconnect(announcer.again)
+        announcement.on_peer_left(announcer.again)
         process.lifecycle.add("bus", bus.start, bus.stop)
         process.lifecycle.add("app", dispatcher.start, dispatcher.stop)
+        process.lifecycle.add("apps", directory.start, directory.stop)
         process.lifecycle.add("serving", serving.start, serving.stop)
         process.lifecycle.add("announcer", announcer.start, announcer.stop)
         process.health.check("bus", lambda: bus.connected)

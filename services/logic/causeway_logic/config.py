@@ -12,4 +12,4 @@ class LogicSettings(ServiceSettings):
 
     method_concurrency: int = Field(256, ge=1, le=10_000, description="calls of one method at once, beyond: 111 overloaded")
     hook_concurrency: int = Field(256, ge=1, le=10_000, description="calls of one hook at once, beyond: 111 overloaded")
-    announce_interval: Duration = Field(5000, ge=100, description="how often the app's manifest is announced again")
+    announce_interval: Duration = Field(5000, ge=100, le=5000, description="how often the app's manifest is announced again")

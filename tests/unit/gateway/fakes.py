@@ -29,6 +29,7 @@ from causeway_common.contracts.messages import (
     Manifest,
     MethodSpec,
     NamespaceSpec,
+    NewRecord,
     NodeInfo,
     PublishHookReply,
     PublishHookRequest,
@@ -56,12 +57,14 @@ from causeway_gateway.handlers.api import ServerApi
 from causeway_gateway.handlers.api.auditing import Auditor
 from causeway_gateway.handlers.api.users import UserMethods
 from causeway_gateway.handlers.attending import Attending
+from causeway_gateway.handlers.calling import Calling
 from causeway_gateway.handlers.clients import Surroundings
 from causeway_gateway.handlers.cluster import Cluster, Local
 from causeway_gateway.handlers.commands import Commands
 from causeway_gateway.handlers.doors import Doors
 from causeway_gateway.handlers.feeds import Feeds
 from causeway_gateway.handlers.gate import Gate
+from causeway_gateway.handlers.hooks import Hooks
 from causeway_gateway.handlers.identity import Identity
 from causeway_gateway.handlers.membership import Membership
 from causeway_gateway.handlers.orders import Orders
@@ -130,6 +133,7 @@ class FakeBus:
         self.away = False
         self.page_size = 100
         self.history_reads = 0
+        self.records: dict[str, NewRecord] = {}
         self.audited: list[AuditRecord] = []
         self.heads_reads = 0
         self.gate = asyncio.Event()
@@ -184,6 +188,10 @@ class FakeBus:
         log = self.logs[channel]
         log.floor = log.head.head
         log.publications.clear()
+
+    async def enqueue(self, record: NewRecord, deadline: Deadline) -> None:
+        self._present()
+        self.records.setdefault(record.id, record)
 
     async def audit(self, record: AuditRecord, deadline: Deadline) -> None:
         self._present()
@@ -420,8 +428,10 @@ class Gateway:
             need_channel_key=self._no_key,
             wall=self.timers.wall,
         )
+        hooks = Hooks(self.apps, self.catalogue, self.timers)
+        calling = Calling(self.apps, self.catalogue, self.bus, self.tasks)
         subscribing = Subscribing(
-            feeds=self.feeds, reader=reader, apps=self.apps, identity=identity, catalogue=self.catalogue, timers=self.timers
+            feeds=self.feeds, reader=reader, hooks=hooks, identity=identity, catalogue=self.catalogue, timers=self.timers
         )
         commands = Commands(
             options=session_options,
@@ -430,7 +440,8 @@ class Gateway:
             subscribing=subscribing,
             reader=reader,
             publisher=self.publisher,
-            apps=self.apps,
+            hooks=hooks,
+            calling=calling,
             presence=self.cluster,
             timers=self.timers,
         )
@@ -460,9 +471,10 @@ class Gateway:
                 catalogue=self.catalogue,
                 orders=Orders(self.catalogue, self.cluster),
                 revoker=self.alone,
-                apps=self.apps,
+                calling=calling,
                 default_app="",
                 wall=self.timers.wall,
+                new_id=new_id,
             ),
             auditor=Auditor(self.bus, new_id, self.timers.wall),
             new_id=new_id,

@@ -1,6 +1,6 @@
 """The bus over NATS: requests, publishes, served endpoints, direct listeners, JetStream and the apps' manifests."""
 
-from causeway_common.bus.apps import AppsDirectory, announce
+from causeway_common.bus.apps import Announcement, AppsDirectory, announce
 from causeway_common.bus.buckets import LiveBucket
 from causeway_common.bus.connection import Bus, BusSettings, Listener
 from causeway_common.bus.deadline import Deadline
@@ -10,6 +10,7 @@ from causeway_common.bus.owners import OwnedShards, ask_owner
 from causeway_common.bus.tail import Kept, StreamTail
 
 __all__ = [
+    "Announcement",
     "AppsDirectory",
     "Bus",
     "BusSettings",
