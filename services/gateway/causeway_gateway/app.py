@@ -36,6 +36,7 @@ from causeway_gateway.handlers import metrics
 from causeway_gateway.handlers.api import ServerApi
 from causeway_gateway.handlers.api.auditing import Auditor
 from causeway_gateway.handlers.api.users import UserMethods
+from causeway_gateway.handlers.api.versions import VersionOperations
 from causeway_gateway.handlers.appcontrol import AppControl
 from causeway_gateway.handlers.attending import Attending
 from causeway_gateway.handlers.calling import Calling
@@ -193,6 +194,7 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
         keys=BusKeys(bus),
         cluster=cluster,
         users=users,
+        operations=VersionOperations(directory, routing, routes).table(),
         auditor=Auditor(storage, new_id, timers.wall),
         new_id=new_id,
     )

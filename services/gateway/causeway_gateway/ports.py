@@ -29,6 +29,7 @@ from causeway_common.contracts.messages import (
     Head,
     HistoryReply,
     JwksReply,
+    Manifest,
     NewRecord,
     NodeInfo,
     NodeInfoRequest,
@@ -51,6 +52,7 @@ from causeway_common.contracts.messages import (
 from causeway_common.telemetry import OpenSpan
 from causeway_gateway.domain.frames.codecs import Codec
 from causeway_gateway.domain.namespaces import Rule
+from causeway_gateway.domain.routing import Alive
 from causeway_gateway.domain.wheel import Entry
 
 
@@ -96,6 +98,24 @@ class Records(Protocol):
 
     async def enqueue(self, record: NewRecord, deadline: Deadline) -> None:
         """Keep it, durably; one whose id is there already changes nothing. Raises CausewayError: 100 unavailable, 107 too large."""
+        ...
+
+
+class AppVersions(Protocol):
+    """The apps' versions as this gateway knows them."""
+
+    @property
+    def manifests(self) -> Mapping[str, Manifest]:
+        """What exists of each app."""
+        ...
+
+    @property
+    def living(self) -> Mapping[str, Sequence[Alive]]:
+        """Each app's living versions, the highest first."""
+        ...
+
+    def versions(self, app: str) -> Sequence[Manifest]:
+        """All versions of an app that are known of, the highest first."""
         ...
 
 

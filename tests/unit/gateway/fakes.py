@@ -11,6 +11,7 @@ from typing import Any, Self
 import jwt
 
 from causeway_common.bus import Deadline
+from causeway_common.bus.versions import Living
 from causeway_common.contracts.errors import CausewayError, ErrorName, bad_request, unavailable
 from causeway_common.contracts.messages import (
     AppendItem,
@@ -36,6 +37,7 @@ from causeway_common.contracts.messages import (
     RefreshHookReply,
     RefreshHookRequest,
     Revocation,
+    Route,
     RpcReply,
     RpcRequest,
     StoredPublication,
@@ -52,10 +54,12 @@ from causeway_gateway.domain.admission import SessionOptions
 from causeway_gateway.domain.keyring import ApiCaller, KeyRing
 from causeway_gateway.domain.namespaces import Catalogue, Rule
 from causeway_gateway.domain.revocations import Revocations
+from causeway_gateway.domain.routing import Routing
 from causeway_gateway.domain.tokens import Tokens
 from causeway_gateway.handlers.api import ServerApi
 from causeway_gateway.handlers.api.auditing import Auditor
 from causeway_gateway.handlers.api.users import UserMethods
+from causeway_gateway.handlers.api.versions import VersionOperations
 from causeway_gateway.handlers.attending import Attending
 from causeway_gateway.handlers.calling import Calling
 from causeway_gateway.handlers.clients import Surroundings
@@ -324,6 +328,33 @@ def catalogue(*specs: NamespaceSpec, apps: bool = True) -> Catalogue:
     return found
 
 
+class FakeVersions:
+    """`ports.AppVersions`: the app `chat` in two versions of which the higher lives."""
+
+    def __init__(self) -> None:
+        high = Manifest(app="chat", version="1.10.0", methods=[MethodSpec(name="send")], namespaces=[CHAT])
+        low = Manifest(app="chat", version="1.9.0", methods=[])
+        self.manifests = {"chat": high}
+        self.living = {"chat": (Living("1.10.0", 2, high),)}
+        self.all = [high, low]
+
+    def versions(self, app: str) -> list[Manifest]:
+        return self.all if app == "chat" else []
+
+
+class FakeRoutes:
+    """`ports.Routes` that hold at once."""
+
+    def __init__(self, routing: Routing) -> None:
+        self._routing = routing
+
+    async def set(self, route: Route, deadline: Deadline) -> None:
+        self._routing.set_route(route.app, route.method, route)
+
+    async def remove(self, app: str, method: str, deadline: Deadline) -> None:
+        self._routing.set_route(app, method, None)
+
+
 class Alone:
     """`ports.Gateways` of which there is one, and `ports.Revoker`."""
 
@@ -459,6 +490,8 @@ class Gateway:
             random=lambda: 0.0,
         )
         self.broken: list[int] = []
+        self.versions, self.routing = FakeVersions(), Routing()
+        self.routes = FakeRoutes(self.routing)
         self.caller = ApiCaller("tests")
         self.api = ServerApi(
             catalogue=self.catalogue,
@@ -476,6 +509,7 @@ class Gateway:
                 wall=self.timers.wall,
                 new_id=new_id,
             ),
+            operations=VersionOperations(self.versions, self.routing, self.routes).table(),
             auditor=Auditor(self.bus, new_id, self.timers.wall),
             new_id=new_id,
         )

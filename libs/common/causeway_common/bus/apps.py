@@ -149,8 +149,9 @@ class AppsDirectory:
         return self._living
 
     def versions(self, app: str) -> list[Manifest]:
-        """All versions of an app that were announced, living or not."""
-        return [manifest for manifest, _ in self._versions.of(app)]
+        """All versions of an app that were announced, living or not, the highest first."""
+        found = [manifest for manifest, _ in self._versions.of(app)]
+        return sorted(found, key=lambda each: version_order(each.version), reverse=True)
 
     def outlived(self, app: str) -> list[Manifest]:
         """Versions of an app that have no living instance, but for the newest ones."""
