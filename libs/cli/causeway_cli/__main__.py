@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from causeway_cli import __version__
+from causeway_cli.commands.apps import apps
 from causeway_cli.commands.audit import audit
 from causeway_cli.commands.call import call
 from causeway_cli.commands.check import check
@@ -14,6 +15,7 @@ from causeway_cli.commands.events import events
 from causeway_cli.commands.presence import presence
 from causeway_cli.commands.publish import publish
 from causeway_cli.commands.revoke import revoke
+from causeway_cli.commands.route import route
 from causeway_cli.commands.tail import tail
 from causeway_cli.commands.token import token
 
@@ -30,7 +32,7 @@ def main() -> None:
     """
 
 
-for command in (dev, check, token, publish, call, tail, events, audit, presence, disconnect, revoke):
+for command in (dev, check, token, publish, call, tail, events, audit, presence, disconnect, revoke, apps, route):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -43,6 +43,7 @@ from causeway_gateway.handlers.calling import Calling
 from causeway_gateway.handlers.clients import Surroundings
 from causeway_gateway.handlers.cluster import Cluster, Local
 from causeway_gateway.handlers.commands import Commands
+from causeway_gateway.handlers.compatibility import Disagreements
 from causeway_gateway.handlers.doors import Doors
 from causeway_gateway.handlers.feeds import ASKED_SPREAD_MS, RECONNECT_SPREAD_MS, Feeds
 from causeway_gateway.handlers.gate import Gate
@@ -209,8 +210,11 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
         api_bound=_bound(settings.http_server, settings.http_api.port, "http_api.port") if settings.http_api.port else None,
     )
 
+    disagreements = Disagreements()
+
     def apps_changed() -> None:
         routing.update(directory.living)
+        disagreements.look(directory.living)
         if catalogue.update(directory.manifests, directory.namespaces, _clash):
             feeds.owners_changed()
 

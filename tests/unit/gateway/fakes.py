@@ -335,7 +335,7 @@ class FakeVersions:
         high = Manifest(app="chat", version="1.10.0", methods=[MethodSpec(name="send")], namespaces=[CHAT])
         low = Manifest(app="chat", version="1.9.0", methods=[])
         self.manifests = {"chat": high}
-        self.living = {"chat": (Living("1.10.0", 2, high),)}
+        self.living: dict[str, tuple[Living, ...]] = {"chat": (Living("1.10.0", 2, high),)}
         self.all = [high, low]
 
     def versions(self, app: str) -> list[Manifest]:

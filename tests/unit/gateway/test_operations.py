@@ -7,6 +7,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from causeway_common.bus.versions import Living
+from causeway_common.contracts import messages as m
 from unit.gateway.fakes import API_KEY, LIMITED_KEY, Gateway
 
 BID = {"app": "chat", "method": "send"}
@@ -81,8 +83,19 @@ async def test_the_apps_are_listed_with_their_versions_highest_first() -> None:
             ],
             "methods": ["send"],
             "namespaces": ["chat"],
+            "breaks": [],
         }
     ]
+
+
+async def test_what_a_living_version_breaks_of_another_one_is_told() -> None:
+    async with Gateway() as gateway:
+        ((high,),) = gateway.versions.living.values()
+        low = m.Manifest(app="chat", version="1.9.0", methods=[m.MethodSpec(name="gone")], namespaces=high.manifest.namespaces)
+        gateway.versions.living = {"chat": (high, Living("1.9.0", 1, low))}
+        _, answer = await ask(gateway, "apps.list", {"app": "chat"})
+
+    assert answer["result"]["apps"][0]["breaks"] == ["1.10.0 breaks 1.9.0: the method gone is gone"]
 
 
 async def test_only_a_key_without_limits_or_one_that_names_it_may_operate() -> None:

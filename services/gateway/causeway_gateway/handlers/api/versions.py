@@ -15,6 +15,7 @@ from causeway_gateway.domain.keyring import ApiCaller
 from causeway_gateway.domain.routing import Routing
 from causeway_gateway.handlers.api.bodies import Body, Empty
 from causeway_gateway.handlers.api.server import Row
+from causeway_gateway.handlers.compatibility import broken
 from causeway_gateway.ports import AppVersions, Routes
 
 _VERSION: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+-]{0,63}")
@@ -62,13 +63,17 @@ class VersionShown(Body, frozen=True, omit_defaults=False):
 
 
 class AppShown(Body, frozen=True, omit_defaults=False):
-    """An app: the version that rules ("": none lives), all that are known of, what exists of it."""
+    """An app: the version that rules ("": none lives), all that are known of, what exists of it.
+
+    `breaks`: what living versions break of older ones that live beside them.
+    """
 
     app: str
     ruling: str
     versions: list[VersionShown]
     methods: list[str]
     namespaces: list[str]
+    breaks: list[str]
 
 
 class ListApps(Body, frozen=True):
@@ -158,6 +163,7 @@ class VersionOperations:
             ],
             methods=[spec.name for spec in exists.methods[:METHODS_SHOWN]],
             namespaces=[spec.name for spec in exists.namespaces],
+            breaks=list(broken(living)),
         )
 
     def _instances(self, app: str, version: str) -> int:
