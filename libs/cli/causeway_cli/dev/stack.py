@@ -188,7 +188,9 @@ def _greeting(asked: DevOptions, plan: StackPlan, data_dir: Path, apps: Sequence
     if apps:
         told = ", ".join(f"{app.name} {app.version} ({app.target})" for app in apps)
         lines.append(f"apps: {told}{'; a change of their files replaces them' if asked.reload else ''}")
-    if asked.config is None:
+    if apps:
+        lines += ["paste into a second terminal:", f"  {program} apps{where}"]
+    elif asked.config is None:
         lines += [
             "paste into a second terminal:",
             f"  {program} tail demo:hello{where}",
