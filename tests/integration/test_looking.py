@@ -70,6 +70,8 @@ async def test_what_an_operator_looks_at_is_told_for_people_and_for_programs(tmp
         assert [entry["user"] for entry in await lines(stack, "presence", channel)] == ["ann"]
         assert offered(stack, "history", "chat:") == [channel]
         assert offered(stack, "history", "demo:") == []
+        assert offered(stack, "call", "chat.create") == ["chat.create_room"]
+        assert offered(stack, "inspect", "ch") == ["chat"]
         await watching.disconnect()
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 import msgspec
 
+from causeway_cli.completing import apps
 from causeway_cli.operators import look, nats_options, time_text
 from causeway_cli.options import Where, data_dir_option
 from causeway_cli.text import compact_json, printable
@@ -17,7 +18,7 @@ from causeway_common.contracts.verbs import INSPECT
 
 
 @click.command()
-@click.argument("app")
+@click.argument("app", shell_complete=apps)
 @click.argument("kind")
 @click.argument("id")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object: app, kind, id, version, state, versions, outbox.")
