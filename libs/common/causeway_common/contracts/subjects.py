@@ -140,6 +140,7 @@ KV_ROUTES: Final = Subject("$KV.cw_routes.{app}.{method}")
 KV_NODES: Final = Subject("$KV.cw_nodes.{node}")
 KV_REVOCATIONS: Final = Subject("$KV.cw_revocations.{kind}.{id}")
 KV_KEYS: Final = Subject("$KV.cw_keys.{channel}.{key}")
+KV_BREAKERS: Final = Subject("$KV.cw_breakers.{connector}.{destination}")
 
 JOBS_STREAM: Final = "CW_JOBS"
 TASKS_STREAM: Final = "CW_TASKS"
@@ -150,6 +151,7 @@ ROUTES_STREAM: Final = "KV_cw_routes"
 NODES_STREAM: Final = "KV_cw_nodes"
 REVOCATIONS_STREAM: Final = "KV_cw_revocations"
 KEYS_STREAM: Final = "KV_cw_keys"
+BREAKERS_STREAM: Final = "KV_cw_breakers"
 VERB_COMPARE_HEADS: Final = "compare_heads"
 
 
