@@ -155,9 +155,12 @@ BREAKERS_STREAM: Final = "KV_cw_breakers"
 VERB_COMPARE_HEADS: Final = "compare_heads"
 
 
-def feed_subject(channel: str, *, logged: bool) -> str:
-    """The feed subject of a channel: `l` where it has history (storage alone publishes there), else `u`."""
-    return (FEED_LOGGED if logged else FEED_UNLOGGED).at(channel=encode_token(channel))
+def feed_subject(channel: str, *, logged: bool, app: str = "") -> str:
+    """The feed subject of a channel: `l` where it has history (storage alone publishes there), else `a` of its app, or `u` without one."""
+    token = encode_token(channel)
+    if logged:
+        return FEED_LOGGED.at(channel=token)
+    return FEED_APP.at(app=app, channel=token) if app else FEED_UNLOGGED.at(channel=token)
 
 
 def members_subject(channel: str) -> str:
