@@ -35,7 +35,9 @@ seat_user = seat_entities.index("user", str)
 message_entities = app.entity(Indexed, kind="message")
 message_number = message_entities.index("number", int)
 amended_in = message_entities.index("amended_in", str, of=lambda found: found.room if found.amended else None)
-thread_in = message_entities.index("thread_in", str, of=lambda found: thread_key(found.room, found.message.thread or found.message.id))
+thread_in = message_entities.index(
+    "thread_in", str, of=lambda found: thread_key(found.room, found.message.thread or found.message.id)
+)
 
 
 def thread_key(room: str, message: str) -> str:

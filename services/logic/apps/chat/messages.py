@@ -154,9 +154,9 @@ async def read(ctx: Context, req: MessageRef) -> MessageRef:
 @app.task
 async def mail_mention(ctx: Context, req: Mention) -> None:
     """Somebody was mentioned and has not read it since: mail, unless it sits in the room or wants none."""
-    present = (await ctx.presence(room_channel(room=req.room))).clients
+    present = (await ctx.presence(room_channel(room=req.room))).members
     person = await ctx.entity(Person, req.user).find()
-    mailed = person is not None and person.email and all(client.user != req.user for client in present)
+    mailed = person is not None and person.email and all(member.user != req.user for member in present)
 
     def change(draft: Draft[Room]) -> None:
         if draft.state.mentioned.pop(req.user, None) is None or not mailed or person is None:
