@@ -33,9 +33,18 @@ FAULT_POINTS: Final = (
     "storage.attend.after_write",
     "storage.attend.before_clear",
     "storage.clear.after_page",
+    "logic.task.after_claim",
+    "logic.task.before_settle",
+    "logic.task.after_settle",
     "integrations.deliver.before",
     "integrations.deliver.after",
     "integrations.settle.after",
+    "integrations.email.before",
+    "integrations.email.after",
+    "integrations.payment.before",
+    "integrations.payment.after",
+    "integrations.hook.before",
+    "integrations.hook.after",
 )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from causeway_common.bus import Call
+from msgspec import structs
+
+from causeway_common.bus import Call, Deadline
 from causeway_common.contracts.errors import CausewayError, ErrorName
 from causeway_common.contracts.messages import (
     ConnectHookReply,
@@ -26,13 +28,17 @@ from causeway_logic.domain.channel_hooks import ChannelHooks, Hook
 from causeway_logic.domain.declare import App
 from causeway_logic.domain.hooks import ConnectReply, ConnectRequest, RefreshReply, SubscribeReply
 from causeway_logic.domain.identity import Identity
+from causeway_logic.domain.methods import Method
 from causeway_logic.domain.reject import Reject
+from causeway_logic.domain.signatures import Signature
 from causeway_logic.domain.values import Channel
 from causeway_logic.handlers.answering import Answering
 from causeway_logic.handlers.channels import AskedChannel, a
 from causeway_logic.handlers.context import Context
+from causeway_logic.handlers.limits import in_time, sooner
 from causeway_logic.handlers.locks import EntityLocks
-from causeway_logic.handlers.running import Bound, Runner
+from causeway_logic.handlers.once import Keyed, released
+from causeway_logic.handlers.running import NOTHING, Bound, Runner
 from causeway_logic.handlers.scope import Scope
 from causeway_logic.ports import Outside
 
@@ -72,18 +78,43 @@ class Dispatcher:
         ]
         return [(verb, answer) for verb, answer, declared in found if declared]
 
-    async def rpc(self, method: str, request: RpcRequest, call: Call) -> RpcReply:
-        """Run one method; 104 where the app has none of that name."""
+    async def rpc(self, method: str, request: RpcRequest, call: Call, *, rerun: bool = False) -> RpcReply:
+        """Run one method; 104 where the app has none of that name. `rerun`: this very call may have run before."""
         with self._answering(method):
             found = self._app.methods.get(method)
             if found is None:
                 raise CausewayError(ErrorName.METHOD_NOT_FOUND)
             value = found.signature.read(request.data)
-            context = self._context(request.user, request.client, call, info=request.info)
-            bound = self._bound.get(method)
-            if bound is None:
-                bound = self._bound[method] = self._runner.bound(found.signature)
-            return RpcReply(data=found.write(await bound(context, value)))
+            if found.timeout_ms:
+                call = structs.replace(call, deadline=sooner(call.deadline, found.timeout_ms / 1000))
+            if found.key and (key := found.key_of(value)):
+                return RpcReply(data=await self._once(found, key, value, request, call))
+            context = self._context(request.user, request.client, call, info=request.info, rerun=rerun)
+            return RpcReply(data=found.write(await self._run(found, context, value)))
+
+    async def _run(self, method: Method, context: Context, value: Any) -> Any:
+        bound = self._bound.get(method.name)
+        if bound is None:
+            bound = self._bound[method.name] = self._runner.bound(method.signature)
+        if not method.timeout_ms:
+            return await bound(context, value)  # the bus cancels it at its caller's deadline
+        return await in_time(bound(context, value), context.deadline, method.name)
+
+    async def _once(self, method: Method, key: str, value: Any, request: RpcRequest, call: Call) -> bytes:
+        """Run a call with an idempotency key, or give the first one's result again."""
+        scope = self.scope(call.message_id, call.deadline, user=request.user)
+        keyed = Keyed(scope, method.name, key, method.digest(value))
+        claimed = await keyed.claim()
+        if isinstance(claimed, bytes):
+            return claimed
+        scope = structs.replace(scope, identity=Identity(claimed.identity, self._outside.new_id), rerun=claimed.again)
+        try:
+            result = method.write(await self._run(method, Context(scope, request.client, self._log, info=request.info), value))
+        except Exception as error:
+            await released(keyed, error)
+            raise
+        await keyed.settle(result)
+        return result
 
     async def connect(self, request: ConnectHookRequest, call: Call) -> ConnectHookReply:
         """Ask the app's connect hook; the reply is a yes."""
@@ -128,6 +159,41 @@ class Dispatcher:
             returned = await self._runner.run(hook.signature, context, value, given=channel.given, fields=channel.fields)
             return channel.published(request.data, returned)
 
+    def scope(self, message_id: str, deadline: Deadline, *, user: str = "", rerun: bool = False) -> Scope:
+        """What a call shares.
+
+        Args:
+            message_id: of what caused it; its commits' ids come from this one, however often it runs. "": from a fresh one.
+            deadline: when it ends.
+            user: who caused it; "" is nobody.
+            rerun: it may have run before.
+        """
+        return Scope(self._outside, self._locks, self._app, Identity(message_id, self._outside.new_id), user, deadline, rerun)
+
+    async def run(
+        self,
+        what: str,
+        signature: Signature,
+        scope: Scope,
+        value: Any = None,
+        *,
+        given: Mapping[Any, Any] = NOTHING,
+    ) -> Any:
+        """Run the handler of a durable call; what it returns.
+
+        Args:
+            what: its name, for span, count and log.
+            signature: the handler's.
+            scope: the call's.
+            value: for its input.
+            given: for the types of its `Offer.given`.
+
+        Raises:
+            CausewayError: as the answers.
+        """
+        with self._answering(what):
+            return await self._runner.run(signature, Context(scope, "", self._log), value, given=given)
+
     def _any(self, hook: Callable[[ChannelHooks], Hook | None]) -> bool:
         return any(
             hook(owner) is not None for namespace in self._app.namespaces.values() for owner in (namespace, *namespace.patterns)
@@ -140,9 +206,10 @@ class Dispatcher:
             raise CausewayError(ErrorName.UNKNOWN_CHANNEL)
         return AskedChannel.of(channel, namespace)
 
-    def _context(self, user: str, client: str, call: Call, *, info: bytes | None = None, meta: bytes | None = None) -> Context:
-        identity = Identity(call.message_id, self._outside.new_id)
-        scope = Scope(self._outside, self._locks, self._app, identity, user, call.deadline)
+    def _context(
+        self, user: str, client: str, call: Call, *, info: bytes | None = None, meta: bytes | None = None, rerun: bool = False
+    ) -> Context:
+        scope = self.scope(call.message_id, call.deadline, user=user, rerun=rerun)
         return Context(scope, client, self._log, info=info, meta=meta)
 
 
