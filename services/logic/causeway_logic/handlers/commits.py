@@ -93,6 +93,7 @@ def _request(scope: Scope, key: tuple[str, str], commit_id: str, expected: int, 
         by=scope.user,
         indexes=proposal.indexes,
         delete=proposal.delete,
+        remember_ms=scope.remember_ms,
     )
 
 
