@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,6 +22,10 @@ BLOCK = re.compile(r"(?P<before>[^\n]*)\n+```(?P<kind>\w+)\n(?P<body>.*?)```", r
 NAMED = re.compile(r"(?:Add to|In) `([^`]+)`")
 SECONDS = 60.0
 STAYS = "# leave it running"
+# A program that is started where Ctrl-C is ignored, as in the background of a script, would ignore it too.
+HEARS_CTRL_C = (
+    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execvp('bash', ['bash', '-c', sys.argv[1]])"
+)
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
@@ -99,7 +104,9 @@ class Reader:
             log = self.folder / f"terminal{len(self.terminals)}.log"
             with log.open("wb") as out:
                 script = f"exec {command.removesuffix(STAYS)}"
-                process = subprocess.Popen(["bash", "-c", script], cwd=self._here(), env=self.env, stdout=out, stderr=out)
+                process = subprocess.Popen(
+                    [sys.executable, "-c", HEARS_CTRL_C, script], cwd=self._here(), env=self.env, stdout=out, stderr=out
+                )
             self.terminals.append(Terminal(process, log))
             self.terminals[-1].shows(expected)
             return

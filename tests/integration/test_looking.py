@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from causeway_cli.apps.finding import contract_at
 from support.command import command
 from support.stack import CAUSEWAY, Stack, running_stack
 
@@ -55,6 +56,14 @@ async def test_what_an_operator_looks_at_is_told_for_people_and_for_programs(tmp
         assert "outbox:" in out
         _, err = await said(stack, "inspect", "chat", "room", "none", code=1)
         assert err == "Error: nothing is known of chat room none\n"
+
+        # the contract of an app that lives, as its code says it, and a client from it
+        out, _ = await said(stack, "schema", "chat", "--format", "json-schema")
+        assert json.loads(out)["methods"] == contract_at("apps.chat:app", tmp_path).document()["methods"]
+        out, _ = await said(stack, "client", "py", "chat")
+        assert "class Chat:" in out
+        _, err = await said(stack, "schema", "nobody", code=1)
+        assert err == "Error: there is no such app or version (code 104)\n"
 
         # call: a refusal is JSON too
         _, err = await said(stack, "call", "chat.send", json.dumps({"room": room, "text": "x"}), "--user", "eve", "--json", code=1)

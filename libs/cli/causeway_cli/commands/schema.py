@@ -12,7 +12,9 @@ import click
 from causeway_cli.apps.asyncapi import asyncapi
 from causeway_cli.apps.breaking import breaks
 from causeway_cli.apps.contract import Contract, of_document
-from causeway_cli.apps.finding import contract_at
+from causeway_cli.apps.finding import find_contract
+from causeway_cli.completing import apps
+from causeway_cli.options import Where, api_key_option, data_dir_option, url_option
 from causeway_cli.text import printable
 
 FORMATS: Final = ("asyncapi", "json-schema")
@@ -20,7 +22,7 @@ ACCEPT: Final = "--accept-breaks"
 
 
 @click.command()
-@click.argument("app", metavar="MODULE:ATTRIBUTE")
+@click.argument("app", metavar="MODULE:ATTRIBUTE|NAME", shell_complete=apps)
 @click.option(
     "--format",
     "form",
@@ -37,10 +39,15 @@ ACCEPT: Final = "--accept-breaks"
     help="Write nothing: compare with the contract in this file, and fail where a client that knows it would no longer understand the app.",
 )
 @click.option(ACCEPT, is_flag=True, help="With --out over a contract: write one that breaks it.")
-def schema(*, app: str, form: str, out: Path | None, committed: Path | None, accept_breaks: bool) -> None:
+@data_dir_option
+@url_option
+@api_key_option
+def schema(
+    *, app: str, form: str, out: Path | None, committed: Path | None, accept_breaks: bool, data_dir: Path, url: str, api_key: str
+) -> None:
     """Write what an app promises to its clients: its channels, methods and events with the schemas of all their messages.
 
-    The app is imported from the current folder, nothing is started. Commit the `json-schema` form, and have the CI run --check.
+    MODULE:ATTRIBUTE is imported from the current folder, nothing is started; a NAME alone is that of an app in a running stack. Commit the `json-schema` form, and have the CI run --check.
 
     Example: causeway schema shop:app --out asyncapi.json
 
@@ -50,7 +57,7 @@ def schema(*, app: str, form: str, out: Path | None, committed: Path | None, acc
 
     Exit codes: 0 written, or nothing is broken; 1 the app cannot be imported, or something is; 2 wrong usage.
     """
-    contract = contract_at(app, Path.cwd())
+    contract = find_contract(app, Path.cwd(), Where(data_dir, url=url, api_key=api_key))
     if committed is not None:
         _check(read_contract(committed), contract, committed)
         return
