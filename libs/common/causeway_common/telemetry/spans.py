@@ -224,6 +224,17 @@ def _begun() -> Unsampled | None:
     return Unsampled(f"00-{trace_id}-{trace_id[16:]}{NOT_SAMPLED}")  # no span has this id, since there is none
 
 
+def annotate(attributes: Mapping[str, AttributeValue]) -> bool:
+    """Add attributes to the span of ours that is current, if there is one: whether there is, recorded or not."""
+    if _unsampled.get() is not None:
+        return True
+    found = trace.get_current_span()
+    if not isinstance(found, Recorded):
+        return False
+    found.set_attributes(attributes)
+    return True
+
+
 def current_traceparent() -> str:
     """The `traceparent` of the current span; "" outside of any."""
     if (current := _unsampled.get()) is not None:
