@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from apps.chat import app
 from causeway_common.bus import Bus, BusSettings, Deadline
 from causeway_common.contracts import messages as m
 from causeway_common.contracts import verbs as v
@@ -40,7 +41,7 @@ CROWD = 24
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    """With the reference chat, 0.1.0, which has no method `version`."""
+    """With the reference chat, which has no method `version`."""
     async with running_stack(tmp_path_factory.mktemp("versions"), gateways=2) as stack:
         yield stack
 
@@ -186,12 +187,13 @@ async def test_a_method_exists_while_any_living_version_has_it_and_who_was_kille
         instance = await instances("0.0.9")  # lower than the chat that the stack runs, and alone with its method
         await all_answered_by([person], "0.0.9")
         async with asyncio.timeout(60):
-            while (apps := json.loads((await causeway(stack, "apps", "chat", "--json")).out))["ruling"] != "0.1.0":
+            while (apps := json.loads((await causeway(stack, "apps", "chat", "--json")).out))["ruling"] != app.version:
                 await asyncio.sleep(0.5)
-        assert [each["version"] for each in apps["versions"] if each["instances"]] == ["0.1.0", "0.0.9"]
-        assert "0.1.0 breaks 0.0.9: the method version is gone" in apps["breaks"]
+        assert [each["version"] for each in apps["versions"] if each["instances"]] == [app.version, "0.0.9"]
+        broken = f"{app.version} breaks 0.0.9: the method version is gone"
+        assert broken in apps["breaks"]
         check = await causeway(stack, "check")
-        assert "warning: chat: 0.1.0 breaks 0.0.9: the method version is gone" in check.err
+        assert f"warning: chat: {broken}" in check.err
 
         assert await instance.stop() == 0
         async with asyncio.timeout(20):
