@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import random
+from functools import partial
 from typing import Any, Final
 
 from causeway_common.bus import Announcement, AppsDirectory, Bus, Deadline, DurableConsumer
+from causeway_common.bus import Bus, Deadline, DurableConsumer, announce
+from causeway_common.contracts.messages import Manifest
 from causeway_common.contracts.verbs import CLIENT_COMMAND_SECONDS
-from causeway_common.runtime import Periodic, Process, Service, new_id, now_ms
+from causeway_common.runtime import Periodic, Process, Service, StartError, new_id, now_ms
+from causeway_common.telemetry import get_logger
 from causeway_logic import __version__
 from causeway_logic.adapters.announcer import Announcer
 from causeway_logic.adapters.connectors import BusConnectors
@@ -27,6 +31,7 @@ from causeway_logic.handlers.watchdog import Watchdog
 from causeway_logic.handlers.work import Works
 from causeway_logic.ports import Outside
 
+log = get_logger("logic")
 RECURRING_RETRY_SECONDS: Final = 1.0
 TASKS_PATIENCE_SECONDS: Final = 5.0
 """So long tasks under way may end when the process stops; then they are cut off and given back, to run elsewhere."""
@@ -71,6 +76,21 @@ class Durables:
             giving_back.cancel()
 
 
+async def _started(dispatcher: Dispatcher) -> None:
+    try:
+        await dispatcher.start()
+    except Exception as error:
+        log.exception("a service of the app failed to start")
+        raise StartError(f"a service of the app failed to start: {type(error).__name__}: {error}") from error
+
+
+def _manifest(app: App) -> Manifest:
+    try:
+        return app.manifest()
+    except ValueError as error:
+        raise StartError(str(error)) from error
+
+
 def service(app: App) -> Service[LogicSettings]:
     """The service that runs `app`."""
 
@@ -92,6 +112,7 @@ def service(app: App) -> Service[LogicSettings]:
             serving.with_hook(verb, answer, limit=settings.hook_concurrency)
         directory = AppsDirectory(bus)
         announcement = Announcement(bus, directory, app.manifest(), process.node, now_ms)
+        manifest = _manifest(app)
         announcer = Announcer(
             lambda: announcement.give(Deadline.after(CLIENT_COMMAND_SECONDS)),
             interval_s=settings.announce_interval / 1000,
@@ -103,6 +124,7 @@ def service(app: App) -> Service[LogicSettings]:
         process.lifecycle.add("bus", bus.start, bus.stop)
         process.lifecycle.add("app", dispatcher.start, dispatcher.stop)
         process.lifecycle.add("apps", directory.start, directory.stop)
+        process.lifecycle.add("app", partial(_started, dispatcher), dispatcher.stop)
         if settings.blocking_warning:
             watchdog = Watchdog(app, seconds=settings.blocking_warning / 1000)
             process.lifecycle.add("watchdog", watchdog.start, watchdog.stop)
