@@ -6,7 +6,7 @@ import asyncio
 import random
 from typing import Any, Final
 
-from causeway_common.bus import Bus, Deadline, DurableConsumer, announce
+from causeway_common.bus import AppsDirectory, Bus, Deadline, DurableConsumer, announce
 from causeway_common.contracts.verbs import CLIENT_COMMAND_SECONDS
 from causeway_common.runtime import Periodic, Process, Service, new_id, now_ms
 from causeway_logic import __version__
@@ -37,11 +37,19 @@ class Durables:
     """What runs because of a record, an event or a tick."""
 
     def __init__(
-        self, app: App, dispatcher: Dispatcher, outside: Outside, records: BusRecords, *, bus: Bus, settings: LogicSettings
+        self,
+        app: App,
+        dispatcher: Dispatcher,
+        outside: Outside,
+        records: BusRecords,
+        *,
+        bus: Bus,
+        directory: AppsDirectory,
+        settings: LogicSettings,
     ) -> None:
         works = Works(app, dispatcher)
         self._tasks = Tasks(works, records, outside, concurrency=settings.task_concurrency)
-        events = LifecycleEvents(app, dispatcher, outside)
+        events = LifecycleEvents(app, dispatcher, outside, lambda: directory.manifests.get(app.name))
         recurring = Recurring(app, dispatcher)
         self._consumers: list[DurableConsumer[Any]] = []
         if works.some:
@@ -90,14 +98,17 @@ def service(app: App) -> Service[LogicSettings]:
         serving = Serving(bus, app.name, limits, dispatcher.rpc)
         for verb, answer in dispatcher.hooks():
             serving.with_hook(verb, answer, limit=settings.hook_concurrency)
+        directory = AppsDirectory(bus)
         manifest = app.manifest()
         announcer = Announcer(
             lambda: announce(bus, manifest, Deadline.after(CLIENT_COMMAND_SECONDS)), interval_s=settings.announce_interval / 1000
         )
         bus.on_reconnect(announcer.again)
-        durables = Durables(app, dispatcher, outside, BusRecords(bus, app.name, process.node), bus=bus, settings=settings)
+        records = BusRecords(bus, app.name, process.node)
+        durables = Durables(app, dispatcher, outside, records, bus=bus, directory=directory, settings=settings)
         process.lifecycle.add("bus", bus.start, bus.stop)
         process.lifecycle.add("app", dispatcher.start, dispatcher.stop)
+        process.lifecycle.add("apps", directory.start, directory.stop)
         if settings.blocking_warning:
             watchdog = Watchdog(app, seconds=settings.blocking_warning / 1000)
             process.lifecycle.add("watchdog", watchdog.start, watchdog.stop)
