@@ -10,6 +10,7 @@ from typing import Any, Final
 from causeway_common.bus import Announcement, AppsDirectory, Bus, Deadline, DurableConsumer
 from causeway_common.bus import Bus, Deadline, DurableConsumer, announce
 from causeway_common.contracts.messages import Manifest
+from causeway_common.bus import AppsDirectory, Bus, Deadline, DurableConsumer, announce
 from causeway_common.contracts.verbs import CLIENT_COMMAND_SECONDS
 from causeway_common.runtime import Periodic, Process, Service, StartError, new_id, now_ms
 from causeway_common.telemetry import get_logger
@@ -42,11 +43,19 @@ class Durables:
     """What runs because of a record, an event or a tick."""
 
     def __init__(
-        self, app: App, dispatcher: Dispatcher, outside: Outside, records: BusRecords, *, bus: Bus, settings: LogicSettings
+        self,
+        app: App,
+        dispatcher: Dispatcher,
+        outside: Outside,
+        records: BusRecords,
+        *,
+        bus: Bus,
+        directory: AppsDirectory,
+        settings: LogicSettings,
     ) -> None:
         works = Works(app, dispatcher)
         self._tasks = Tasks(works, records, outside, concurrency=settings.task_concurrency)
-        events = LifecycleEvents(app, dispatcher, outside)
+        events = LifecycleEvents(app, dispatcher, outside, lambda: directory.manifests.get(app.name))
         recurring = Recurring(app, dispatcher)
         self._consumers: list[DurableConsumer[Any]] = []
         if works.some:
@@ -113,6 +122,7 @@ def service(app: App) -> Service[LogicSettings]:
         directory = AppsDirectory(bus)
         announcement = Announcement(bus, directory, app.manifest(), process.node, now_ms)
         manifest = _manifest(app)
+        manifest = app.manifest()
         announcer = Announcer(
             lambda: announcement.give(Deadline.after(CLIENT_COMMAND_SECONDS)),
             interval_s=settings.announce_interval / 1000,
@@ -125,6 +135,11 @@ def service(app: App) -> Service[LogicSettings]:
         process.lifecycle.add("app", dispatcher.start, dispatcher.stop)
         process.lifecycle.add("apps", directory.start, directory.stop)
         process.lifecycle.add("app", partial(_started, dispatcher), dispatcher.stop)
+        records = BusRecords(bus, app.name, process.node)
+        durables = Durables(app, dispatcher, outside, records, bus=bus, directory=directory, settings=settings)
+        process.lifecycle.add("bus", bus.start, bus.stop)
+        process.lifecycle.add("app", dispatcher.start, dispatcher.stop)
+        process.lifecycle.add("apps", directory.start, directory.stop)
         if settings.blocking_warning:
             watchdog = Watchdog(app, seconds=settings.blocking_warning / 1000)
             process.lifecycle.add("watchdog", watchdog.start, watchdog.stop)
