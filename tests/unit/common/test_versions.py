@@ -204,3 +204,11 @@ def test_where_users_stand_is_spread_evenly_and_committed() -> None:
 
 
 GOLDEN = (708, 0.060736298095434904)
+
+
+def test_a_farewell_in_the_very_millisecond_of_the_word_before_is_heard() -> None:
+    versions = Versions(SILENT)
+    versions.heard(said("1.0.0", "a", 1), 0)
+
+    assert versions.heard(said("1.0.0", "a", 1, leaving=True), 0)
+    assert living(versions) == []

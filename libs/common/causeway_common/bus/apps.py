@@ -59,6 +59,7 @@ class Announcement:
         self._bus, self._directory, self._wall = bus, directory, wall
         self._manifest = replace(manifest, instance=instance)
         self._checked = False
+        self._said = 0
 
     async def give(self, deadline: Deadline) -> None:
         """Say it, durably.
@@ -95,7 +96,8 @@ class Announcement:
         self._directory.on_word(heard)
 
     async def _put(self, manifest: Manifest, deadline: Deadline) -> None:
-        await put(self._bus, _key(manifest), encode(replace(manifest, at_ms=self._wall())), deadline)
+        self._said = max(self._wall(), self._said + 1)  # what is said twice with one time would be taken for read again
+        await put(self._bus, _key(manifest), encode(replace(manifest, at_ms=self._said)), deadline)
 
 
 class AppsDirectory:

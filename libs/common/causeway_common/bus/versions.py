@@ -63,7 +63,7 @@ class Versions:
             known = self._known[key] = _Version(plain, manifest.at_ms)
         before = known.living, known.manifest
         instance = known.instances.get(manifest.instance)
-        if instance is None or instance.at_ms != manifest.at_ms:
+        if instance is None or instance.at_ms != manifest.at_ms or (manifest.leaving and not instance.gone):
             known.instances.pop(manifest.instance, None)
             known.instances[manifest.instance] = _Instance(manifest.at_ms, now, manifest.leaving)
             known.manifest, known.at_ms = plain, max(known.at_ms, manifest.at_ms)

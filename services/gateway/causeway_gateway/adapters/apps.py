@@ -1,4 +1,4 @@
-"""The apps over the bus: each question goes to one version, and to the next where nobody answers for it (docs/adr/0015)."""
+"""The apps over the bus: each question goes to one version, and to the next where nobody answers for it (docs/adr/0021)."""
 
 from __future__ import annotations
 

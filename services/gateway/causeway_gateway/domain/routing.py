@@ -1,4 +1,4 @@
-"""Which version of an app answers whom (docs/adr/0015): the highest that lives, as far as it has instances, but for the shares of canaries."""
+"""Which version of an app answers whom (docs/adr/0021): the highest that lives, as far as it has instances, but for the shares of canaries."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Makes an app answer on the bus: each method and hook by name and never by wildcard, as the app and as this version of it.
 
-Gateways ask a version (docs/adr/0015). The app's own subject, where any version answers, is for who knows of no versions.
+Gateways ask a version (docs/adr/0021). The app's own subject, where any version answers, is for who knows of no versions.
 """
 
 from __future__ import annotations
