@@ -43,7 +43,7 @@ from causeway_integrations.ports.payments import Provider
 
 ATTEMPT_MARGIN_MS: Final = 1000
 LEASE_MARGIN_MS: Final = 5000
-STORE_MS: Final = 15_000
+STORE_MS: Final = 5000
 """An attempt that only talks to storage."""
 CALLS_AT_ONCE: Final = 1000
 QUEUE: Final = "integrations"
@@ -55,16 +55,15 @@ def build(settings: IntegrationsSettings, process: Process) -> None:
     parts = _Parts(settings, process)
     connectors = {each.name: each for each in parts.connectors()}
     permissions = Permissions(settings.permissions)
-    longest_ms = max(each.attempt_ms for each in connectors.values())
-    jobs = Jobs(
-        parts.records, connectors, permissions, Slots(settings.per_destination), now_ms, lease_ms=longest_ms + LEASE_MARGIN_MS
-    )
+    longest_ms = max(STORE_MS, *(each.attempt_ms for each in connectors.values()))
+    jobs = Jobs(parts.records, connectors, permissions, Slots(settings.per_destination), now_ms, lease_ms=LEASE_MARGIN_MS)
     calls = Calls(connectors, permissions, Slots(settings.calls_per_destination), now_ms)
     jwks = Jwks(parts.webhooks_out, settings.jwks.urls)
     bus = parts.bus
 
-    async def handle(delivery: JobDelivery, _info: DeliveryInfo) -> None:
-        await jobs.handle(delivery)
+    async def handle(delivery: JobDelivery, info: DeliveryInfo) -> None:
+        fields = JOB.fields(info.subject)
+        await jobs.handle(delivery, fields["connector"], fields["op"])
 
     async def serve() -> None:
         await bus.serve(JWKS, jwks.fetch, queue=QUEUE, limit=settings.concurrency, connector="jwks", op=JWKS.name)
@@ -155,8 +154,14 @@ class _Parts:
         made = WebhookConnector(endpoints, self.records, self.webhooks_out, self._breakers, now_ms)
         self._breakers.hear(webhook.CONNECTOR, {each.id: None for each in endpoints}, made.heard)
         schedule = TenacitySchedule(settings.retry_schedule)
-        attempt_ms = max(settings.timeout + ATTEMPT_MARGIN_MS, STORE_MS)
-        return Connector(webhook.CONNECTOR, made.operations(), schedule, attempt_ms, made.destination)
+        return Connector(
+            webhook.CONNECTOR,
+            made.operations(),
+            schedule,
+            settings.timeout + ATTEMPT_MARGIN_MS,
+            made.destination,
+            limits_ms={webhook.EVENT: STORE_MS},
+        )
 
     def _http(self) -> Connector:
         found: dict[str, ApiOperation] = {}

@@ -48,7 +48,7 @@ class Jobs:
         permissions: of the apps.
         slots: for jobs, by destination.
         now_ms: the time of day.
-        lease_ms: longer than any attempt takes.
+        lease_ms: what a lease has beyond the longest that an attempt may take.
     """
 
     def __init__(
@@ -64,13 +64,18 @@ class Jobs:
         self._records, self._connectors, self._permissions = records, connectors, permissions
         self._slots, self._now_ms, self._lease_ms = slots, now_ms, lease_ms
 
-    async def handle(self, delivery: JobDelivery) -> None:
+    async def handle(self, delivery: JobDelivery, connector: str, op: str) -> None:
         """Return: the delivery is done with, whatever became of the job.
+
+        Args:
+            delivery: the record's id.
+            connector: as the delivery's subject says.
+            op: likewise.
 
         Raises:
             CausewayError: storage is unavailable; the delivery comes again, and the record's lease decides what happens then.
         """
-        claim = await self._records.claim(delivery.id, self._lease_ms)
+        claim = await self._records.claim(delivery.id, self._lease_of(connector, op))
         if claim.outcome != "run" or claim.record is None:
             skipped.add(1, claim.outcome)
             return
@@ -83,6 +88,10 @@ class Jobs:
             began = _Began(record, _tries(record) + 1, self._now_ms())
             outcome = await self._attempted(began)
             await self._settle(self._settlement(began, outcome))
+
+    def _lease_of(self, connector: str, op: str) -> int:
+        found = self._connectors.get(connector)
+        return self._lease_ms + (found.limit_ms(op) if found else 0)
 
     async def _attempted(self, began: _Began) -> Outcome:
         record = began.record
@@ -103,7 +112,10 @@ class Jobs:
         loop = asyncio.get_running_loop()
         started = loop.time()
         try:
-            return await _within(operation, work, connector.attempt_ms)
+            fault_point("integrations.attempt.before")
+            outcome = await _within(operation, work, connector.limit_ms(work.op))
+            fault_point("integrations.attempt.after")
+            return outcome
         finally:
             self._slots.free(destination, (loop.time() - started) * 1000)
 
