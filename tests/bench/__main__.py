@@ -22,7 +22,7 @@ import uvloop
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from bench import appends, commits, fanout, growth, history, hostile, lag, mongo, opening, recovery, rpc, sdk
+from bench import appends, commits, fanout, growth, history, hostile, lag, mongo, opening, recovery, rpc, sdk, tester
 from bench.plan import Plan
 from bench.processes import CORES, LOADING, SERVING
 from bench.table import Row, markdown, plain
@@ -42,6 +42,7 @@ FIGURES: Final[dict[str, Callable[[Plan], Awaitable[list[Row]]]]] = {
     "growth": growth.figures,
     "mongo": mongo.figures,
     "hostile": hostile.figures,
+    "tester": tester.figures,
 }
 
 
