@@ -17,7 +17,7 @@ import pytest
 from aiohttp import web
 from standardwebhooks.webhooks import Webhook
 
-from causeway_common.bus import Deadline
+from causeway_common.bus import Bus, BusSettings, Deadline
 from causeway_common.bus.apps import announce
 from causeway_common.contracts import messages as m
 from causeway_common.contracts import verbs
@@ -27,6 +27,7 @@ from causeway_common.contracts.ids import derived_id
 from support.door import Door, door_in
 from support.mailbox import Mailbox
 from support.peers import Peer, RatesServer
+from support.stack import running_stack
 from support.storage_process import APP
 from support.stripe_peer import API_KEY, StripePeer
 from support.waiting import until
@@ -335,3 +336,28 @@ async def _paid(door: Door, id: str) -> None:
                 await asyncio.sleep(0.05)
             else:
                 return
+
+
+async def test_in_development_every_app_may_call_and_e_mails_and_payments_are_files(tmp_path: Path) -> None:
+    """`causeway dev` as it comes: with the rights of its NATS users, as the app itself."""
+    async with running_stack(tmp_path) as stack:
+        users = json.loads((stack.data_dir / "nats.conf").read_text())["authorization"]["users"]
+        password = next(user["password"] for user in users if user["user"] == "logic-chat")
+        bus = Bus(BusSettings(stack.state()["nats_url"], "logic-chat", password, "test"))
+        await bus.start()
+        try:
+
+            async def call(connector: str, op: str, payload: dict[str, Any]) -> Any:
+                request = m.CallRequest(payload=payload)
+                return (
+                    await bus.request(verbs.CALL, request, Deadline.after(4), caller="chat", connector=connector, op=op)
+                ).payload
+
+            sent = await call("email", "send", MAIL)
+            (file,) = (stack.data_dir / "mail").iterdir()
+            assert file.stem == sent["message_id"].strip("<>").partition("@")[0]
+            created = await call("payments", "create", CREATE)
+            assert (await call("payments", "confirm", {"id": created["id"]}))["state"] == "succeeded"
+            assert len(list((stack.data_dir / "payments").iterdir())) == 1
+        finally:
+            await bus.stop()

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from causeway_common.bus import AppsDirectory, Bus, DeliveryInfo, DurableConsumer
+from causeway_common.bus import Bus, DeliveryInfo, DurableConsumer
 from causeway_common.contracts.messages import JobDelivery
 from causeway_common.contracts.subjects import JOB, JOBS_STREAM
 from causeway_common.contracts.verbs import CALL, JWKS
@@ -102,8 +102,7 @@ class _Parts:
         self.bus = Bus(process.bus_settings())
         self.records = BusRecords(self.bus, process.node)
         self._secrets = SecretFiles()
-        self._directory = AppsDirectory(self.bus)
-        self._apps = EventsOfApps(self._directory)
+        self._apps = EventsOfApps(self.bus, now_ms)
         self._breakers = SharedBreakers(self.bus)
         self._test = self._test_source()
         process.lifecycle.add("bus", self.bus.start, self.bus.stop)
@@ -120,7 +119,7 @@ class _Parts:
         if self._settings.payments.provider:
             yield self._payments()
         self._process.lifecycle.add("breakers", self._breakers.start, self._breakers.stop)
-        self._process.lifecycle.add("apps", self._directory.start, self._directory.stop)
+        self._process.lifecycle.add("apps", self._apps.start, self._apps.stop)
 
     def add_hooks(self) -> None:
         """The listener of inbound webhooks, where it is configured."""
@@ -131,7 +130,7 @@ class _Parts:
         hooks = Hooks(sources, self.records, self._apps, reveal=self._secrets.reveal, now_ms=now_ms)
         server = HooksServer(hooks, host=settings.host, port=settings.port, max_body=settings.max_body)
         self._process.lifecycle.add("hooks", server.start, server.stop)
-        self._process.health.check("apps", lambda: self._directory.ready)
+        self._process.health.check("apps", lambda: self._apps.ready)
 
     def _sources(self) -> Mapping[str, Source]:
         sources = {each.name: each.source(self._settings.hooks.tolerance) for each in self._settings.sources}

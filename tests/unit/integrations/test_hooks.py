@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gzip
 import hashlib
 import hmac
 import json
@@ -24,9 +25,10 @@ from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook
 
 from causeway_common.contracts.errors import bad_request, unavailable
-from causeway_common.contracts.messages import NewRecord
+from causeway_common.contracts.messages import EventSpec, Manifest, NewRecord
 from causeway_integrations.adapters.hooks import HooksServer
 from causeway_integrations.adapters.secrets import SecretFiles
+from causeway_integrations.domain.audience import Audience
 from causeway_integrations.domain.inbound import NoEventError, NotSignedError, Source, verified
 from causeway_integrations.domain.outcome import Done, Failed, GivenUp
 from causeway_integrations.handlers.hooks import Hooks, InboundConnector
@@ -265,6 +267,31 @@ async def test_no_app_can_forge_an_unclaimed_event() -> None:
     assert isinstance(await InboundConnector(records, HANDLED).unclaimed(await claimed(records, "x")), GivenUp)
 
 
+def manifest(app: str, version: str, at_ms: int, *events: tuple[str, str]) -> Manifest:
+    return Manifest(app=app, version=version, methods=[], events=[EventSpec(source=s, type=t) for s, t in events], at_ms=at_ms)
+
+
+def test_an_event_is_for_every_app_that_handles_it_also_for_one_that_does_not_run_right_now() -> None:
+    """At least once: an app that is down when its event comes gets it when it is back."""
+    audience, day = Audience(), 24 * 3600 * 1000
+    now = 100 * day
+    audience.learn(manifest("chat", "1", now - 10 * day, ("shop", "order.paid")))
+    audience.learn(manifest("auctions", "1", now - 5, ("shop", "*")))
+    audience.learn(manifest("gone", "1", now - 31 * day, ("shop", "*")))
+    assert audience.handling("shop", "order.paid", now) == ["auctions", "chat"]
+    assert audience.handling("shop", "other", now) == ["auctions"]
+    assert audience.handling("stripe", "order.paid", now) == []
+
+    audience.learn(manifest("auctions", "2", now, ("stripe", "*")))
+    assert audience.handling("shop", "x", now) == ["auctions"], "the version before runs beside the new one"
+    audience.learn(manifest("auctions", "2", now + day, ("stripe", "*")))
+    assert audience.handling("shop", "x", now + day) == []
+    audience.forget("auctions", "2")
+    audience.forget("auctions", "1")
+    audience.forget("nobody", "1")
+    assert audience.handling("stripe", "x", now) == []
+
+
 @asynccontextmanager
 async def listening(records: FakeRecords, max_body: int = 10_000) -> AsyncIterator[tuple[str, int]]:
     port = free_port()
@@ -293,6 +320,8 @@ async def test_the_listener_answers_by_the_table() -> None:
     async with listening(records) as (url, _):
         assert await post(f"{url}/shop", BODY, standard()) == 200
         assert await post(f"{url}/shop", BODY + b" ", standard()) == 401
+        packed = gzip.compress(BODY)
+        assert await post(f"{url}/shop", packed, standard() | {"Content-Encoding": "gzip"}) == 401, "what is signed is what came"
         assert await post(f"{url}/nobody", BODY, standard()) == 404
         assert await post(f"{url}/shop/more", BODY, standard()) == 404
         assert await post(f"{url}/shop", large, standard(large)) == 413
