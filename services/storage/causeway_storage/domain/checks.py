@@ -52,6 +52,8 @@ NOTE_MAX_CHARS: Final = 4096
 ANSWER_MAX_CHARS: Final = 1024
 COUNT_MAX: Final = 2**53 - 1
 """Sizes, offsets and versions: what a JavaScript client still counts exactly."""
+REMEMBER_MAX_MS: Final = 8 * 86_400_000
+"""So long a commit's id may be remembered: as long as the longest schedule of a task's tries, and a day."""
 DURATION_MAX_MS: Final = 10 * 365 * 86_400_000
 
 
@@ -113,6 +115,7 @@ def check_commit(request: CommitRequest, *, traceparent: str, now_ms: int) -> Co
     """
     _within(request.expected, 0, COUNT_MAX, "expected")
     _text(request.commit_id, COMMIT_ID_MAX_CHARS, "commit_id")
+    _within(request.remember_ms, 0, REMEMBER_MAX_MS, "remember_ms")
     if len(request.by.encode()) > BY_MAX_BYTES:
         raise bad_request(f"by has at most {BY_MAX_BYTES} bytes")
     state_bytes = len(require_plain(request.state, "state", STATE_MAX_BYTES))
@@ -148,6 +151,7 @@ def check_commit(request: CommitRequest, *, traceparent: str, now_ms: int) -> Co
         indexes=request.indexes,
         delete=request.delete,
         publications=tuple(publications) if known else (),
+        remember_ms=request.remember_ms,
     )
 
 
