@@ -25,6 +25,7 @@ from causeway_common.contracts.connectors import PAYMENTS_CREATE, Payment
 from causeway_common.contracts.errors import ErrorName
 from causeway_common.contracts.ids import derived_id
 from support.door import Door, door_in
+from support.examples import installed
 from support.mailbox import Mailbox
 from support.peers import Peer, RatesServer
 from support.stack import running_stack
@@ -361,3 +362,22 @@ async def test_in_development_every_app_may_call_and_e_mails_and_payments_are_fi
             assert len(list((stack.data_dir / "payments").iterdir())) == 1
         finally:
             await bus.stop()
+
+
+async def test_a_connector_of_another_distribution_serves_calls_and_jobs(tmp_path: Path) -> None:
+    async with RatesServer() as gateway:
+        assert isinstance(gateway, RatesServer)
+        config = f"""
+[integrations.permissions]
+{APP} = ["fax.*"]
+[integrations.connectors.fax]
+url = "{gateway.url}/v1/orders"
+token = "t"
+allow_hosts = ["127.0.0.1"]
+"""
+        async with door_in(tmp_path, config, path=installed("causeway_connector_fax", tmp_path / "site")) as door:
+            assert await door.call("fax.send", {"to": "+49", "text": "x"}) == {"accepted": True}
+            job = await door.enqueue("fax.send", {"to": "+49", "text": "x"}, "one")
+            await door.ended(job)
+            assert door.record(job).state == "done"
+            assert derived_id(job) in gateway.orders

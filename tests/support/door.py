@@ -40,9 +40,10 @@ class Kept:
 class Door(World):
     """`World` with integrations. `fault` strikes the first life of the first of them."""
 
-    def __init__(self, directory: Path, config: str, replicas: int, top: str) -> None:
+    def __init__(self, directory: Path, config: str, replicas: int, top: str, path: Path | None) -> None:
         super().__init__(directory)
         self._settings, self._replicas, self._top = config, replicas, top
+        self._path = path
         self.hooks_port = free_port()
         self.internal = [free_port() for _ in range(replicas)]
         self._doors: list[subprocess.Popen[bytes]] = []
@@ -60,6 +61,8 @@ class Door(World):
         env = {key: value for key, value in os.environ.items() if not key.startswith("CAUSEWAY_")}
         env |= {"CAUSEWAY_TESTING": "1", "CAUSEWAY_FAULT": fault} if fault else {}
         env["CAUSEWAY_INTEGRATIONS_INTERNAL__PORT"] = str(self.internal[number])
+        if self._path:
+            env["PYTHONPATH"] = str(self._path)
         if number:  # one alone listens
             env["CAUSEWAY_INTEGRATIONS_HOOKS__PORT"] = "0"
         with (self._directory / f"integrations-{number}.log").open("ab") as log:
@@ -162,9 +165,11 @@ class Door(World):
 
 
 @asynccontextmanager
-async def door_in(directory: Path, config: str, *, fault: str = "", replicas: int = 1, top: str = "") -> AsyncIterator[Door]:
-    """A `Door` for the block; `top` stands right under `[integrations]`."""
-    door = Door(directory, config, replicas, top)
+async def door_in(
+    directory: Path, config: str, *, fault: str = "", replicas: int = 1, top: str = "", path: Path | None = None
+) -> AsyncIterator[Door]:
+    """A `Door` for the block; `top` stands right under `[integrations]`, `path` on their Python path."""
+    door = Door(directory, config, replicas, top, path)
     try:
         await door.start(fault)
         yield door

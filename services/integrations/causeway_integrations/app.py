@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from causeway_common.bus import Bus, DeliveryInfo, DurableConsumer
@@ -13,6 +14,7 @@ from causeway_common.contracts.subjects import JOB, JOBS_STREAM
 from causeway_common.contracts.verbs import CALL, JWKS
 from causeway_common.runtime import Process, Service, StartError, now_ms
 from causeway_integrations import __version__
+from causeway_integrations.adapters import plugins
 from causeway_integrations.adapters.apps import EventsOfApps
 from causeway_integrations.adapters.breakers import SharedBreakers
 from causeway_integrations.adapters.hooks import HooksServer
@@ -28,7 +30,6 @@ from causeway_integrations.domain.breaker import Breaker
 from causeway_integrations.domain.inbound import Source
 from causeway_integrations.domain.permissions import Permissions
 from causeway_integrations.domain.slots import Slots
-from causeway_integrations.domain.work import Work
 from causeway_integrations.handlers import apis
 from causeway_integrations.handlers.apis import ApiOperation, ApisConnector
 from causeway_integrations.handlers.calls import Calls
@@ -39,6 +40,7 @@ from causeway_integrations.handlers.jwks import Jwks
 from causeway_integrations.handlers.payments import PaymentsConnector
 from causeway_integrations.handlers.webhook import WebhookConnector
 from causeway_integrations.ports import Connector
+from causeway_integrations.ports.kit import ATTEMPT_MS, Kit, nowhere
 from causeway_integrations.ports.payments import Provider
 
 ATTEMPT_MARGIN_MS: Final = 1000
@@ -118,6 +120,7 @@ class _Parts:
             yield self._email()
         if self._settings.payments.provider:
             yield self._payments()
+        yield from self._plugins()
         self._process.lifecycle.add("breakers", self._breakers.start, self._breakers.stop)
         self._process.lifecycle.add("apps", self._apps.start, self._apps.stop)
 
@@ -180,7 +183,7 @@ class _Parts:
     def _inbound(self) -> Connector:
         made = InboundConnector(self.records, self._apps)
         schedule = TenacitySchedule(self._settings.hooks.unclaimed_schedule)
-        return Connector(inbound.CONNECTOR, made.operations(), schedule, STORE_MS, _nowhere)
+        return Connector(inbound.CONNECTOR, made.operations(), schedule, STORE_MS, nowhere)
 
     def _email(self) -> Connector:
         settings = self._settings.email
@@ -201,13 +204,22 @@ class _Parts:
         templates = JinjaTemplates(settings.templates) if settings.templates else NoTemplates()
         made = EmailConnector(mailer, templates, sender=settings.sender, domain=settings.domain)
         schedule = TenacitySchedule(settings.retry_schedule)
-        return Connector("email", made.operations(), schedule, settings.timeout + ATTEMPT_MARGIN_MS, _nowhere)
+        return Connector("email", made.operations(), schedule, settings.timeout + ATTEMPT_MARGIN_MS, nowhere)
 
     def _payments(self) -> Connector:
         settings = self._settings.payments
         made = PaymentsConnector(self._provider())
         schedule = TenacitySchedule(settings.retry_schedule)
-        return Connector("payments", made.operations(), schedule, settings.timeout + ATTEMPT_MARGIN_MS, _nowhere)
+        return Connector("payments", made.operations(), schedule, settings.timeout + ATTEMPT_MARGIN_MS, nowhere)
+
+    def _plugins(self) -> Iterable[Connector]:
+        taken = {webhook.CONNECTOR, apis.CONNECTOR, inbound.CONNECTOR, "email", "payments", "jwks"}
+        for name, section in self._settings.connectors.items():
+            settings, allowed = plugins.split(name, section)
+            http = self._outside(f"http of {name}", ATTEMPT_MS, allowed)
+            add = partial(self._process.lifecycle.add, name)
+            kit = Kit(http, self._secrets.reveal, TenacitySchedule, now_ms, add)
+            yield plugins.load(name, settings, kit, taken)
 
     def _provider(self) -> Provider:
         settings = self._settings.payments
@@ -244,11 +256,6 @@ class _Parts:
 
 def _hosts(names: Iterable[str]) -> frozenset[str]:
     return frozenset(host.lower().strip("[]") for host in names)
-
-
-def _nowhere(_work: Work) -> str:
-    """Everything of this connector goes to one place."""
-    return ""
 
 
 SERVICE: Final = Service("integrations", "integrations", __version__, IntegrationsSettings, "integrations", build)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, assert_never
 
-from causeway_common.contracts.errors import CausewayError
 from causeway_common.contracts.ids import derived_id
 from causeway_common.contracts.messages import Attempt, JobDelivery, Record, SettleRequest
 from causeway_common.runtime import fault_point
@@ -16,7 +15,8 @@ from causeway_integrations.domain.outcome import Done, Failed, GivenUp, Outcome,
 from causeway_integrations.domain.permissions import OWN, Permissions
 from causeway_integrations.domain.slots import Slots
 from causeway_integrations.domain.work import Work
-from causeway_integrations.ports import Connector, Operation, Records
+from causeway_integrations.ports import Connector, Records
+from causeway_integrations.ports.attempt import attempt
 
 LOST_ATTEMPTS_MAX: Final = 20
 """So many claims in a row may end without an outcome (a crash each) before the job is given up unrun."""
@@ -113,7 +113,7 @@ class Jobs:
         started = loop.time()
         try:
             fault_point("integrations.attempt.before")
-            outcome = await _within(operation, work, connector.limit_ms(work.op))
+            outcome = await attempt(operation, work, connector.limit_ms(work.op))
             fault_point("integrations.attempt.after")
             return outcome
         finally:
@@ -186,19 +186,6 @@ def work_of(record: Record, attempt: int) -> Work:
         attempt=attempt,
         traceparent=record.traceparent,
     )
-
-
-async def _within(operation: Operation, work: Work, limit_ms: int) -> Outcome:
-    try:
-        async with asyncio.timeout(limit_ms / 1000):
-            return await operation(work)
-    except TimeoutError:
-        return Failed(f"no end within {limit_ms} ms")
-    except CausewayError as error:
-        return Failed(str(error)) if error.temporary else GivenUp(str(error))
-    except Exception as error:
-        log.exception("an attempt failed for a reason that its connector does not know", record=work.id)
-        return Failed(f"internal: {type(error).__name__}")
 
 
 def _tries(record: Record) -> int:
