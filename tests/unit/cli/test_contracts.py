@@ -91,8 +91,13 @@ def test_what_a_client_would_miss_is_a_break(changes: dict[str, Any], told: str)
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"taken": list[int | str]}, {"message": Annotated[More | Closed | Sold, Field(discriminator="type")]}],
-    ids=["nothing", "an input takes more", "a message has more, and there are more of them"],
+    [
+        {},
+        {"pattern": "{id}"},
+        {"taken": list[int | str]},
+        {"message": Annotated[More | Closed | Sold, Field(discriminator="type")]},
+    ],
+    ids=["nothing", "a field has another name", "an input takes more", "a message has more, and there are more of them"],
 )
 def test_what_only_adds_is_none(changes: dict[str, Any]) -> None:
     assert breaks(made(), made(**changes)) == []

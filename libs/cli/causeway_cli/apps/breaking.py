@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ from causeway_cli.apps.contract import ChannelContract, Contract, Schema
 from causeway_common.contracts.compatibility import input_breaks, output_breaks
 
 DEFS: Final = "#/$defs/"
+_FIELD: Final = re.compile(r"\{[^}]*\}")
 
 
 def breaks(old: Contract, new: Contract) -> list[str]:
@@ -29,13 +31,18 @@ def _methods(old: Contract, new: Contract) -> Iterator[str]:
 
 
 def _channels(old: Contract, new: Contract) -> Iterator[str]:
-    after = {channel.pattern: channel for channel in new.channels}
+    after = {_shape(channel.pattern): channel for channel in new.channels}
     for channel in old.channels:
-        found = after.get(channel.pattern)
+        found = after.get(_shape(channel.pattern))
         if found is None:
             yield f"the channel {channel.pattern} is gone"
             continue
         yield from (f"{channel.pattern}: {line}" for line in _channel(channel, found))
+
+
+def _shape(pattern: str) -> str:
+    """A pattern without the names of its fields: they are not on the wire."""
+    return _FIELD.sub("{}", pattern)
 
 
 def _channel(old: ChannelContract, new: ChannelContract) -> Iterator[str]:
