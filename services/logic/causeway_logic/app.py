@@ -8,9 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 from causeway_common.bus import Announcement, AppsDirectory, Bus, Deadline, DurableConsumer
-from causeway_common.bus import Bus, Deadline, DurableConsumer, announce
 from causeway_common.contracts.messages import Manifest
-from causeway_common.bus import AppsDirectory, Bus, Deadline, DurableConsumer, announce
 from causeway_common.contracts.verbs import CLIENT_COMMAND_SECONDS
 from causeway_common.runtime import Periodic, Process, Service, StartError, new_id, now_ms
 from causeway_common.telemetry import get_logger
@@ -120,9 +118,7 @@ def service(app: App) -> Service[LogicSettings]:
         for verb, answer in dispatcher.hooks():
             serving.with_hook(verb, answer, limit=settings.hook_concurrency)
         directory = AppsDirectory(bus)
-        announcement = Announcement(bus, directory, app.manifest(), process.node, now_ms)
-        manifest = _manifest(app)
-        manifest = app.manifest()
+        announcement = Announcement(bus, directory, _manifest(app), process.node, now_ms)
         announcer = Announcer(
             lambda: announcement.give(Deadline.after(CLIENT_COMMAND_SECONDS)),
             interval_s=settings.announce_interval / 1000,
@@ -130,15 +126,10 @@ def service(app: App) -> Service[LogicSettings]:
         )
         bus.on_reconnect(announcer.again)
         announcement.on_peer_left(announcer.again)
-        durables = Durables(app, dispatcher, outside, BusRecords(bus, app.name, process.node), bus=bus, settings=settings)
-        process.lifecycle.add("bus", bus.start, bus.stop)
-        process.lifecycle.add("app", dispatcher.start, dispatcher.stop)
-        process.lifecycle.add("apps", directory.start, directory.stop)
-        process.lifecycle.add("app", partial(_started, dispatcher), dispatcher.stop)
         records = BusRecords(bus, app.name, process.node)
         durables = Durables(app, dispatcher, outside, records, bus=bus, directory=directory, settings=settings)
         process.lifecycle.add("bus", bus.start, bus.stop)
-        process.lifecycle.add("app", dispatcher.start, dispatcher.stop)
+        process.lifecycle.add("app", partial(_started, dispatcher), dispatcher.stop)
         process.lifecycle.add("apps", directory.start, directory.stop)
         if settings.blocking_warning:
             watchdog = Watchdog(app, seconds=settings.blocking_warning / 1000)
