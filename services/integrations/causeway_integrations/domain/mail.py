@@ -72,6 +72,8 @@ def mail_of(request: SendEmail, rendered: Rendered, *, sender: str, message_id: 
     """
     addresses = {name: [address_of(each) for each in getattr(request, name)] for name in ("to", "cc", "bcc")}
     recipients = tuple(dict.fromkeys(each.addr_spec for found in addresses.values() for each in found))
+    if request.only:
+        recipients = tuple(each for each in recipients if each in request.only)
     if not 1 <= len(recipients) <= RECIPIENTS_MAX:
         raise bad_request(f"an e-mail has 1 to {RECIPIENTS_MAX} recipients, got {len(recipients)}")
     _check_texts(rendered)
