@@ -1,0 +1,31 @@
+"""The app: its channels, its entity's indexes. Handlers and tasks are declared in modules of their own."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from apps.auctions.messages import LotMessage, Notice
+from apps.auctions.models import Lot
+from causeway_logic import App, History
+
+app: Final = App("auctions", version="0.1.0")
+
+lots = app.namespace(  # who watches what is decided by options and hooks alone: anyone signed in may watch a lot, nobody may publish
+    "lot",
+    history=History(size=1000, ttl="7d"),
+    force_recovery=True,
+    allow_subscribe_for_client=True,
+    allow_history_for_subscriber=True,
+    presence=True,
+    allow_presence_for_subscriber=True,
+)
+lot_channel = lots.channel("{lot_id}", message=LotMessage)
+
+bidders = app.namespace("bidder", history=History(size=100, ttl="7d"), force_recovery=True)
+bidder_channel = bidders.channel("{user}", message=Notice)
+
+_lot = app.entity(Lot, kind="lot")
+by_status = _lot.index("status", str)
+by_seller = _lot.index("seller", str)
+by_closing = _lot.index("closes_at", datetime)
