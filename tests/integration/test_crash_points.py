@@ -23,9 +23,16 @@ from support.stores import mongo_uri
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 MESSAGES = 6
 # create_room is a commit of its own, so the commit's points are passed once before the first message
-OF_OTHERS = ("storage.attend", "storage.clear", "storage.timers", "storage.relay.before_timer", "storage.relay.after_timer")
+OF_OTHERS = (
+    "storage.attend",
+    "storage.clear",
+    "storage.timers",
+    "storage.snapshot",
+    "storage.relay.before_timer",
+    "storage.relay.after_timer",
+)
 POINTS = [point for point in FAULT_POINTS if not point.startswith(OF_OTHERS)]
-"""Those that a chat message passes; the others are those of `test_lifecycle.py` and `test_timers.py`."""
+"""Those that a chat message passes; the others are those of `test_lifecycle.py`, `test_timers.py` and `test_snapshots.py`."""
 NTH = {point: 4 if point.startswith("storage.commit") else 2 for point in POINTS}
 
 OF_THE_QUEUE = ("storage.delivery.before", "storage.delivery.after", "storage.relay.before_record", "storage.relay.after_record")

@@ -5,117 +5,19 @@ Also with a storage process that dies by SIGKILL at each point between the commi
 
 from __future__ import annotations
 
-import asyncio
-import os
-import subprocess
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
-from causeway_common.bus import Bus, BusSettings, Deadline, DeliveryInfo, DurableConsumer
 from causeway_common.contracts import messages as m
-from causeway_common.contracts import subjects, verbs
-from causeway_common.contracts.codec import encode_item
+from causeway_common.contracts import verbs
 from causeway_common.contracts.errors import CausewayError
 from causeway_common.runtime import FAULT_POINTS, now_ms
-from support.nats import NatsServer
+from support.storage_process import APP, world_in
 from support.waiting import until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(90)]
-STORAGE = Path(sys.executable).with_name("causeway-storage")
 POINTS = [point for point in FAULT_POINTS if point.startswith("storage.timers") or point.endswith("_timer")]
-APP = "auctions"
-Req = TypeVar("Req", bound=m.Message)
-Rep = TypeVar("Rep", bound=m.Message)
-
-
-class World:
-    """A real nats-server, a real storage process that is started again when it has died, and an app on the bus."""
-
-    def __init__(self, directory: Path) -> None:
-        self.nats = NatsServer(directory / "nats")
-        self.bus = Bus(BusSettings(self.nats.url, "", "", "app"))
-        self.delivered: list[tuple[str, str]] = []
-        self._directory = directory
-        self._config = directory / "causeway.toml"
-        self._process: subprocess.Popen[bytes] | None = None
-        self._deaths = 0
-
-    async def start(self, fault: str) -> None:
-        await self.nats.start()
-        self._config.write_text(
-            f'[nats]\nurl = "{self.nats.url}"\n[storage]\npath = "{self._directory / "s.sqlite3"}"\nsweep_interval = "500ms"\n'
-        )
-        self.run(fault)
-        await self.bus.start()
-        consumer = DurableConsumer(
-            self.bus, stream=subjects.TASKS_STREAM, durable=APP, subject=subjects.TASK.wildcard(app=APP), message=m.JobDelivery,
-            handler=self._deliver, concurrency=4,
-        )  # fmt: skip
-        await consumer.start()
-        self._consumer = consumer
-
-    def run(self, fault: str = "") -> None:
-        env = {key: value for key, value in os.environ.items() if not key.startswith("CAUSEWAY_")}
-        env |= {"CAUSEWAY_TESTING": "1", "CAUSEWAY_FAULT": fault} if fault else {}
-        with (self._directory / "storage.log").open("ab") as log:
-            self._process = subprocess.Popen([STORAGE, "--config", self._config], env=env, stdout=log, stderr=log)
-
-    def deaths(self) -> int:
-        """How often the process has died so far; if it just did, it runs again."""
-        if self._process is not None and self._process.poll() is not None:
-            self._deaths += 1
-            self.run()
-        return self._deaths
-
-    async def stop(self) -> None:
-        await self._consumer.stop()
-        await self.bus.stop()
-        if self._process is not None:
-            self._process.kill()
-            await asyncio.to_thread(self._process.wait)
-        self.nats.kill()
-
-    async def ask(self, verb: verbs.Verb[Req, Rep], request: Req, caller: str = APP) -> Rep:
-        """The answer, asked for again while storage is away."""
-        async with asyncio.timeout(20):
-            while True:
-                try:
-                    return await self.bus.request(verb, request, Deadline.after(2), caller=caller)
-                except CausewayError as error:
-                    if not error.temporary:
-                        raise
-                    self.deaths()
-                    await asyncio.sleep(0.02)
-
-    async def commit(self, version: int, *items: m.OutboxItem) -> None:
-        encoded = [encode_item(item) for item in items]
-        request = m.CommitRequest(
-            kind="lot", id="7", expected=version - 1, commit_id=f"c{version}", state={"version": version}, items=encoded
-        )
-        reply = await self.ask(verbs.COMMIT, request)
-        assert (reply.outcome, reply.version) == ("committed", version)
-
-    async def _deliver(self, message: m.JobDelivery, info: DeliveryInfo) -> None:
-        self.delivered.append((message.id, info.subject))
-
-    @property
-    def ids(self) -> set[str]:
-        return {name for name, _ in self.delivered}
-
-
-@asynccontextmanager
-async def world_in(directory: Path, fault: str = "") -> AsyncIterator[World]:
-    world = World(directory)
-    try:
-        await world.start(fault)
-        yield world
-    finally:
-        await world.stop()
 
 
 def close_at(at_ms: int, version: int) -> m.ScheduleItem:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import pytest
+from msgspec.structs import replace
 
 from causeway_common.contracts.codec import encode_item
 from causeway_common.contracts.epochs import continues
@@ -310,6 +311,17 @@ async def test_a_record_put_again_is_left_as_it_is(store: Store) -> None:
 
     assert await put(store, "a", "c", now=5, next_at=99) == {"c"}
     assert (await store.records.claim(ClaimRequest(id="a", node="n", lease_ms=10), 5)).outcome == "leased"
+
+
+async def test_a_record_is_due_at_its_own_time_where_that_is_later(store: Store) -> None:
+    made = [replace(record(name), due_ms=due) for name, due in (("past", 4), ("now", 5), ("later", 70))]
+    await store.records.put(made, (), now_ms=5, next_at_ms=20)
+
+    page = await store.records.due(20, 10)
+
+    assert {(each.id, each.next_at_ms) for each in page.records} == {("past", 20), ("now", 20)}
+    assert page.next_ms == 70
+    assert [each.id for each in (await store.records.due(70, 10)).records][-1] == "later"
 
 
 async def test_a_claim_hands_the_whole_record_to_one_at_a_time(store: Store) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Self
@@ -31,6 +31,7 @@ class Person:
     Attributes:
         gateway: the process that it is connected to.
         joins, leaves: the users whose joins and leaves it was told, by channel.
+        data: what was published to it, by channel, in the order in which it came.
         code: how it was closed; 0 while it is not.
     """
 
@@ -38,6 +39,7 @@ class Person:
         self.user, self.gateway, self._ws = user, gateway, ws
         self.joins: Counter[tuple[str, str]] = Counter()
         self.leaves: Counter[tuple[str, str]] = Counter()
+        self.data: defaultdict[str, list[Any]] = defaultdict(list)
         self.code = 0
         self._replies: dict[int, Any] = {}
         self._next = 1
@@ -75,6 +77,8 @@ class Person:
         self.code = self._ws.close_code or 1006
 
     def _told(self, push: dict[str, Any]) -> None:
+        if "pub" in push:
+            self.data[push["channel"]].append(push["pub"]["data"])
         for kind, counter in (("join", self.joins), ("leave", self.leaves)):
             if kind in push:
                 counter[push["channel"], push[kind]["info"].get("user", "")] += 1

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -37,12 +37,13 @@ class Stack:
         env: Mapping[str, str] | None = None,
         storage: str = "sqlite",
         storages: int = 1,
+        arguments: Sequence[str] = (),
     ) -> None:
         self.data_dir = directory / "data"
         self.port = free_port()
         self.log_path = directory / "stack.log"
         self._config, self._gateways, self._directory = config, gateways, directory
-        self._storage, self._storages = storage, storages
+        self._storage, self._storages, self._arguments = storage, storages, arguments
         self._env = {**{k: v for k, v in os.environ.items() if not k.startswith("CAUSEWAY_")}, **(env or {})}
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -61,6 +62,7 @@ class Stack:
             self._storage,
             "--storages",
             str(self._storages),
+            *self._arguments,
         ]
         if self._config:
             path = self._directory / "causeway.toml"
@@ -183,10 +185,11 @@ async def running_stack(
     env: Mapping[str, str] | None = None,
     storage: str = "sqlite",
     storages: int = 1,
+    arguments: Sequence[str] = (),
 ) -> AsyncIterator[Stack]:
-    """A stack for the block; stopped afterwards, also when the block fails."""
+    """A stack for the block, with these further arguments of `causeway dev`; stopped afterwards, also when the block fails."""
     directory.mkdir(parents=True, exist_ok=True)
-    stack = Stack(directory, config=config, gateways=gateways, env=env, storage=storage, storages=storages)
+    stack = Stack(directory, config=config, gateways=gateways, env=env, storage=storage, storages=storages, arguments=arguments)
     try:
         await stack.start()
         yield stack

@@ -18,6 +18,7 @@ from causeway_storage.adapters.memory import (
     MemoryEntities,
     MemoryLogs,
     MemoryRecords,
+    MemorySnapshots,
     MemoryTimers,
 )
 from causeway_storage.adapters.mongo import (
@@ -28,6 +29,7 @@ from causeway_storage.adapters.mongo import (
     MongoLogs,
     MongoOptions,
     MongoRecords,
+    MongoSnapshots,
     MongoTimers,
     open_database,
 )
@@ -38,9 +40,10 @@ from causeway_storage.adapters.sqlite import (
     SqliteEntities,
     SqliteLogs,
     SqliteRecords,
+    SqliteSnapshots,
     SqliteTimers,
 )
-from causeway_storage.ports import Appended, Attendances, AuditLog, Entities, Logs, Records, Timers
+from causeway_storage.ports import Appended, Attendances, AuditLog, Entities, Logs, Records, Snapshots, Timers
 from support.mongo import SERVERS, server
 
 
@@ -54,6 +57,7 @@ class Store:
     attendances: Attendances
     timers: Timers
     audit: AuditLog
+    snapshots: Snapshots
     fed: list[Appended] = field(default_factory=list)
 
 
@@ -81,6 +85,7 @@ async def open_sqlite(directory: Path) -> AsyncIterator[Store]:
             SqliteAttendances(database),
             SqliteTimers(database),
             SqliteAuditLog(database),
+            SqliteSnapshots(database),
             fed,
         )
     finally:
@@ -102,6 +107,7 @@ async def open_memory(directory: Path) -> AsyncIterator[Store]:
         MemoryAttendances(database),
         MemoryTimers(database),
         MemoryAuditLog(database),
+        MemorySnapshots(database),
         fed,
     )
 
@@ -120,13 +126,15 @@ async def open_mongo(directory: Path, *, name: str) -> AsyncIterator[Store]:
     try:
         await open_database(database, apply=True)
         logs = MongoLogs(database, letters(), fed.append, forget_slack_ms=0)
+        entities = MongoEntities(database)
         yield Store(
             logs,
-            MongoEntities(database),
+            entities,
             MongoRecords(database),
             MongoAttendances(database),
             MongoTimers(database),
             MongoAuditLog(database),
+            MongoSnapshots(entities, logs),
             fed,
         )
         await logs.stop()

@@ -6,6 +6,7 @@ import os
 import random
 import socket
 import uuid
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -20,7 +21,7 @@ from causeway_gateway import __version__
 from causeway_gateway.adapters.acceptor import bind
 from causeway_gateway.adapters.bus import BusApps, BusFeeds, BusKeySource, BusStorage
 from causeway_gateway.adapters.clock import TaskGroup, WheelTimers
-from causeway_gateway.adapters.gateways import SERVICE, BusGateways, BusKeys, BusRevocations
+from causeway_gateway.adapters.gateways import SERVICE, AppDesk, BusGateways, BusKeys, BusRevocations
 from causeway_gateway.adapters.http import PublicServer
 from causeway_gateway.adapters.process import ProcessFigures
 from causeway_gateway.adapters.settings import Endpoints, TransportSettings
@@ -33,6 +34,7 @@ from causeway_gateway.handlers import metrics
 from causeway_gateway.handlers.api import ServerApi
 from causeway_gateway.handlers.api.auditing import Auditor
 from causeway_gateway.handlers.api.users import UserMethods
+from causeway_gateway.handlers.appcontrol import AppControl
 from causeway_gateway.handlers.attending import Attending
 from causeway_gateway.handlers.clients import Surroundings
 from causeway_gateway.handlers.cluster import Cluster, Local
@@ -43,6 +45,7 @@ from causeway_gateway.handlers.gate import Gate
 from causeway_gateway.handlers.identity import Identity
 from causeway_gateway.handlers.keys import Keys
 from causeway_gateway.handlers.membership import Membership
+from causeway_gateway.handlers.orders import Orders
 from causeway_gateway.handlers.publishing import Publisher
 from causeway_gateway.handlers.reading import Reader
 from causeway_gateway.handlers.registry import Registry
@@ -66,7 +69,7 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
     timers, tasks = WheelTimers(), TaskGroup()
     storage, feed_port, apps = BusStorage(bus), BusFeeds(feed_bus, bus), BusApps(bus)
     catalogue = Catalogue(settings.channel.specs(), settings.channel.max_length)
-    feeds = Feeds(feed_port, storage, timers, tasks)
+    feeds = Feeds(feed_port, storage, timers, tasks, catalogue.owner)
     registry = Registry(feeds, timers, user_limit=client.user_connection_limit)
     reader = Reader(
         storage,
@@ -163,9 +166,11 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
         random=random.random,
     )
     keys = settings.http_api.ring()
+    orders = Orders(catalogue, cluster)
+    desk = AppDesk(bus, AppControl(catalogue, orders, cluster))
     users = UserMethods(
         catalogue=catalogue,
-        cluster=cluster,
+        orders=orders,
         revoker=kept,
         apps=apps,
         default_app=settings.rpc.default_app,
@@ -194,9 +199,10 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
     )
 
     def apps_changed() -> None:
-        catalogue.update(directory.manifests, directory.namespaces, _clash)
+        if catalogue.update(directory.manifests, directory.namespaces, _clash):
+            feeds.owners_changed()
 
-    live = _Live(settings, catalogue, str(process.config))
+    live = _Live(settings, catalogue, feeds.owners_changed, str(process.config))
     watch = ConfigWatch(process.config, partial(_reread, process.config), live.take)
     doors = Doors(server, registry, lambda: directory.ready, settings.shutdown.drain)
     directory.on_change(apps_changed)
@@ -231,6 +237,7 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
     lifecycle.add("configuration", watch.start, watch.stop)
     lifecycle.add("attendance", attending.start, attending.stop)
     lifecycle.add("public listener", doors.open, leave, stop_seconds=doors.stop_seconds)
+    lifecycle.add("control by apps", desk.start, desk.stop)
     health.check("bus", lambda: bus.connected)
     health.check("feeds", lambda: feed_bus.connected)
     health.check("apps", lambda: directory.ready)
@@ -239,15 +246,16 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
 class _Live:
     """The settings in force: namespaces change while the gateway runs, all else at its next start."""
 
-    def __init__(self, settings: GatewaySettings, catalogue: Catalogue, place: str) -> None:
-        self._started, self._catalogue, self._place = settings, catalogue, place
+    def __init__(self, settings: GatewaySettings, catalogue: Catalogue, moved: Callable[[], None], place: str) -> None:
+        self._started, self._catalogue, self._moved, self._place = settings, catalogue, moved, place
         self._names = HistoryNames(settings.channel.specs())
 
     def take(self, settings: GatewaySettings) -> None:
         """Raises SettingsError where a namespace changed whether it has history; nothing has changed then."""
         specs = settings.channel.specs()
         self._names.take(specs, self._place)
-        self._catalogue.replace(specs)
+        if self._catalogue.replace(specs):
+            self._moved()
         if keys := changed_keys(self._started, settings, live=("channel.namespaces", "channel.without_namespace")):
             log.warning("these changes need a restart", keys=keys)
 

@@ -140,8 +140,13 @@ class Subscription(Protocol):
 class FeedBus(Protocol):
     """The connection that carries the feeds."""
 
-    async def listen(self, channel: str, callback: Callable[[FeedPublication], None], *, logged: bool) -> Subscription:
-        """Hear a channel's feed, from the next `flush` on; kept over reconnects, where messages may be missed."""
+    async def listen(
+        self, channel: str, callback: Callable[[FeedPublication], None], *, logged: bool, app: str = ""
+    ) -> Subscription:
+        """Hear a channel's feed, from the next `flush` on; kept over reconnects, where messages may be missed.
+
+        Without history it is the feed of the `app` that owns the channel's namespace ("": none does).
+        """
         ...
 
     async def listen_members(self, channel: str, callback: Callable[[FeedMembership], None]) -> Subscription:
@@ -157,9 +162,19 @@ class Unlogged(Protocol):
     """Publishing into channels without history."""
 
     async def publish(
-        self, channel: str, data: bytes, info: ClientInfo | None, tags: dict[str, str] | None, *, delta: bool = False
+        self,
+        channel: str,
+        data: bytes,
+        info: ClientInfo | None,
+        tags: dict[str, str] | None,
+        *,
+        delta: bool = False,
+        app: str = "",
     ) -> None:
-        """At most once, to every gateway with subscribers. Raises CausewayError: 100 unavailable, 107 too large."""
+        """At most once, to every gateway with subscribers; `app` owns the channel's namespace ("": none does).
+
+        Raises CausewayError: 100 unavailable, 107 too large.
+        """
         ...
 
 

@@ -35,6 +35,7 @@ def service(app: App) -> Service[LogicSettings]:
         )
         bus.on_reconnect(announcer.again)
         process.lifecycle.add("bus", bus.start, bus.stop)
+        process.lifecycle.add("app", dispatcher.start, dispatcher.stop)
         process.lifecycle.add("serving", serving.start, serving.stop)
         process.lifecycle.add("announcer", announcer.start, announcer.stop)
         process.health.check("bus", lambda: bus.connected)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
-import string
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -17,29 +14,8 @@ from causeway_common.contracts.verbs import Verb
 from causeway_common.runtime import Periodic, Process, Service, monotonic_ms, now_ms
 from causeway_common.telemetry import Counters
 from causeway_storage import __version__
-from causeway_storage.adapters.mongo import (
-    MongoAttendances,
-    MongoAuditLog,
-    MongoDatabase,
-    MongoEntities,
-    MongoLogs,
-    MongoOptions,
-    MongoRecords,
-    MongoTimers,
-    open_database,
-)
-from causeway_storage.adapters.sqlite import (
-    SqliteAttendances,
-    SqliteAuditLog,
-    SqliteDatabase,
-    SqliteEntities,
-    SqliteLogs,
-    SqliteRecords,
-    SqliteTimers,
-)
 from causeway_storage.adapters.wire import BusEvents, BusFeed, BusLeaves, BusWorkQueue
 from causeway_storage.config import StorageSettings
-from causeway_storage.domain.log import EPOCH_LETTERS
 from causeway_storage.handlers.access import Access
 from causeway_storage.handlers.attendance import AttendanceHandlers, AttendanceRelay, Clearing
 from causeway_storage.handlers.audit import AuditHandlers
@@ -49,19 +25,16 @@ from causeway_storage.handlers.logs import LogHandlers
 from causeway_storage.handlers.ownership import BEAT_SECONDS, SILENT_MS, Ownership
 from causeway_storage.handlers.records import RecordHandlers
 from causeway_storage.handlers.relay import Relay
+from causeway_storage.handlers.snapshots import SnapshotHandlers
 from causeway_storage.handlers.sweeps import OutboxSweep, Retention
 from causeway_storage.handlers.timers import TimerSweep
-from causeway_storage.ports import Appended, Attendances, AuditLog, Entities, Logs, Records, Timers
+from causeway_storage.ports import Attendances
+from causeway_storage.stores import Store, opened
 
 QUEUE: Final = "storage"
 CLEARING_MS: Final = 500
 STREAMS_AGAIN_S: Final = 30.0
 """The streams are looked after now and then: a NATS that lost its store gets them anew."""
-
-
-def new_letters() -> str:
-    """The random part of a new epoch."""
-    return "".join(secrets.choice(string.ascii_lowercase) for _ in range(EPOCH_LETTERS))
 
 
 class Streams:
@@ -78,93 +51,6 @@ class Streams:
         return STREAMS_AGAIN_S
 
 
-@dataclass(frozen=True, slots=True)
-class Store:
-    """A database and the ports on it.
-
-    Attributes:
-        name: of the kind of database.
-        start: opens it.
-        stop: writes what waits, closes it.
-        healthy: whether it answered last.
-        depth: writes that wait or are under way.
-        logs: the port.
-        entities: the port.
-        records: the port.
-        attendances: the port.
-        timers: the port.
-        audit: the port.
-    """
-
-    name: str
-    start: Callable[[], Awaitable[None]]
-    stop: Callable[[], Awaitable[None]]
-    healthy: Callable[[], bool]
-    depth: Callable[[], int]
-    logs: Logs
-    entities: Entities
-    records: Records
-    attendances: Attendances
-    timers: Timers
-    audit: AuditLog
-
-
-def opened(settings: StorageSettings, on_appended: Callable[[Appended], None]) -> Store:
-    """The store that the settings name."""
-    return _mongo(settings, on_appended) if settings.uri.get_secret_value() else _sqlite(settings, on_appended)
-
-
-def _sqlite(settings: StorageSettings, on_appended: Callable[[Appended], None]) -> Store:
-    database = SqliteDatabase(
-        settings.path,
-        write_queue=settings.write_queue,
-        write_queue_bytes=settings.write_queue_bytes,
-        read_queue=settings.read_queue,
-    )
-    logs = SqliteLogs(database, new_letters, on_appended)
-    Counters("storage").gauge(
-        "database_bytes", "bytes of the database file and its write-ahead log", lambda: database.size, unit="By"
-    )
-    return Store(
-        name="sqlite",
-        start=database.start,
-        stop=database.stop,
-        healthy=lambda: database.healthy,
-        depth=lambda: database.depth,
-        logs=logs,
-        entities=SqliteEntities(database),
-        records=SqliteRecords(database),
-        attendances=SqliteAttendances(database),
-        timers=SqliteTimers(database),
-        audit=SqliteAuditLog(database),
-    )
-
-
-def _mongo(settings: StorageSettings, on_appended: Callable[[Appended], None]) -> Store:
-    database = MongoDatabase(MongoOptions(**settings.mongo_options()))
-    logs = MongoLogs(
-        database, new_letters, on_appended, write_queue=settings.write_queue, write_queue_bytes=settings.write_queue_bytes
-    )
-
-    async def stop() -> None:
-        await logs.stop()
-        await database.stop()
-
-    return Store(
-        name="mongodb",
-        start=partial(open_database, database, apply=settings.migrate),
-        stop=stop,
-        healthy=lambda: database.healthy,
-        depth=lambda: logs.depth + database.depth,
-        logs=logs,
-        entities=MongoEntities(database),
-        records=MongoRecords(database),
-        attendances=MongoAttendances(database),
-        timers=MongoTimers(database),
-        audit=MongoAuditLog(database),
-    )
-
-
 def build(settings: StorageSettings, process: Process) -> None:
     """Add the parts of the process to its lifecycle."""
     bus = Bus(process.bus_settings())
@@ -178,6 +64,7 @@ def build(settings: StorageSettings, process: Process) -> None:
     access, due = Access(apps), Periodic("due records", delivery.sweep, after_failure_s=1)
     log_handlers = LogHandlers(logs, access, now_ms, feed.passed)
     entity_handlers = EntityHandlers(entities, access, relay.kick, now_ms)
+    snapshots = SnapshotHandlers(store.snapshots, logs, access, relay.kick, now_ms)
     events, nodes = _events(settings, bus, store.attendances), _nodes(settings, bus, process.node, store.name)
     clearing = Clearing(store.attendances, nodes, now_ms, events.wake, interval_ms=CLEARING_MS)
     record_handlers = RecordHandlers(records, delivery, access, now_ms, due.wake)
@@ -188,6 +75,7 @@ def build(settings: StorageSettings, process: Process) -> None:
         verbs.HISTORY: log_handlers.history,
         verbs.REMOVE: log_handlers.remove,
         verbs.GET: entity_handlers.get,
+        verbs.SNAPSHOT: snapshots.snapshot,
         verbs.COMMIT: entity_handlers.commit,
         verbs.QUERY: entity_handlers.query,
         verbs.TRAIL: entity_handlers.trail,

@@ -202,3 +202,49 @@ async def test_a_process_that_prints_more_than_a_pipe_holds_is_read_to_the_end(s
     stack = start("nats:nats", "storage:storage:noisy")
     await stack.ready()
     await stack.line("storage *\\| noise", count=5000)
+
+
+def twins(*described: str) -> dict[str, str]:
+    return {"STANDIN_TWINS": " ".join(described)}
+
+
+async def test_a_process_is_replaced_once_the_new_one_is_ready_and_the_stack_stays_ready(start: Any) -> None:
+    stack = start("nats:nats", "logic-a:logic", env=twins("logic-a:logic"))
+    await stack.ready()
+    old, ports = stack.pid("logic-a"), []
+    for round_ in (1, 2):  # and back on the first port
+        await stack.line("looking for changes")
+        stack.process.send_signal(signal.SIGUSR1)
+        await stack.line(r"logic-a reloaded in [\d.]+ s", count=round_)
+        ports += [entry["internal_port"] for entry in stack.state["processes"] if entry["name"] == "logic-a"]
+        await stack.line("logic-a +\\| bye", count=round_)
+    assert ports[0] != ports[1]
+    assert stack.pid("logic-a") != old
+    assert not alive(old)
+    assert "not ready" not in stack.log
+    stack.kill("logic-a")  # what took the place is kept like any other
+    await stack.line("logic-a died by SIGKILL, starting it again\n")
+    await stack.line("ready again")
+
+
+@pytest.mark.parametrize(("trait", "told"), [("brief", "ended with exit code 3"), ("unready", "is not ready within 1 s")])
+async def test_a_new_process_that_fails_its_trial_is_ended_and_the_running_one_stays(start: Any, trait: str, told: str) -> None:
+    stack = start("nats:nats", "logic-a:logic", env=twins(f"logic-a:logic:{trait}"))
+    await stack.ready()
+    old = stack.pid("logic-a")
+    stack.process.send_signal(signal.SIGUSR1)
+    await stack.line(f"logic-a: the new version {told}, the running one stays")
+    assert stack.pid("logic-a") == old
+    assert alive(old)
+    assert stack.state["ready"]
+
+
+async def test_a_newer_change_does_not_wait_for_a_new_process_that_does_not_get_ready(start: Any) -> None:
+    stack = start("nats:nats", "logic-a:logic", env=twins("logic-a:logic:unready") | {"STANDIN_TRIAL": "600"})
+    await stack.ready()
+    for lives in (2, 3, 4):
+        stack.process.send_signal(signal.SIGUSR1)
+        await stack.line("logic-a +\\| env", count=lives)
+    stack.process.terminate()  # and the end leaves none of them
+    assert await stack.ended() == 0
+    await stack.line("stopped")

@@ -57,7 +57,7 @@ def test_nobody_owns_anything_where_nobody_lives() -> None:
 
 def test_a_caller_may_ask_the_owners_only_under_its_own_name_and_only_what_it_may_ask_any_process() -> None:
     for role, caller, expected in (
-        (rights.Role.LOGIC, "chat", {"commit"}),
+        (rights.Role.LOGIC, "chat", {"append", "commit"}),
         (rights.Role.GATEWAY, "gateway", {"append", "remove"}),
         (rights.Role.INTEGRATIONS, "integrations", set[str]()),
     ):

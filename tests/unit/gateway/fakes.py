@@ -64,6 +64,7 @@ from causeway_gateway.handlers.feeds import Feeds
 from causeway_gateway.handlers.gate import Gate
 from causeway_gateway.handlers.identity import Identity
 from causeway_gateway.handlers.membership import Membership
+from causeway_gateway.handlers.orders import Orders
 from causeway_gateway.handlers.publishing import Publisher
 from causeway_gateway.handlers.reading import Reader
 from causeway_gateway.handlers.registry import Registry
@@ -146,9 +147,9 @@ class FakeBus:
         self.feed(FeedPublication(channel=channel, data=data, epoch=log.epoch, offset=offset, info=info, tags=tags))
         return offset
 
-    def feed(self, message: FeedPublication) -> None:
+    def feed(self, message: FeedPublication, app: str = "") -> None:
         if not self.lose(message):
-            for callback in list(self.listeners[message.channel]):
+            for callback in list(self.listeners[f"{app}>{message.channel}" if app else message.channel]):
                 callback(message)
 
     async def append(
@@ -194,9 +195,12 @@ class FakeBus:
         self._present()
         return [self.logs[channel].head for channel in channels]
 
-    async def listen(self, channel: str, callback: Callable[[FeedPublication], None], *, logged: bool) -> FakeListener:
-        self.listeners[channel].append(callback)
-        return FakeListener(self, channel, callback)
+    async def listen(
+        self, channel: str, callback: Callable[[FeedPublication], None], *, logged: bool, app: str = ""
+    ) -> FakeListener:
+        key = f"{app}>{channel}" if app else channel  # where each hears
+        self.listeners[key].append(callback)
+        return FakeListener(self, key, callback)
 
     async def flush(self) -> None:
         self._present()
@@ -217,10 +221,17 @@ class FakeBus:
             callback(membership)
 
     async def publish(
-        self, channel: str, data: bytes, info: ClientInfo | None, tags: dict[str, str] | None, *, delta: bool = False
+        self,
+        channel: str,
+        data: bytes,
+        info: ClientInfo | None,
+        tags: dict[str, str] | None,
+        *,
+        delta: bool = False,
+        app: str = "",
     ) -> None:
         self._present()
-        self.feed(FeedPublication(channel=channel, data=data, info=info, tags=tags, delta=delta))
+        self.feed(FeedPublication(channel=channel, data=data, info=info, tags=tags, delta=delta), app)
 
 
 @dataclass
@@ -382,7 +393,7 @@ class Gateway:
         self.bus, self.apps, self.alone = FakeBus(), FakeApps(), Alone()
         self.timers, self.tasks = WheelTimers(), TaskGroup()
         self.catalogue = catalogue(*specs)
-        self.feeds = Feeds(self.bus, self.bus, self.timers, self.tasks)
+        self.feeds = Feeds(self.bus, self.bus, self.timers, self.tasks, self.catalogue.owner)
         self.registry = self.alone.registry = Registry(self.feeds, self.timers, user_limit=user_limit)
         self.alone.local = Local(self.registry, lambda: INFO)
         self.cluster = Cluster(self.alone, self.timers, presence_max=100)
@@ -447,7 +458,7 @@ class Gateway:
             cluster=self.cluster,
             users=UserMethods(
                 catalogue=self.catalogue,
-                cluster=self.cluster,
+                orders=Orders(self.catalogue, self.cluster),
                 revoker=self.alone,
                 apps=self.apps,
                 default_app="",

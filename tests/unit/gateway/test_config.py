@@ -103,7 +103,7 @@ def test_a_configuration_that_makes_no_sense_is_refused(text: str, told: str, tm
         load(text, tmp_path)
 
 
-HOOKS = {"subscribe_hook", "sub_refresh_hook", "publish_hook"}
+HOOKS = {"subscribe_hook", "sub_refresh_hook", "publish_hook", "fallbacks"}
 
 
 def test_every_option_of_a_namespace_reaches_its_spec() -> None:

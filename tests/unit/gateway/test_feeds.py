@@ -10,18 +10,18 @@ import pytest
 from causeway_common.bus import Deadline
 from causeway_common.contracts.codes import UnsubscribeCode
 from causeway_common.contracts.errors import CausewayError
-from causeway_common.contracts.messages import ClientInfo, NamespaceSpec
+from causeway_common.contracts.messages import ClientInfo, FeedPublication, NamespaceSpec
 from causeway_gateway.adapters.clock import TaskGroup
 from causeway_gateway.domain.frames.codecs import JSON_HTTP_STREAM
 from causeway_gateway.domain.subscription import Subscription
 from causeway_gateway.domain.wheel import Entry, Wheel
+from causeway_gateway.handlers.channel import Channel
 from causeway_gateway.handlers.feeds import (
     COMPARE_EVERY_MS,
     COMPARE_FIRST_MS,
     COMPARE_RETRY_MS,
     GRACE_MS,
     HEADS_MAX,
-    Channel,
     Feeds,
 )
 from support.waiting import until
@@ -81,7 +81,8 @@ class Member:
 class World:
     def __init__(self) -> None:
         self.bus, self.clock, self.tasks = FakeBus(), Clock(), TaskGroup()
-        self.feeds = Feeds(self.bus, self.bus, self.clock, self.tasks)
+        self.owner: str | None = ""
+        self.feeds = Feeds(self.bus, self.bus, self.clock, self.tasks, lambda _: self.owner)
 
     async def enter(self, name: str, *, logged: bool = True) -> Channel:
         return await self.feeds.enter(name, LOGGED if logged else OPEN, Deadline.after(1))
@@ -222,3 +223,50 @@ async def test_a_long_fan_out_holds_up_its_own_channel_and_no_other(monkeypatch:
     await until(lambda: all(len(member.frames) == 2 for member in crowd))
     assert [member.told for member in crowd] == [[]] * 5
     assert b'"offset":1' in crowd[4].frames[0]
+
+
+async def test_a_channel_without_history_is_heard_where_its_app_publishes() -> None:
+    """Apps publish there themselves, and NATS lets each only under its own name."""
+    world = World()
+    world.owner = "chat"
+    member = await world.watch("open:a", logged=False)
+    world.bus.feed(FeedPublication(channel="open:a", data=b"1"))
+    world.bus.feed(FeedPublication(channel="open:a", data=b"2"), "other")
+    world.bus.feed(FeedPublication(channel="open:a", data=b"3"), "chat")
+
+    assert [frame for frame in member.frames if b'"data":3' in frame] == member.frames
+    assert len(member.frames) == 1
+
+
+async def test_a_channel_follows_its_namespace_to_another_app_and_is_never_heard_twice() -> None:
+    world = World()
+    world.owner = "chat"
+    member = await world.watch("open:a", logged=False)
+    world.owner = "auctions"
+    world.feeds.owners_changed()
+    await until(lambda: not world.bus.listeners["chat>open:a"])
+    world.bus.feed(FeedPublication(channel="open:a", data=b"1"), "chat")
+    world.bus.feed(FeedPublication(channel="open:a", data=b"2"), "auctions")
+    assert len(member.frames) == 1
+
+    world.owner = None  # the namespace is gone: who watches goes on where it was
+    world.feeds.owners_changed()
+    await world.clock.pass_by(0)
+    assert len(world.bus.listeners["auctions>open:a"]) == 1
+
+
+async def test_a_namespace_that_moves_while_a_channel_is_joined_is_followed() -> None:
+    world = World()
+    world.owner = "chat"
+    flush = world.bus.flush
+
+    async def moving_flush() -> None:
+        world.owner = "auctions"
+        world.feeds.owners_changed()
+        await flush()
+
+    world.bus.flush = moving_flush  # type: ignore[method-assign]
+    await world.watch("open:a", logged=False)
+    await until(lambda: not world.bus.listeners["chat>open:a"])
+
+    assert len(world.bus.listeners["auctions>open:a"]) == 1

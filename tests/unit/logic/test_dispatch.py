@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, cast
 
 import pytest
@@ -126,7 +127,7 @@ async def test_anything_else_is_internal_without_its_text(bench: Bench, method: 
         await bench.call(method, "hunter2")
 
     assert caught.value.name is ErrorName.INTERNAL
-    assert caught.value.message == "internal server error"
+    assert re.fullmatch(r"internal server error \(trace [0-9a-f]{32}\)", caught.value.message)
 
 
 async def test_a_code_outside_the_applications_range_is_no_rejection(bench: Bench) -> None:
@@ -183,19 +184,16 @@ def test_the_manifest_says_what_the_app_declares() -> None:
 def test_a_wrong_declaration_is_refused_with_its_reason() -> None:
     fresh = App("fresh", version="0.1.0")
 
-    def not_async(ctx: Context) -> None: ...
-
     async def too_many(ctx: Context, a: int, b: int) -> None: ...
 
     async def untyped(ctx: Context, req) -> None: ...  # type: ignore[no-untyped-def]  # noqa: ANN001
 
     async def Capital(ctx: Context) -> None: ...  # noqa: N802
 
-    with pytest.raises(TypeError, match="must be `async def`"):
-        fresh.rpc(not_async)  # type: ignore[type-var]
-    for function in (too_many, untyped):
-        with pytest.raises(TypeError, match="at most one annotated input"):
-            fresh.rpc(function)
+    with pytest.raises(TypeError, match="at most one input, got a and b"):
+        fresh.rpc(too_many)
+    with pytest.raises(TypeError, match="parameter req of the method untyped has no annotation"):
+        fresh.rpc(untyped)
     with pytest.raises(ValueError, match="a method's name"):
         fresh.rpc(Capital)
     with pytest.raises(ValueError, match="version"):

@@ -11,7 +11,7 @@ from causeway_logic import App, History
 from causeway_logic.domain.namespace import NamespaceOptions
 
 HISTORY = History(size=10, ttl="1h", meta_ttl="60d")
-HOOKS = {"subscribe_hook", "sub_refresh_hook", "publish_hook"}
+HOOKS = {"subscribe_hook", "sub_refresh_hook", "publish_hook", "fallbacks"}
 
 
 def declare(history: History | None = None, **options: Any) -> NamespaceSpec:

@@ -9,7 +9,7 @@ import pytest
 
 from causeway_common.bus import Call, Deadline
 from causeway_common.contracts.errors import CausewayError, ErrorName
-from causeway_common.contracts.messages import Manifest, NamespaceSpec
+from causeway_common.contracts.messages import Manifest, NamespaceSpec, NewRecord
 from causeway_storage.handlers.access import Access
 
 CHAT = NamespaceSpec(name="chat", history_size=10, history_ttl_ms=1000)
@@ -76,7 +76,7 @@ async def test_an_app_reaches_only_namespaces_that_it_declares_with_history(
     found = None
     try:
         access.owns(app, channel)
-        access.may_read(await call(app), channel)
+        access.reaches(await call(app), channel)
     except CausewayError as caught:
         found = caught.name
 
@@ -84,4 +84,18 @@ async def test_an_app_reaches_only_namespaces_that_it_declares_with_history(
 
 
 async def test_the_gateway_reads_every_log() -> None:
-    Access(KnownApps()).may_read(await call("gateway"), "any:1")
+    Access(KnownApps()).reaches(await call("gateway"), "any:1")
+
+
+async def test_an_app_enqueues_for_itself_alone_and_under_ids_of_its_own() -> None:
+    access = Access(KnownApps())
+    own = NewRecord(id="o:1", app="chat", connector="webhook", op="event", payload={})
+    others = NewRecord(id="2", app="auctions", connector="webhook", op="event", payload={})
+
+    (scoped,) = access.enqueues(await call("chat"), [own])
+    assert (scoped.id, scoped.app, scoped.payload) == ("a:chat:o:1", "chat", {})
+    assert access.enqueues(await call("integrations"), [own, others]) == [own, others]
+    for caller in ("chat", "gateway", "storage"):
+        with pytest.raises(CausewayError) as caught:
+            access.enqueues(await call(caller), [own, others])
+        assert caught.value.name is ErrorName.PERMISSION_DENIED

@@ -156,7 +156,8 @@ def test_states_nested_too_deep_are_refused() -> None:
         EnqueueRequest(records=[changed(GOOD_RECORD, id="")]),
         EnqueueRequest(records=[changed(GOOD_RECORD, app="*")]),
         EnqueueRequest(records=[changed(GOOD_RECORD, connector=">")]),
-        EnqueueRequest(records=[changed(GOOD_RECORD, connector="")]),
+        EnqueueRequest(records=[changed(GOOD_RECORD, due_ms=-1)]),
+        EnqueueRequest(records=[changed(GOOD_RECORD, connector="", op="")]),
         EnqueueRequest(records=[changed(GOOD_RECORD, op="a.b")]),
         EnqueueRequest(records=[changed(GOOD_RECORD, payload={"x": "x" * 256 * 1024})]),
         EnqueueRequest(records=[changed(GOOD_RECORD, traceparent="x" * 65)]),
@@ -164,6 +165,12 @@ def test_states_nested_too_deep_are_refused() -> None:
 )
 def test_records_that_break_a_bound_are_refused(request_: EnqueueRequest) -> None:
     refused(checks.check_enqueue, request_)
+
+
+def test_a_task_may_be_enqueued_and_is_no_job() -> None:
+    task = changed(GOOD_RECORD, connector="")
+    checks.check_enqueue(EnqueueRequest(records=[task]))
+    refused(checks.check_record, task)
 
 
 def test_questions_that_break_a_bound_are_refused() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from causeway_cli.apps.target import AppError
 from causeway_cli.dev.credentials import CredentialsError
 from causeway_cli.dev.datadir import DataDirError
 from causeway_cli.dev.ports import PortTakenError
@@ -60,25 +61,49 @@ def _storage(_ctx: click.Context, param: click.Parameter, text: str) -> str:
     show_default=True,
     help="Storage processes, which share the work; more than one needs MongoDB.",
 )
+@click.option(
+    "--app",
+    "apps",
+    multiple=True,
+    metavar="MODULE:ATTRIBUTE",
+    help="An app to run, its module looked up in the current folder; may be repeated. With it only these apps run.  [default: the reference apps]",
+)
+@click.option("--reload", is_flag=True, help="With --app: a change of an app's files starts it anew, without closing a connection.")
 @click.pass_context
 def dev(
-    ctx: click.Context, *, port: int | None, data_dir: Path, config: Path | None, gateways: int, storage: str, storages: int
+    ctx: click.Context,
+    *,
+    port: int | None,
+    data_dir: Path,
+    config: Path | None,
+    gateways: int,
+    storage: str,
+    storages: int,
+    apps: tuple[str, ...],
+    reload: bool,
 ) -> None:
     """Run the whole system on this machine.
 
     Starts NATS and the services as processes on 127.0.0.1, keeps them alive, and stops them all on Ctrl-C (a second one kills at once).
     What runs stands in DATA_DIR/stack.json, the API key and the token secret in DATA_DIR/credentials.json.
 
+    With --app it runs your apps in place of the reference apps (name those too where you want them: --app apps.chat:app). With --reload the
+    new version starts beside the old one and takes over once it is announced; one that cannot be imported says why and leaves the old one.
+
     Example: causeway dev --port 9000 --gateways 2 --config causeway.toml
+
+    Example: causeway dev --app shop:app --reload
 
     Exit codes: 0 stopped, 1 could not start, 2 wrong configuration.
     """
+    if reload and not apps:
+        raise click.UsageError("--reload goes with --app")
     try:
-        run_stack(DevOptions(data_dir, config, port, gateways, storages, storage))
+        run_stack(DevOptions(data_dir, config, port, gateways, storages, storage, apps, reload))
     except SettingsError as error:
         click.echo("causeway dev cannot start, its configuration is wrong:", err=True)
         for fault in error.faults:
             click.echo(f"  - {fault}", err=True)
         ctx.exit(EXIT_CONFIGURATION)
-    except (StackError, DataDirError, PortTakenError, CredentialsError) as error:
+    except (StackError, AppError, DataDirError, PortTakenError, CredentialsError) as error:
         raise click.ClickException(str(error)) from error

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from causeway_cli.apps.target import with_folder
 from causeway_cli.dev.config import Configured
 from causeway_cli.dev.credentials import Credentials
 from causeway_cli.dev.natsconf import NatsUser
@@ -19,19 +20,21 @@ STOP_ORDER: Final = ("gateway", "logic", "integrations", "storage", "nats")
 OPERATOR: Final = "operator"
 """The NATS user of the command line."""
 STOP_SECONDS: Final = 10.0
+RELOAD_ANNOUNCE: Final = "1s"
 # Its banner, and that passwords stand in the file: they are made anew at each start and the file is its owner's alone.
 NATS_HIDDEN: Final = re.compile(r"\[INF\](?! Server is ready)|\[WRN\] Plaintext passwords")
 
 
 @dataclass(frozen=True, slots=True)
 class AppSpec:
-    """An app: its name, and what `causeway-logic run` takes."""
+    """An app: its name, what `causeway-logic run` takes, and the folder that it is imported from (None: installed)."""
 
     name: str
     target: str
+    folder: Path | None = None
 
 
-CHAT: Final = AppSpec("chat", "apps.chat:app")
+REFERENCE_APPS: Final = (AppSpec("chat", "apps.chat:app"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +47,10 @@ class StackOptions:
     port: int
     gateways: int
     scripts: Path
-    apps: tuple[AppSpec, ...] = (CHAT,)
+    apps: tuple[AppSpec, ...] = REFERENCE_APPS
     storages: int = 1
     storage: str = "sqlite"
+    reload: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,10 @@ class ProcessSpec:
 
 @dataclass(frozen=True, slots=True)
 class StackPlan:
-    """A stack, ready to start. `storage`: `sqlite` or `mongodb`."""
+    """A stack, ready to start. `storage`: `sqlite` or `mongodb`.
+
+    `twins`: for each process that may be replaced while it runs, by name, the same on another internal port.
+    """
 
     url: str
     api_url: str
@@ -87,6 +94,7 @@ class StackPlan:
     nats: ProcessSpec
     services: tuple[ProcessSpec, ...]
     nats_users: tuple[NatsUser, ...]
+    twins: Mapping[str, ProcessSpec] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +105,7 @@ class _Member:
     name: str
     arguments: tuple[str, ...] = ()
     app: str = ""
+    folder: Path | None = None
 
     @property
     def service(self) -> str:
@@ -126,11 +135,21 @@ def plan_stack(
     nats_url = f"nats://{options.host}:{nats_port}"
     users: list[NatsUser] = []
     services: list[ProcessSpec] = []
+    twins: dict[str, ProcessSpec] = {}
     for member in _members(options):
         user = NatsUser(member.name, new_password(), rights_of(member.role, member.name, member.app))
         users.append(user)
-        own = {**_bus_variables(user, nats_url), **_gateway_variables(member, options, credentials)}
-        services.append(_service(options, member, {**env, **configured.added.get(member.role, {})}, own, new_port()))
+        own = {
+            **_bus_variables(user, nats_url),
+            **_gateway_variables(member, options, credentials),
+            **_app_variables(member, options),
+        }
+        inherited = {**env, **configured.added.get(member.role, {})}
+        if member.folder is not None:
+            inherited = with_folder(inherited, member.folder)
+        services.append(_service(options, member, inherited, own, new_port()))
+        if options.reload and member.role is Role.LOGIC:
+            twins[member.name] = _service(options, member, inherited, own, new_port())
     users.append(NatsUser(OPERATOR, credentials.nats_operator_password, rights_of(Role.OPERATOR, OPERATOR)))
     nats = ProcessSpec(
         service="nats",
@@ -151,11 +170,12 @@ def plan_stack(
         nats=nats,
         services=tuple(services),
         nats_users=tuple(users),
+        twins=twins,
     )
 
 
 def _members(options: StackOptions) -> list[_Member]:
-    logic = [_Member(Role.LOGIC, f"logic-{app.name}", ("run", app.target), app.name) for app in options.apps]
+    logic = [_Member(Role.LOGIC, f"logic-{app.name}", ("run", app.target), app.name, app.folder) for app in options.apps]
     gateways = [_Member(Role.GATEWAY, f"gateway-{number}") for number in range(1, options.gateways + 1)]
     numbers = range(1, options.storages + 1)
     storages = [_Member(Role.STORAGE, f"storage-{number}" if options.storages > 1 else "storage") for number in numbers]
@@ -176,6 +196,11 @@ def _gateway_variables(member: _Member, options: StackOptions, credentials: Cred
         "HTTP_API__KEY": credentials.api_key,
         "CLIENT__TOKEN__HMAC_SECRET_KEY": credentials.token_hmac_secret_key,
     }
+
+
+def _app_variables(member: _Member, options: StackOptions) -> dict[str, str]:
+    """An app that is replaced says often what it is, so that what its predecessor said last does not stand for long."""
+    return {"ANNOUNCE_INTERVAL": RELOAD_ANNOUNCE} if options.reload and member.role is Role.LOGIC else {}
 
 
 def _service(

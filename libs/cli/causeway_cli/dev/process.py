@@ -27,10 +27,13 @@ _LAST_OUTPUT_SECONDS: Final = 1.0
 class Keeper:
     """Keeps one process running.
 
-    `pid` is None while it is down; `ready` is what the supervisor last heard from it, false from the moment it dies.
+    `pid` is None while it is down; `ready` is what the supervisor last heard from it, false from the moment it dies. While it is
+    `on_trial` its death is its end, and `death` says how it came.
     """
 
-    def __init__(self, spec: ProcessSpec, *, parent_fd: int, terminal: Terminal, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self, spec: ProcessSpec, *, parent_fd: int, terminal: Terminal, on_change: Callable[[], None], on_trial: bool = False
+    ) -> None:
         """A keeper at rest.
 
         Args:
@@ -38,10 +41,12 @@ class Keeper:
             parent_fd: reading end of a pipe whose other end only we hold; the process ends at its end.
             terminal: gets its output.
             on_change: called whenever `pid` changed.
+            on_trial: it is not started again until this is taken away.
         """
         self.spec = spec
         self.pid: int | None = None
         self.ready = False
+        self.on_trial, self.death = on_trial, ""
         self._parent_fd, self._terminal, self._on_change = parent_fd, terminal, on_change
         self._policy = RestartPolicy()
         self._stopping = asyncio.Event()
@@ -57,6 +62,9 @@ class Keeper:
                 started = time.monotonic()
                 death = await self._live(env)
                 if self._stopping.is_set():
+                    return
+                if self.on_trial:
+                    self.death = death
                     return
                 env.pop(FAULT, None)  # a fault that a test asked for strikes once, not at every start
                 delay = self._policy.died(started, time.monotonic())

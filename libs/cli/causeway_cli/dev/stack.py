@@ -9,18 +9,22 @@ import shlex
 import shutil
 import sys
 import sysconfig
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from causeway_cli import __version__
+from causeway_cli.apps.target import Described, describe
+from causeway_cli.dev.changes import Watched, changes
 from causeway_cli.dev.config import Configured, load_configuration, storage_variables
 from causeway_cli.dev.credentials import settle_credentials
 from causeway_cli.dev.datadir import DataDirLock
 from causeway_cli.dev.defaults import DEFAULT_CONFIG, DEFAULT_CONFIG_FILE
 from causeway_cli.dev.files import write_atomic
 from causeway_cli.dev.natsconf import nats_config
-from causeway_cli.dev.plan import NATS_CONFIG_FILE, StackOptions, StackPlan, plan_stack
+from causeway_cli.dev.plan import NATS_CONFIG_FILE, REFERENCE_APPS, AppSpec, StackOptions, StackPlan, plan_stack
 from causeway_cli.dev.ports import HOST, Ports
 from causeway_cli.dev.stackfile import StackState, write_stack
 from causeway_cli.dev.supervisor import Supervisor
@@ -35,7 +39,10 @@ class StackError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class DevOptions:
-    """What `causeway dev` was asked for; `port` and `config` are None and `storage` is "" where it was not said."""
+    """What `causeway dev` was asked for; `port` and `config` are None and `storage` is "" where it was not said.
+
+    `apps`: as `module:attribute`; none is the reference apps.
+    """
 
     data_dir: Path
     config: Path | None
@@ -43,13 +50,15 @@ class DevOptions:
     gateways: int
     storages: int = 1
     storage: str = ""
+    apps: tuple[str, ...] = ()
+    reload: bool = False
 
 
 def run_stack(asked: DevOptions) -> None:
     """Run a stack until it is told to stop.
 
     Raises:
-        StackError, DataDirError, PortTakenError, CredentialsError: it cannot start; one line says why.
+        StackError, AppError, DataDirError, PortTakenError, CredentialsError: it cannot start; one line says why.
         SettingsError: its configuration is wrong.
     """
     data_dir = asked.data_dir.absolute()
@@ -59,10 +68,20 @@ def run_stack(asked: DevOptions) -> None:
         # First of all: what a stack that was killed left here is no longer true.
         nothing = StackState(__version__, ready=False, url="", nats_url="", data_dir=str(data_dir), storage="", processes=())
         write_stack(data_dir, nothing)
-        plan, greeting = _prepare(asked, data_dir, ports)
+        apps = find_apps(asked.apps, Path.cwd(), os.environ)
+        plan, greeting = _prepare(asked, data_dir, ports, apps)
         terminal = _terminal(plan)
+        watched = [Watched(f"logic-{app.name}", app.source, app.folder) for app in apps]
+        supervisor = Supervisor(
+            plan,
+            version=__version__,
+            data_dir=data_dir,
+            terminal=terminal,
+            greeting=greeting,
+            changes=(lambda: changes(watched)) if asked.reload else None,
+        )
         try:
-            asyncio.run(Supervisor(plan, version=__version__, data_dir=data_dir, terminal=terminal, greeting=greeting).run())
+            asyncio.run(supervisor.run())
             terminal.say("stopped")
         finally:
             terminal.close()
@@ -73,7 +92,22 @@ def run_stack(asked: DevOptions) -> None:
         lock.release()
 
 
-def _prepare(asked: DevOptions, data_dir: Path, ports: Ports) -> tuple[StackPlan, str]:
+def find_apps(targets: Sequence[str], here: Path, env: Mapping[str, str]) -> list[Described]:
+    """The apps that were asked for, each imported once in a process of its own.
+
+    Raises:
+        AppError: one cannot be imported.
+        StackError: two have the same name.
+    """
+    with ThreadPoolExecutor() as pool:
+        apps = list(pool.map(lambda target: describe(target, here, env), dict.fromkeys(targets)))
+    names = [app.name for app in apps]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise StackError(f"two apps have the same name: {', '.join(twice)}")
+    return apps
+
+
+def _prepare(asked: DevOptions, data_dir: Path, ports: Ports, apps: Sequence[Described]) -> tuple[StackPlan, str]:
     config = asked.config.absolute() if asked.config else data_dir / DEFAULT_CONFIG_FILE
     if asked.config is None:
         write_atomic(config, DEFAULT_CONFIG, mode=0o644)
@@ -92,6 +126,8 @@ def _prepare(asked: DevOptions, data_dir: Path, ports: Ports) -> tuple[StackPlan
         _scripts(),
         storages=asked.storages,
         storage=configured.storage,
+        apps=tuple(AppSpec(app.name, app.target, app.folder) for app in apps) or REFERENCE_APPS,
+        reload=asked.reload,
     )
     ports.public(options.port)
     if configured.api_port:
@@ -108,7 +144,7 @@ def _prepare(asked: DevOptions, data_dir: Path, ports: Ports) -> tuple[StackPlan
         users=list(plan.nats_users),
     )
     write_atomic(data_dir / NATS_CONFIG_FILE, text, mode=0o600)
-    return plan, _greeting(asked, plan, data_dir)
+    return plan, _greeting(asked, plan, data_dir, apps)
 
 
 def _port(asked: DevOptions, configured: Configured) -> int:
@@ -131,7 +167,7 @@ def _terminal(plan: StackPlan) -> Terminal:
     return terminal
 
 
-def _greeting(asked: DevOptions, plan: StackPlan, data_dir: Path) -> str:
+def _greeting(asked: DevOptions, plan: StackPlan, data_dir: Path, apps: Sequence[Described]) -> str:
     program = "causeway" if shutil.which("causeway") else os.path.relpath(sys.argv[0])
     where = "" if asked.data_dir == Path(".causeway") else f" --data-dir {shlex.quote(str(asked.data_dir))}"
     lines = [
@@ -139,6 +175,9 @@ def _greeting(asked: DevOptions, plan: StackPlan, data_dir: Path) -> str:
         f"ready: {plan.url}  (clients: {plan.url.replace('http', 'ws', 1)}/connection/websocket, server API: {plan.api_url}/api)",
         f"data and credentials: {data_dir}",
     ]
+    if apps:
+        told = ", ".join(f"{app.name} {app.version} ({app.target})" for app in apps)
+        lines.append(f"apps: {told}{'; a change of their files replaces them' if asked.reload else ''}")
     if asked.config is None:
         lines += [
             "paste into a second terminal:",

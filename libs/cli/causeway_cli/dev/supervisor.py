@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ import aiohttp
 
 from causeway_cli.dev.plan import STOP_ORDER, STOP_SECONDS, ProcessSpec, StackPlan
 from causeway_cli.dev.process import Keeper, wait_for
+from causeway_cli.dev.replacing import TRIAL_SECONDS, Replacing
 from causeway_cli.dev.stackfile import ProcessEntry, StackState, write_stack
 from causeway_cli.dev.terminal import Terminal
 
@@ -26,6 +28,7 @@ PROBE_SECONDS: Final = 1.0
 # The services connect to NATS without end; waiting for it only spares the log their first failures.
 NATS_FIRST_SECONDS: Final = 10.0
 COMPLAIN_SECONDS: Final = 10.0
+Changes = Callable[[], AsyncIterator[list[str]]]
 
 
 class Supervisor:
@@ -40,6 +43,8 @@ class Supervisor:
         terminal: Terminal,
         greeting: str,
         stop_seconds: float = STOP_SECONDS,
+        changes: Changes | None = None,
+        trial_seconds: float = TRIAL_SECONDS,
     ) -> None:
         """A supervisor at rest.
 
@@ -50,9 +55,12 @@ class Supervisor:
             terminal: for all output.
             greeting: said once, when the stack is ready for the first time.
             stop_seconds: what a process has between SIGTERM and SIGKILL.
+            changes: names of processes to replace by their twins, as it becomes necessary; None: never.
+            trial_seconds: what a process that is to take another one's place has to be ready.
         """
         self._plan, self._version, self._data_dir = plan, version, data_dir
         self._terminal, self._greeting, self._stop_seconds = terminal, greeting, stop_seconds
+        self._changes, self._trial_seconds = changes, trial_seconds
         self._keepers: list[Keeper] = []
         self._ready = False
         self._was_ready = False
@@ -76,7 +84,16 @@ class Supervisor:
             self._keepers = [self._keeper(spec, reading) for spec in (self._plan.nats, *self._plan.services)]
             self._write()
             async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
-                await self._run(session)
+                replacing = Replacing(
+                    self._plan.twins,
+                    make=lambda spec: self._keeper(spec, reading, on_trial=True),
+                    adopt=self._adopt,
+                    answers=lambda url: _answers(session, url),
+                    terminal=self._terminal,
+                    stop_seconds=self._stop_seconds,
+                    trial_seconds=self._trial_seconds,
+                )
+                await self._run(session, replacing)
         finally:
             self._finish()
             for descriptor in (reading, writing, guard_writing):
@@ -85,24 +102,54 @@ class Supervisor:
                 guard.kill()
             await guard.wait()
 
-    async def _run(self, session: aiohttp.ClientSession) -> None:
+    async def _run(self, session: aiohttp.ClientSession, replacing: Replacing) -> None:
         nats, *services = self._keepers
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(nats.run())
             if await self._nats_answers(session, nats):
                 for keeper in services:
                     tasks.create_task(keeper.run())
-                watching = tasks.create_task(self._watch(session))
+                watching = [tasks.create_task(self._watch(session)), tasks.create_task(self._replace(replacing, tasks))]
                 await self._stop.wait()
-                watching.cancel()
+                for task in watching:
+                    task.cancel()
             await self._stop_in_order()
+
+    async def _replace(self, replacing: Replacing, tasks: asyncio.TaskGroup) -> None:
+        """Replace what changed; a newer change takes the place of one whose new process is still being started."""
+        if self._changes is None:
+            return
+        running: dict[str, asyncio.Task[None]] = {}
+        try:
+            async for names in self._changes():
+                for name in names:
+                    if before := running.get(name):
+                        before.cancel()
+                    running[name] = tasks.create_task(replacing.replace(name, tasks))
+        finally:
+            for task in running.values():
+                task.cancel()
 
     async def _start_guard(self, reading: int) -> asyncio.subprocess.Process:
         command = (sys.executable, "-I", "-S", GUARD, str(self._data_dir))
         return await asyncio.create_subprocess_exec(*command, stdin=reading, stderr=asyncio.subprocess.DEVNULL, process_group=0)
 
-    def _keeper(self, spec: ProcessSpec, parent_fd: int) -> Keeper:
-        return Keeper(spec, parent_fd=parent_fd, terminal=self._terminal, on_change=self._on_change)
+    def _keeper(self, spec: ProcessSpec, parent_fd: int, *, on_trial: bool = False) -> Keeper:
+        def changed() -> None:
+            if keeper in self._keepers:  # one on trial, or one that was replaced, is no part of the stack
+                self._on_change()
+
+        keeper = Keeper(spec, parent_fd=parent_fd, terminal=self._terminal, on_change=changed, on_trial=on_trial)
+        return keeper
+
+    def _adopt(self, name: str, new: Keeper) -> Keeper:
+        """Put a keeper whose process is ready in the place of the one of that name; the old one."""
+        at = next(at for at, keeper in enumerate(self._keepers) if keeper.spec.name == name)
+        old, self._keepers[at] = self._keepers[at], new
+        new.ready = True
+        self._changed.set()
+        self._write()
+        return old
 
     def _on_signal(self) -> None:
         if self._stop.is_set():

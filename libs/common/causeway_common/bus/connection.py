@@ -279,6 +279,7 @@ class Bus:
         *,
         queue: str,
         limit: int,
+        elsewhere: Callable[[Mapping[str, str]], bool] | None = None,
         **fields: str,
     ) -> None:
         """Answer a question until `stop_serving`.
@@ -288,9 +289,10 @@ class Bus:
             handler: what it returns is the reply; a CausewayError becomes an error reply, anything else 100 internal, logged.
             queue: the queue group.
             limit: how many run at once; beyond it the answer is 111 overloaded.
+            elsewhere: what has such fields of the subject is another endpoint's; this one says nothing to it.
             fields: fixed fields of the subject.
         """
-        endpoint = self.endpoint(verb, handler, limit=limit)
+        endpoint = Endpoint(self._client, verb, handler, limit, self._workers, elsewhere=elsewhere)
         self._served.append(await endpoint.subscribe(verb.wildcard(**fields), queue))
 
     def endpoint(self, verb: Verb[Req, Rep], handler: Callable[[Req, Call], Awaitable[Rep]], *, limit: int) -> Endpoint:

@@ -50,6 +50,7 @@ class Endpoint:
         handler: its answer.
         limit: how many are under way at once.
         workers: where handlers run.
+        elsewhere: whether another endpoint answers what has these fields of the subject; then this one says nothing.
     """
 
     def __init__(
@@ -59,7 +60,10 @@ class Endpoint:
         handler: Callable[[Any, Call], Awaitable[Message]],
         limit: int,
         workers: Workers,
+        *,
+        elsewhere: Callable[[Mapping[str, str]], bool] | None = None,
     ) -> None:
+        self._elsewhere = elsewhere
         self._client, self.verb, self.handler, self._limit, self._workers = client, verb, handler, limit, workers
         self.waiting: Deadlines[Request, Request] = Deadlines()
         self._under_way = 0
@@ -69,6 +73,8 @@ class Endpoint:
         return await self._client.subscribe_direct(subject, self._received, queue)
 
     def _received(self, subject: str, reply: str, body: bytes, block: bytes) -> None:
+        if self._elsewhere is not None and self._elsewhere(self.verb.subject.fields(subject)):
+            return
         if self._under_way >= self._limit:
             self.answer_error(reply, overloaded(f"{self.verb.name} has {self._limit} requests under way"))
             return

@@ -97,6 +97,7 @@ STREAMS: Final[tuple[Mapping[str, Any], ...]] = (
     _bucket(
         subjects.KEYS_STREAM, subjects.KV_KEYS, storage="memory", max_age=300 * NANOSECONDS, max_bytes=256 << 20, discard="old"
     ),
+    _bucket(subjects.BREAKERS_STREAM, subjects.KV_BREAKERS, max_bytes=64 << 20, max_age=30 * 86_400 * NANOSECONDS, discard="old"),
 )
 
 

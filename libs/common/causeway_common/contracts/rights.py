@@ -105,6 +105,7 @@ def rights_of(role: Role, user: str, app: str = "") -> Rights:
                     *_manage_stream(s.NODES_STREAM),
                     *_manage_stream(s.REVOCATIONS_STREAM),
                     *_manage_stream(s.KEYS_STREAM),
+                    *_manage_stream(s.BREAKERS_STREAM),
                     s.KV_NODES.wildcard(),
                     *_read_kv(s.APPS_STREAM, s.NODES_STREAM),
                 ),
@@ -116,7 +117,11 @@ def rights_of(role: Role, user: str, app: str = "") -> Rights:
                 raise ValueError(f"a logic process needs the name of its app, got {app!r}")
             return Rights(
                 publish=(
-                    *_storage_verbs(app, v.GET, v.COMMIT, v.QUERY, v.TRAIL, v.HISTORY, v.CLAIM, v.SETTLE),
+                    *_storage_verbs(
+                        *(app, v.GET, v.SNAPSHOT, v.COMMIT, v.QUERY, v.TRAIL),
+                        *(v.APPEND, v.HISTORY, v.ENQUEUE, v.CLAIM, v.SETTLE),
+                    ),
+                    s.CALL.wildcard(caller=app),
                     s.APP_CONTROL.wildcard(caller=app),
                     s.FEED_APP.wildcard(app=app),
                     s.KV_APPS.wildcard(app=app),
@@ -140,8 +145,10 @@ def rights_of(role: Role, user: str, app: str = "") -> Rights:
                     f"$JS.API.CONSUMER.INFO.{s.JOBS_STREAM}.>",
                     f"$JS.API.CONSUMER.MSG.NEXT.{s.JOBS_STREAM}.>",
                     f"$JS.ACK.{s.JOBS_STREAM}.>",
+                    s.KV_BREAKERS.wildcard(),
+                    *_read_kv(s.APPS_STREAM, s.BREAKERS_STREAM),
                 ),
-                subscribe=(inbox, s.CALL.wildcard()),
+                subscribe=(inbox, s.CALL.wildcard(), s.KV_APPS.wildcard(), s.KV_BREAKERS.wildcard()),
                 responses=True,
             )
         case Role.OPERATOR:

@@ -140,6 +140,7 @@ KV_ROUTES: Final = Subject("$KV.cw_routes.{app}.{method}")
 KV_NODES: Final = Subject("$KV.cw_nodes.{node}")
 KV_REVOCATIONS: Final = Subject("$KV.cw_revocations.{kind}.{id}")
 KV_KEYS: Final = Subject("$KV.cw_keys.{channel}.{key}")
+KV_BREAKERS: Final = Subject("$KV.cw_breakers.{connector}.{destination}")
 
 JOBS_STREAM: Final = "CW_JOBS"
 TASKS_STREAM: Final = "CW_TASKS"
@@ -150,12 +151,16 @@ ROUTES_STREAM: Final = "KV_cw_routes"
 NODES_STREAM: Final = "KV_cw_nodes"
 REVOCATIONS_STREAM: Final = "KV_cw_revocations"
 KEYS_STREAM: Final = "KV_cw_keys"
+BREAKERS_STREAM: Final = "KV_cw_breakers"
 VERB_COMPARE_HEADS: Final = "compare_heads"
 
 
-def feed_subject(channel: str, *, logged: bool) -> str:
-    """The feed subject of a channel: `l` where it has history (storage alone publishes there), else `u`."""
-    return (FEED_LOGGED if logged else FEED_UNLOGGED).at(channel=encode_token(channel))
+def feed_subject(channel: str, *, logged: bool, app: str = "") -> str:
+    """The feed subject of a channel: `l` where it has history (storage alone publishes there), else `a` of its app, or `u` without one."""
+    token = encode_token(channel)
+    if logged:
+        return FEED_LOGGED.at(channel=token)
+    return FEED_APP.at(app=app, channel=token) if app else FEED_UNLOGGED.at(channel=token)
 
 
 def members_subject(channel: str) -> str:

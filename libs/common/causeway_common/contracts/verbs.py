@@ -12,12 +12,12 @@ from causeway_common.contracts.subjects import (
     APP_HOOK,
     APP_RPC,
     APP_RPC_VERSION,
-    CALL,
     GATEWAY_NODE,
     STORAGE,
     STORAGE_SHARD,
     Subject,
 )
+from causeway_common.contracts.subjects import CALL as CALL_SUBJECT
 
 Req = TypeVar("Req", bound=m.Message)
 Rep = TypeVar("Rep", bound=m.Message)
@@ -58,6 +58,7 @@ HISTORY: Final = Verb("history", STORAGE, m.HistoryRequest, m.HistoryReply, repe
 HEADS: Final = Verb("heads", STORAGE, m.HeadsRequest, m.HeadsReply, repeatable=True)
 REMOVE: Final = Verb("remove", STORAGE, m.RemoveRequest, m.RemoveReply, repeatable=True)
 GET: Final = Verb("get", STORAGE, m.GetRequest, m.GetReply, repeatable=True)
+SNAPSHOT: Final = Verb("snapshot", STORAGE, m.SnapshotRequest, m.SnapshotReply, repeatable=True)
 COMMIT: Final = Verb("commit", STORAGE, m.CommitRequest, m.CommitReply, repeatable=True)
 QUERY: Final = Verb("query", STORAGE, m.QueryRequest, m.QueryReply, repeatable=True)
 TRAIL: Final = Verb("trail", STORAGE, m.TrailRequest, m.TrailReply, repeatable=True)
@@ -85,7 +86,8 @@ APP_CONTROLS: Final = Verb("control", APP_CONTROL, m.ControlRequest, m.ControlRe
 """An app's own control of users and channels: asked of any gateway, which asks the others."""
 APP_PRESENCE: Final = Verb("presence", APP_CONTROL, m.PresenceRequest, m.PresenceReply)
 APP_PRESENCE_STATS: Final = Verb("presence_stats", APP_CONTROL, m.PresenceStatsRequest, m.PresenceCounts)
-JWKS: Final = Verb("fetch", CALL, m.JwksRequest, m.JwksReply, repeatable=True)
+JWKS: Final = Verb("fetch", CALL_SUBJECT, m.JwksRequest, m.JwksReply, repeatable=True)
+CALL: Final = Verb("call", CALL_SUBJECT, m.CallRequest, m.CallReply)
 
 APP_CONTROL_VERBS: Final = (APP_CONTROLS, APP_PRESENCE, APP_PRESENCE_STATS)
 GATEWAY_VERBS: Final = (CONTROL, PRESENCE, PRESENCE_STATS, CHANNELS, NODE_INFO, EMULATE)
@@ -97,6 +99,7 @@ STORAGE_VERBS: Final = (
     HEADS,
     REMOVE,
     GET,
+    SNAPSHOT,
     COMMIT,
     QUERY,
     TRAIL,

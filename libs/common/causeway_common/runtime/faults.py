@@ -29,6 +29,7 @@ FAULT_POINTS: Final = (
     "storage.delivery.after",
     "storage.relay.before_clear",
     "storage.relay.after_clear",
+    "storage.snapshot.after_append",
     "storage.attend.after_write",
     "storage.attend.before_clear",
     "storage.clear.after_page",

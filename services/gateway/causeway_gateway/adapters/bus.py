@@ -167,7 +167,7 @@ class BusFeeds:
     def __init__(self, feeds: Bus, bus: Bus) -> None:
         self._feeds, self._bus = feeds, bus
 
-    async def listen(self, channel: str, callback: Callable[[FeedPublication], None], *, logged: bool) -> Listener:
+    async def listen(self, channel: str, callback: Callable[[FeedPublication], None], *, logged: bool, app: str = "") -> Listener:
         """Straight from the connection's read loop."""
 
         def received(_subject: str, body: bytes) -> None:
@@ -179,7 +179,7 @@ class BusFeeds:
                 return
             callback(message)
 
-        return await self._feeds.listen(feed_subject(channel, logged=logged), received)
+        return await self._feeds.listen(feed_subject(channel, logged=logged, app=app), received)
 
     async def listen_members(self, channel: str, callback: Callable[[FeedMembership], None]) -> Listener:
         """Joins and leaves, likewise."""
@@ -199,11 +199,18 @@ class BusFeeds:
         await self._feeds.flush()
 
     async def publish(
-        self, channel: str, data: bytes, info: ClientInfo | None, tags: dict[str, str] | None, *, delta: bool = False
+        self,
+        channel: str,
+        data: bytes,
+        info: ClientInfo | None,
+        tags: dict[str, str] | None,
+        *,
+        delta: bool = False,
+        app: str = "",
     ) -> None:
         """Publish into a channel without history."""
         message = FeedPublication(channel=channel, data=data, info=info, tags=tags, delta=delta)
-        await self._bus.publish(feed_subject(channel, logged=False), message)
+        await self._bus.publish(feed_subject(channel, logged=False, app=app), message)
 
     def tell(self, membership: FeedMembership) -> None:
         """Tell a join or a leave."""

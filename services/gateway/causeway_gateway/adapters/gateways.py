@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 from causeway_common.bus import Bus, Call, Deadline
 from causeway_common.bus.buckets import LiveBucket
+from causeway_common.bus.client import DirectSubscription
 from causeway_common.bus.connection import NoRespondersError
 from causeway_common.bus.jetstream import create, put, ttl_headers
 from causeway_common.bus.nodes import Nodes
@@ -51,6 +52,45 @@ class Answers(Protocol):
     async def emulate(self, request: m.EmulateRequest, deadline: Deadline, /) -> m.EmulateReply:
         """A frame for a connection."""
         ...
+
+
+class AppAnswers(Protocol):
+    """What this gateway answers to apps (`handlers.appcontrol.AppControl`)."""
+
+    async def control(self, request: m.ControlRequest, call: Call, /) -> m.ControlReply:
+        """Carry out a command on all gateways."""
+        ...
+
+    async def presence(self, request: m.PresenceRequest, call: Call, /) -> m.PresenceReply:
+        """Who is subscribed on all gateways."""
+        ...
+
+    async def presence_stats(self, request: m.PresenceStatsRequest, call: Call, /) -> m.PresenceCounts:
+        """How many are subscribed on all gateways."""
+        ...
+
+
+class AppDesk:
+    """Answers the apps: each question goes to one gateway of those that are open."""
+
+    def __init__(self, bus: Bus, answers: AppAnswers) -> None:
+        self._bus, self._answers = bus, answers
+        self._served: list[DirectSubscription] = []
+
+    async def start(self) -> None:
+        """Answer."""
+        await self._serve(v.APP_CONTROLS, self._answers.control)
+        await self._serve(v.APP_PRESENCE, self._answers.presence)
+        await self._serve(v.APP_PRESENCE_STATS, self._answers.presence_stats)
+        await self._bus.flush()
+
+    async def stop(self) -> None:
+        """Take no more questions; those under way end with the bus."""
+        await self._bus.end(self._served)
+
+    async def _serve(self, verb: Verb[Req, Rep], own: Callable[[Req, Call], Awaitable[Rep]]) -> None:
+        endpoint = self._bus.endpoint(verb, own, limit=SERVED_MAX)
+        self._served.append(await endpoint.subscribe(verb.wildcard(), SERVICE))
 
 
 class BusGateways:

@@ -50,26 +50,39 @@ class Catalogue:
         manifests: Mapping[str, Manifest],
         namespaces: Mapping[str, tuple[str, NamespaceSpec]],
         clash: Callable[[str, str], None],
-    ) -> None:
-        """Take over what the apps announce; `clash(namespace, app)` is called once for each name that the TOML file has too."""
+    ) -> bool:
+        """Take over what the apps announce; `clash(namespace, app)` is called once for each name that the TOML file has too.
+
+        Returns whether a namespace is new or has another owner.
+        """
         self._methods = {app: {method.name: method for method in manifest.methods} for app, manifest in manifests.items()}
         self._hooks = dict(manifests)
         self._announced = {name: rule_of(spec, app) for name, (app, spec) in namespaces.items()}
-        self._rules = self._announced | self._static
+        moved = self._put_together()
         for name, (app, _) in namespaces.items():
             if name in self._static and name not in self._told:
                 self._told.add(name)
                 clash(name, app)
+        return moved
 
-    def replace(self, namespaces: Iterable[NamespaceSpec]) -> None:
-        """Other namespaces in the TOML file."""
+    def replace(self, namespaces: Iterable[NamespaceSpec]) -> bool:
+        """Other namespaces in the TOML file. Returns whether one is new or has another owner."""
         self._static = {spec.name: rule_of(spec) for spec in namespaces}
-        self._rules = self._announced | self._static
+        return self._put_together()
+
+    def _put_together(self) -> bool:
+        former, self._rules = self._rules, self._announced | self._static
+        return any(name not in former or former[name].app != rule.app for name, rule in self._rules.items())
 
     def has_hook(self, app: str, hook: str) -> bool:
         """Whether an app has announced a connection hook (`connect`, `refresh`)."""
         manifest = self._hooks.get(app)
         return manifest is not None and (manifest.connect_hook if hook == "connect" else manifest.refresh_hook)
+
+    def owner(self, channel: str) -> str | None:
+        """The app that owns a channel's namespace ("": the TOML file does); None where there is no such namespace."""
+        rule = self._rules.get(namespace_of(channel))
+        return None if rule is None else rule.app
 
     def rule(self, channel: str) -> Rule:
         """The rule of a channel.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Final, assert_never
 
@@ -17,14 +17,13 @@ from causeway_common.contracts.errors import CausewayError, ErrorName, unavailab
 from causeway_common.contracts.messages import ClientInfo, FeedMembership, FeedPublication, Head, NamespaceSpec
 from causeway_common.telemetry import get_logger
 from causeway_gateway.domain.departed import Departed
-from causeway_gateway.domain.feed import Deliver, Feed, Hold, Insufficient, Output, Read
+from causeway_gateway.domain.feed import Deliver, Hold, Insufficient, Output, Read
 from causeway_gateway.domain.protocol import Publication, publication_of
 from causeway_gateway.domain.subscription import Subscription
-from causeway_gateway.domain.wheel import Entry
 from causeway_gateway.handlers import metrics
-from causeway_gateway.handlers.fanout import Fanout, Subscriber
+from causeway_gateway.handlers.channel import Channel
+from causeway_gateway.handlers.fanout import Subscriber
 from causeway_gateway.ports import FeedBus, Storage, Tasks, Timers
-from causeway_gateway.ports import Subscription as Listener
 
 log = get_logger("gateway.feeds")
 
@@ -38,36 +37,7 @@ COMPARE_EVERY_MS: Final = 40_000
 COMPARE_RETRY_MS: Final = 1_000
 RECONNECT_SPREAD_MS: Final = 3_000
 ASKED_SPREAD_MS: Final = 1_000
-
-
-class Channel:
-    """One channel on this gateway. `feed` is None where the channel has no history."""
-
-    __slots__ = ("closed", "comparison", "fanout", "feed", "holds", "listener", "members", "name", "ready", "tells")
-
-    def __init__(self, name: str, spec: NamespaceSpec) -> None:
-        self.name = name
-        self.fanout = Fanout(name, delta_publish=spec.delta_publish, conflate_tag=spec.conflate_tag)
-        self.feed = Feed() if spec.has_history else None
-        self.listener: Listener | None = None
-        self.members: Listener | None = None
-        self.ready: asyncio.Future[None] | None = None
-        self.comparison: Entry | None = None
-        self.holds = 0
-        self.tells = False  # somebody wants to hear joins and leaves
-        self.closed = False
-
-    @property
-    def idle(self) -> bool:
-        """Whether nobody watches or is about to."""
-        return not self.holds and self.fanout.room.empty
-
-    def usable(self, spec: NamespaceSpec) -> bool:
-        """Whether a subscriber may join right now."""
-        ready = self.ready
-        if ready is None or not ready.done() or ready.exception() is not None:
-            return False
-        return self.members is not None or not spec.join_leave
+MOVES_A_TURN: Final = 64
 
 
 class Feeds:
@@ -78,13 +48,16 @@ class Feeds:
         storage: heads and missing publications.
         timers: coarse timers.
         tasks: where reads run.
+        owner: the app that owns a channel's namespace ("": none does); None where there is no such namespace.
     """
 
-    def __init__(self, bus: FeedBus, storage: Storage, timers: Timers, tasks: Tasks) -> None:
-        self._bus, self._storage, self._timers, self._tasks = bus, storage, timers, tasks
+    def __init__(
+        self, bus: FeedBus, storage: Storage, timers: Timers, tasks: Tasks, owner: Callable[[str], str | None] = lambda _: ""
+    ) -> None:
+        self._bus, self._storage, self._timers, self._tasks, self._owner = bus, storage, timers, tasks, owner
         self._channels: dict[str, Channel] = {}
         self._joining: deque[Channel] = deque()
-        self._join_runs = self._compare_runs = False
+        self._join_runs = self._compare_runs = self._move_runs = False
         self._to_compare: deque[Channel] = deque()
         self._departed = Departed()
         self._repairs = asyncio.Semaphore(REPAIRS_MAX)
@@ -158,6 +131,12 @@ class Feeds:
         for index, channel in enumerate(channels):
             self._compare_at(channel, now + index * spread_ms // len(channels))
 
+    def owners_changed(self) -> None:
+        """Namespaces may belong to others now: the feed of a channel without history is its app's."""
+        if not self._move_runs:
+            self._move_runs = True
+            self._tasks.spawn(self._move())
+
     def compare(self, channel: Channel, head: Head) -> None:
         """A head that a read happened to bring."""
         if channel.feed is not None:
@@ -197,11 +176,12 @@ class Feeds:
     async def _join(self, batch: list[Channel]) -> None:
         for channel in batch:
             if channel.listener is None:
-                received = partial(self._received, channel)
-                channel.listener = await self._bus.listen(channel.name, received, logged=channel.feed is not None)
+                await self._listen(channel)
             if channel.tells and channel.members is None:
                 channel.members = await self._bus.listen_members(channel.name, partial(self._member, channel))
         await self._bus.flush()
+        if any(map(self._has_moved, batch)):
+            self.owners_changed()
         logged = [channel for channel in batch if channel.feed is not None]
         _settle([channel for channel in batch if channel.feed is None], None)
         if not logged:
@@ -212,6 +192,31 @@ class Feeds:
                 self._run(channel, channel.feed.start(head))
                 self._compare_at(channel, self._timers.now() + COMPARE_FIRST_MS)
         _settle(logged, None)
+
+    async def _listen(self, channel: Channel) -> None:
+        """Listen to its feed, under the app that owns it now; only then no more under the one before."""
+        app = self._owner(channel.name) or ""
+        received = partial(self._received, channel)
+        listener = await self._bus.listen(channel.name, received, logged=channel.feed is not None, app=app)
+        former, channel.listener, channel.app = channel.listener, listener, app
+        if channel.closed:
+            former = listener
+        if former is not None:
+            await former.close()
+
+    def _has_moved(self, channel: Channel) -> bool:
+        return channel.feed is None and channel.listener is not None and self._owner(channel.name) not in (channel.app, None)
+
+    async def _move(self) -> None:
+        """Follow the channels without history to their new owners. What is published meanwhile may be lost, as in any of them."""
+        try:
+            while moved := [channel for channel in list(self._channels.values()) if self._has_moved(channel)]:
+                for index, channel in enumerate(moved, 1):
+                    await self._listen(channel)
+                    if index % MOVES_A_TURN == 0:
+                        await asyncio.sleep(0)
+        finally:
+            self._move_runs = False
 
     def _may_close(self, channel: Channel) -> None:
         if channel.idle and not channel.closed:

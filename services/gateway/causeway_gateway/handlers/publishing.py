@@ -59,7 +59,7 @@ class Publisher:
         """
         data = _value(rule, data)
         if not rule.spec.has_history:
-            await self._unlogged.publish(channel, data, info, tags, delta=delta)
+            await self._unlogged.publish(channel, data, info, tags, delta=delta, app=rule.app)
             return None
         item = AppendItem(id=message_id, data=data, info=info, tags=tags, delta=delta, version=version, version_epoch=version_epoch)
         reply = await self._storage.append(channel, rule, item, deadline, skip_history=skip_history)

@@ -35,8 +35,9 @@ from causeway_gateway.domain.protocol import FLAG_REJECT_UNRECOVERED, Publicatio
 from causeway_gateway.domain.subscription import NEVER, Subscription
 from causeway_gateway.domain.terms import Terms, overridden, terms
 from causeway_gateway.handlers import metrics
+from causeway_gateway.handlers.channel import Channel
 from causeway_gateway.handlers.fanout import chained
-from causeway_gateway.handlers.feeds import Channel, Feeds
+from causeway_gateway.handlers.feeds import Feeds
 from causeway_gateway.handlers.identity import Identity
 from causeway_gateway.handlers.reading import Reader, size_of
 from causeway_gateway.ports import Apps, Timers

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from causeway_common.contracts.messages import JobItem, OutboxItem, PublishItem
-from causeway_common.contracts.names import CHANNEL_MAX_BYTES, is_identifier, namespace_of
-from causeway_logic.domain.values import json_bytes, json_map
+from causeway_common.contracts.names import is_identifier
+from causeway_logic.domain.publishing import outgoing
+from causeway_logic.domain.values import Channel, json_map
 
 if TYPE_CHECKING:
-    from causeway_logic.domain.namespace import History
+    from causeway_logic.domain.declare import App
 
 M = TypeVar("M")
 
@@ -22,11 +22,11 @@ class Draft(Generic[M]):
         state: the entity's state; set it or change it in place.
     """
 
-    __slots__ = ("_histories", "_items", "state")
+    __slots__ = ("_app", "_items", "state")
 
-    def __init__(self, state: M, histories: Mapping[str, History | None]) -> None:
+    def __init__(self, state: M, app: App) -> None:
         self.state = state
-        self._histories = histories
+        self._app = app
         self._items: list[OutboxItem] = []
 
     @property
@@ -34,26 +34,25 @@ class Draft(Generic[M]):
         """What leaves with the commit, in the order it was asked for."""
         return tuple(self._items)
 
-    def publish(self, channel: str, data: Any, *, tags: dict[str, str] | None = None) -> None:
+    def publish(self, channel: str | Channel, data: Any, *, tags: dict[str, str] | None = None) -> None:
         """Publish with the commit, once, in version order within the channel.
 
         Args:
-            channel: of a namespace that the app declares with history.
-            data: anything pydantic can serialize.
+            channel: of a namespace that the app declares with history: its full name, or one that a pattern made.
+            data: anything pydantic can serialize; where the channel's family has a type of message, one of these.
             tags: for the publication.
 
         Raises:
-            ValueError: the channel is not of such a namespace, or longer than 255 bytes.
-            TypeError: the data cannot be JSON.
+            ValueError: the channel is not of such a namespace, of none of its families, or longer than 255 bytes.
+            TypeError: the data cannot be JSON, or are not of the family's type.
         """
-        namespace = namespace_of(channel)
-        history = self._histories.get(namespace)
+        name, namespace, body = outgoing(self._app.namespaces, channel, data)
+        history = namespace.history
         if history is None:
-            raise ValueError(f"{channel!r} is in no namespace that this app declares with history")
-        if len(channel.encode()) > CHANNEL_MAX_BYTES:
-            raise ValueError(f"a channel has at most {CHANNEL_MAX_BYTES} bytes, got {len(channel.encode())}")
-        body = json_bytes(data, f"the data for {channel}")
-        self._items.append(PublishItem(channel=channel, data=body, size=history.size, ttl_ms=history.ttl_ms, tags=tags))
+            raise ValueError(
+                f"{name!r} is in no namespace that this app declares with history: only there it can leave with a commit"
+            )
+        self._items.append(PublishItem(channel=name, data=body, size=history.size, ttl_ms=history.ttl_ms, tags=tags))
 
     def enqueue(self, operation: str, payload: Any) -> None:
         """Call a connector durably, after the commit and at least once.

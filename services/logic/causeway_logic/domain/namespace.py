@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final, Literal, TypedDict, TypeVar
+from collections.abc import Collection, Mapping
+from typing import Any, Final, Literal, TypedDict
 
 import msgspec
 
-from causeway_common.contracts.messages import NamespaceSpec
+from causeway_common.contracts.messages import HookFallbacks, NamespaceSpec
 from causeway_common.runtime.durations import parse_duration
-from causeway_logic.domain.signatures import Hook, Input, hook
+from causeway_logic.domain.channel_hooks import ChannelHooks, Fallback, Hook
+from causeway_logic.domain.patterns import ChannelPattern
 
-F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
 DELTA_TYPES: Final = ("fossil",)
 RECOVERY_MODES: Final = ("stream", "cache")
 SLOW_READERS: Final = ("close", "drop", "conflate")
@@ -77,78 +77,72 @@ class NamespaceOptions(TypedDict, total=False):
     occupancy_events: bool
 
 
-class Namespace:
+class Namespace(ChannelHooks):
     """A namespace of an app. Made by `App.namespace`.
 
     Raises:
         ValueError: an option that is not known, has a value of the wrong kind, or contradicts another.
     """
 
-    def __init__(self, name: str, history: History | None, options: Mapping[str, Any]) -> None:
+    def __init__(self, name: str, history: History | None, options: Mapping[str, Any], services: Collection[Any] = ()) -> None:
+        super().__init__(f"the namespace {name}", services)
         self.name, self.history = name, history
+        self.patterns: list[ChannelPattern] = []
         self._spec = _spec(name, history, options)
-        self.subscribe_hook: Hook | None = None
-        self.sub_refresh_hook: Hook | None = None
-        self.publish_hook: Hook | None = None
 
     @property
     def binary(self) -> bool:
         """Whether its publications are any bytes instead of JSON."""
         return self._spec.binary
 
-    def on_subscribe(self, function: F) -> F:
-        """Ask `async def hook(ctx: Context, channel: Channel) -> SubscribeReply | None` before each subscription; it alone decides.
+    def channel(self, pattern: str, *, message: Any = None) -> ChannelPattern:
+        """Declare a family of this namespace's channels: `namespace.channel("{lot_id}", message=LotMessage)` is `lot:{lot_id}`.
 
-        It returns nothing for a plain yes and raises `Reject` to deny. An annotated third parameter gets what the client sent along.
+        A channel of a namespace with families belongs to the first that it fits; one that fits none does not exist (102). A family's own
+        hooks are asked in the place of the namespace's.
 
-        Raises:
-            TypeError: it is not `async def`, or does not take these.
-            ValueError: the namespace has a subscribe hook already.
-        """
-        made = hook(function, "a subscribe hook", ("the context", "the channel"), Input.OPTIONAL)
-        self.subscribe_hook = self._once("subscribe", self.subscribe_hook, made)
-        return function
-
-    def on_sub_refresh(self, function: F) -> F:
-        """Ask `async def hook(ctx: Context, channel: Channel) -> RefreshReply` when a subscription that a hook gave is about to expire.
-
-        It says until when it goes on, or raises `Reject` to end it.
+        Args:
+            pattern: what stands behind the namespace: literal text and fields.
+            message: the type of every message there: what is published is checked.
 
         Raises:
-            TypeError: it is not `async def`, or does not take these two.
-            ValueError: the namespace has a sub_refresh hook already.
+            ValueError: a pattern of another form.
+            TypeError: a message of a type that pydantic does not know.
         """
-        made = hook(function, "a sub_refresh hook", ("the context", "the channel"), Input.NONE)
-        self.sub_refresh_hook = self._once("sub_refresh", self.sub_refresh_hook, made)
-        return function
+        made = ChannelPattern(self.name, pattern, message, self._services)
+        self.patterns.append(made)
+        return made
 
-    def on_publish(self, function: F) -> F:
-        """Ask `async def hook(ctx: Context, channel: Channel, data: Model)` before each publication of a client; it alone decides.
-
-        `data` may be annotated with any type that pydantic can validate; what does not fit is 107 with the field's path. What the hook
-        returns is published instead, None leaves the data as it was; it raises `Reject` to deny. In a `binary` namespace both are bytes.
-
-        Raises:
-            TypeError: it is not `async def`, or does not take these three.
-            ValueError: the namespace has a publish hook already.
-        """
-        made = hook(function, "a publish hook", ("the context", "the channel"), Input.REQUIRED)
-        self.publish_hook = self._once("publish", self.publish_hook, made)
-        return function
+    def family(self, id: str) -> tuple[ChannelPattern, Mapping[str, str]] | None:
+        """The family of a channel of this namespace (`id` is what stands behind the namespace), and its fields' values."""
+        for pattern in self.patterns:
+            if (values := pattern.match(id)) is not None:
+                return pattern, values
+        return None
 
     def spec(self) -> NamespaceSpec:
-        """The namespace as the manifest announces it."""
+        """The namespace as the manifest announces it. Raises ValueError where its families' hooks differ in their fallback."""
+        owners: tuple[ChannelHooks, ...] = (self, *self.patterns)
+        subscribe = [owner.subscribe_hook for owner in owners if owner.subscribe_hook]
+        sub_refresh = [owner.sub_refresh_hook for owner in owners if owner.sub_refresh_hook]
+        publish = [owner.publish_hook for owner in owners if owner.publish_hook]
         return msgspec.structs.replace(
             self._spec,
-            subscribe_hook=self.subscribe_hook is not None,
-            sub_refresh_hook=self.sub_refresh_hook is not None,
-            publish_hook=self.publish_hook is not None,
+            subscribe_hook=bool(subscribe),
+            sub_refresh_hook=bool(sub_refresh),
+            publish_hook=bool(publish),
+            fallbacks=HookFallbacks(
+                subscribe=self._fallback("subscribe", subscribe),
+                sub_refresh=self._fallback("sub_refresh", sub_refresh),
+                publish=self._fallback("publish", publish),
+            ),
         )
 
-    def _once(self, what: str, before: Hook | None, made: Hook) -> Hook:
-        if before is not None:
-            raise ValueError(f"the namespace {self.name} has a {what} hook already")
-        return made
+    def _fallback(self, what: str, hooks: list[Hook]) -> Fallback:
+        found = {hook.when_unavailable for hook in hooks} or {"error"}
+        if len(found) > 1:
+            raise ValueError(f"the {what} hooks of {self.name} differ in when_unavailable: gateways know it by namespace")
+        return found.pop()
 
 
 def _spec(name: str, history: History | None, options: Mapping[str, Any]) -> NamespaceSpec:

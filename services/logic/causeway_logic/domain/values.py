@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic_core import ErrorDetails, PydanticSerializationError, from_json, to_json, to_jsonable_python
 
 from causeway_common.contracts.errors import bad_request
@@ -28,6 +29,10 @@ class Channel:
     name: str
     namespace: str
     id: str
+
+    def __str__(self) -> str:
+        """Its name."""
+        return self.name
 
     @classmethod
     def parse(cls, name: str) -> Channel:
@@ -96,16 +101,16 @@ def read_input(adapter: TypeAdapter[Any], data: bytes) -> Any:
         raise bad_request(told[:FAULT_CHARS_MAX]) from error
 
 
-def write_output(adapter: TypeAdapter[Any], value: Any) -> bytes:
-    """The JSON of what a handler returned.
+def typed_json(adapter: TypeAdapter[Any], value: Any, what: str) -> bytes:
+    """The JSON of a value of this type.
 
     Raises:
-        TypeError: it is not what the handler's annotation says.
+        TypeError: it is none; `what` names it.
     """
     try:
         return adapter.dump_json(adapter.validate_python(value, strict=True), by_alias=True, warnings="error")
     except (ValidationError, PydanticSerializationError) as error:
-        raise TypeError(f"a handler returned what its annotation does not say: {error}") from error
+        raise TypeError(f"{what} is not what its type says: {error}") from error
 
 
 def json_bytes(value: Any, what: str) -> bytes:
@@ -116,10 +121,21 @@ def json_bytes(value: Any, what: str) -> bytes:
     """
     try:
         data = to_json(value)
-        json.loads(data, parse_constant=_no_constant)
+        if (
+            b"NaN" in data or b"Infinity" in data
+        ):  # it may stand in a text: parsing all data for it was most of a publication's time
+            json.loads(data, parse_constant=_no_constant)
     except (PydanticSerializationError, ValueError) as error:
         raise TypeError(f"{what} cannot be JSON: {error}") from error
     return data
+
+
+def json_schema(types: TypeAdapter[Any], mode: Literal["validation", "serialization"]) -> str:
+    """The JSON Schema of a type as a JSON text; "" for a type that JSON Schema cannot tell."""
+    try:
+        return json.dumps(types.json_schema(mode=mode), separators=(",", ":"), sort_keys=True)
+    except PydanticInvalidForJsonSchema:
+        return ""
 
 
 def json_map(value: Any, what: str) -> JsonMap:

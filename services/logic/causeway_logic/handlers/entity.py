@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final, Generic, TypeVar
 
-import msgspec
-
-from causeway_common.bus import Deadline
 from causeway_common.contracts.codec import encode_item
 from causeway_common.contracts.errors import unavailable
 from causeway_common.contracts.messages import CommitReply, CommitRequest, Document, JsonMap
 from causeway_common.telemetry import Counters
 from causeway_logic.domain.draft import Draft
-from causeway_logic.domain.identity import Identity
-from causeway_logic.domain.namespace import History
 from causeway_logic.domain.reject import Reject
 from causeway_logic.domain.shape import Shape, merged
-from causeway_logic.handlers.locks import EntityLocks
-from causeway_logic.ports import Outside
+from causeway_logic.handlers.scope import Scope
 
 M = TypeVar("M")
 Change = Callable[[Draft[M]], None]
@@ -30,17 +24,6 @@ EXISTS: Final = 409
 _PLAIN: Final = "a change is a plain function without await: it may run several times; await before or after the edit"
 
 _conflicts: Final = Counters("logic").counter("edit_conflicts", "commits that another one came before")
-
-
-class Scope(msgspec.Struct, frozen=True):
-    """What the edits of one call share."""
-
-    outside: Outside
-    locks: EntityLocks
-    histories: Mapping[str, History | None]
-    identity: Identity
-    user: str
-    deadline: Deadline
 
 
 class Entity(Generic[M]):
@@ -124,7 +107,7 @@ class Entity(Generic[M]):
         return draft, stored
 
     def _draft(self, state: M, change: Change[M] | None) -> Draft[M]:
-        draft = Draft(state, self._scope.histories)
+        draft = Draft(state, self._scope.app)
         result: Any = change(draft) if change else None
         if inspect.isawaitable(result):
             if inspect.iscoroutine(result):

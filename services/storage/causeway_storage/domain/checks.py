@@ -33,6 +33,7 @@ from causeway_common.contracts.names import CHANNEL_MAX_BYTES, IDENTIFIER_RULE, 
 from causeway_storage.domain.entity import OUTBOX_MAX_BYTES, OUTBOX_MAX_ITEMS, Commit, EntityKey
 from causeway_storage.domain.packing import pack, require_plain
 from causeway_storage.domain.query import check_indexes
+from causeway_storage.domain.record import TASK
 
 ITEMS_MAX: Final = 256
 RECORDS_MAX: Final = 256
@@ -165,14 +166,15 @@ def check_enqueue(request: EnqueueRequest) -> None:
     if not 1 <= len(request.records) <= RECORDS_MAX:
         raise bad_request(f"1 to {RECORDS_MAX} records at once, got {len(request.records)}")
     for record in request.records:
-        check_record(record)
+        check_record(record, or_task=True)
 
 
-def check_record(record: NewRecord) -> None:
-    """Raises CausewayError 107."""
+def check_record(record: NewRecord, *, or_task: bool = False) -> None:
+    """A job; `or_task`: or a task. Raises CausewayError 107."""
     _text(record.id, ID_MAX_CHARS, "a record's id")
+    _within(record.due_ms, 0, COUNT_MAX, "a record's due_ms")
     for name, what in ((record.app, "app"), (record.connector, "connector"), (record.op, "op")):
-        if not is_identifier(name):
+        if not is_identifier(name) and not (or_task and what == "connector" and name == TASK):
             raise bad_request(f"a record's {what} is {IDENTIFIER_RULE}, got {name!r:.80}")
     if len(record.traceparent) > 64:
         raise bad_request("a record's traceparent is no traceparent")

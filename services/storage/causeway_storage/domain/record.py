@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+from msgspec.structs import replace as replace_fields
+
 from causeway_common.contracts.errors import CausewayError, ErrorName
 from causeway_common.contracts.messages import NewRecord, Record, SettleRequest
 
@@ -63,8 +65,29 @@ class LeaseLost:
 
 
 def new_life(next_at_ms: int) -> RecordLife:
-    """A new record's: to be claimed at once, delivered again at `next_at_ms`."""
+    """A new record's: to be claimed as soon as it is delivered, which the sweep does at `next_at_ms`."""
     return RecordLife("pending", 0, 0, 0, next_at_ms)
+
+
+def life_of_new(record: NewRecord, *, now_ms: int, next_at_ms: int) -> RecordLife:
+    """A new record's life.
+
+    Args:
+        record: one that is due later is first delivered then.
+        now_ms: the time of day.
+        next_at_ms: when the sweep delivers one that is delivered at once, and was not claimed.
+    """
+    return new_life(record.due_ms if is_later(record, now_ms) else next_at_ms)
+
+
+def is_later(record: NewRecord, now_ms: int) -> bool:
+    """Whether it is not to be delivered yet."""
+    return record.due_ms > now_ms
+
+
+def scoped(record: NewRecord, app: str) -> NewRecord:
+    """A record that an app asks for: under an id that no other app, and nothing that storage derives, can have."""
+    return replace_fields(record, id=f"a:{app}:{record.id}")
 
 
 def refusal(app: str, connector: str, runner: str) -> CausewayError | None:

@@ -13,7 +13,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from causeway_common.contracts.codec import decode_item
-from causeway_common.contracts.errors import CausewayError, bad_request
+from causeway_common.contracts.errors import CausewayError, bad_request, unavailable
 from causeway_common.contracts.ids import outbox_id, timer_id
 from causeway_common.contracts.messages import (
     AppendItem,
@@ -34,6 +34,10 @@ from causeway_storage.domain.stored import Timer
 
 PARKED_CONNECTOR: Final = "outbox"
 """A parked item is a dead record of this connector, its op the item's kind."""
+
+
+PUBLISH: Final = "publish"
+"""The kind of an item that publishes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +142,21 @@ def plan_relay(key: EntityKey, outbox: Sequence[Element]) -> RelayRound:
         unknown_kind=unknown,
         traces=tuple(element.traceparent for element in elements),
     )
+
+
+def plan_catching_up(key: EntityKey, outbox: Sequence[Element], channel: str) -> AppendRequest | None:
+    """What has to be appended so that the channel has all that this outbox holds for it; None where that is nothing.
+
+    Raises:
+        CausewayError: 100, some of it waits behind an item of a kind that is unknown here.
+    """
+    work = plan_relay(key, outbox)
+    for element in outbox[len(work.elements) :]:
+        if any(item.get("kind") == PUBLISH and item.get("channel") == channel for item in element.items):
+            raise unavailable(
+                f"a publication waits behind an item of a kind that only a newer process knows ({work.unknown_kind!r:.80})"
+            )
+    return next((append.request for append in work.appends if append.request.channel == channel), None)
 
 
 def _decoded(item: JsonMap) -> OutboxItem | CausewayError | None:

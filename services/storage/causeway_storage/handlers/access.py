@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from causeway_common.bus import Call
 from causeway_common.contracts.errors import CausewayError, ErrorName, bad_request, unavailable
+from causeway_common.contracts.messages import NewRecord
 from causeway_common.contracts.names import is_identifier, namespace_of
+from causeway_storage.domain.record import scoped
 from causeway_storage.ports import Apps
 
 GATEWAY: Final = "gateway"
@@ -42,10 +45,19 @@ class Access:
         """Who runs records: integrations, told as "", or an app. Raises CausewayError 103."""
         return "" if call.fields["caller"] == INTEGRATIONS else self.app(call)
 
-    def may_read(self, call: Call, channel: str) -> None:
-        """The gateway reads every log, an app those of its namespaces. Raises CausewayError 103, or 100 (as `owns`)."""
+    def reaches(self, call: Call, channel: str) -> None:
+        """The gateway reads and appends to every log, an app to those of its namespaces. Raises CausewayError 103, or 100 (as `owns`)."""
         if call.fields["caller"] != GATEWAY:
             self.owns(self.app(call), channel)
+
+    def enqueues(self, call: Call, records: Sequence[NewRecord]) -> Sequence[NewRecord]:
+        """The records that this caller may create: integrations any, an app its own, under ids of its own. Raises CausewayError 103."""
+        if call.fields["caller"] == INTEGRATIONS:
+            return records
+        app = self.app(call)
+        if strange := next((record.app for record in records if record.app != app), None):
+            raise _denied(f"{app} enqueues for itself alone, not for {strange!r:.80}")
+        return [scoped(record, app) for record in records]
 
     def owns(self, app: str, channel: str) -> None:
         """The channel's namespace is one that this app declares with history.

@@ -13,6 +13,7 @@ from causeway_common.contracts.errors import CausewayError
 from causeway_common.contracts.messages import NewRecord
 from causeway_common.runtime import fault_point
 from causeway_common.telemetry import Counters, get_logger
+from causeway_storage.domain.record import is_later
 from causeway_storage.domain.relay import ParkedItem
 from causeway_storage.handlers.background import Tasks
 from causeway_storage.ports import Clock, DueRecord, Records, WorkQueue
@@ -44,12 +45,12 @@ class Delivery:
         self._tasks = Tasks(DELIVERIES_MAX)
 
     async def put(self, records: Sequence[NewRecord], parked: Sequence[ParkedItem]) -> int:
-        """Create records durably, and begin to deliver the new ones; how many are new."""
+        """Create records durably, and begin to deliver the new ones that are due; how many are new."""
         now = self._clock()
         next_at = now + min(FIRST_LOOK_MS, self._redeliver_after_ms)
         new = await self._records.put(records, parked, now_ms=now, next_at_ms=next_at)
         for record in records:
-            if record.id in new:
+            if record.id in new and not is_later(record, now):
                 # Named by now and not by `next_at`: the sweep's delivery has that name, and JetStream drops a name that it has seen.
                 self._begin(DueRecord(record.id, record.connector, record.op, now, record.traceparent, record.app))
         return len(new)

@@ -28,12 +28,11 @@ from causeway_storage.domain.entity import Commit, EntityKey
 from causeway_storage.domain.log import PAGE_MAX_BYTES
 from causeway_storage.domain.packing import pack
 from causeway_storage.domain.query import cursor_after, indexes_of, plan_query
+from causeway_storage.domain.relay import PUBLISH
 from causeway_storage.handlers.access import Access
 from causeway_storage.handlers.latency import durable
 from causeway_storage.ports import Clock, Committed, Conflicted, Entities, Found
 
-PUBLISH: Final = "publish"
-"""The kind of an item that publishes; `check_commit` let it through as a whole one."""
 _commits: Final = Counters("storage").counter("commits", "commits by outcome: committed, repeat, conflict")
 
 
@@ -101,7 +100,7 @@ class EntityHandlers:
 
     def _require_own_channels(self, app: str, commit: Commit) -> None:
         for item in commit.items:
-            if item["kind"] == PUBLISH:
+            if item["kind"] == PUBLISH:  # `check_commit` let it through as a whole one
                 self._access.owns(app, item["channel"])
 
 

@@ -37,7 +37,7 @@ class LogHandlers:
 
     async def append(self, request: AppendRequest, call: Call) -> AppendReply:
         """All items or none; answered once durable and fed. What skips the history is fed alone."""
-        self._access.service(call, GATEWAY)
+        self._access.reaches(call, request.channel)
         checked, now = checks.check_append(request, prefixes=CLIENT_IDS), self._clock()
         if checked.skip_history:
             self._passed(checked, now)
@@ -70,5 +70,5 @@ class LogHandlers:
     async def history(self, request: HistoryRequest, call: Call) -> HistoryReply:
         """A page of a log."""
         checks.check_history(request)
-        self._access.may_read(call, request.channel)
+        self._access.reaches(call, request.channel)
         return await self._logs.history(request)

@@ -16,7 +16,7 @@ from causeway_common.contracts.messages import (
 )
 from causeway_common.telemetry import Counters
 from causeway_storage.domain import checks
-from causeway_storage.handlers.access import INTEGRATIONS, Access
+from causeway_storage.handlers.access import Access
 from causeway_storage.handlers.delivery import Delivery
 from causeway_storage.ports import Clock, Records
 
@@ -41,9 +41,14 @@ class RecordHandlers:
 
     async def enqueue(self, request: EnqueueRequest, call: Call) -> EnqueueReply:
         """Create records and have them delivered."""
-        self._access.service(call, INTEGRATIONS)
         checks.check_enqueue(request)
-        return EnqueueReply(created=await self._delivery.put(request.records, ()))
+        records = self._access.enqueues(call, request.records)
+        for record in records:
+            checks.check_record(record, or_task=True)  # its id may have become too long
+        created = await self._delivery.put(records, ())
+        if created and any(record.due_ms for record in records):
+            self._wake()  # it may be due before the next look
+        return EnqueueReply(created=created)
 
     async def claim(self, request: ClaimRequest, call: Call) -> ClaimReply:
         """Take a record for one attempt: integrations a job, an app a task of its own."""

@@ -9,7 +9,7 @@ Times are times of day in ms, given by the caller.
 from collections.abc import Callable
 
 from causeway_storage.ports.attendances import AttendancePage, Attendances, Events, Holder, Leaves, Liveness, PendingAttendance
-from causeway_storage.ports.entities import Committed, Conflicted, Entities, Found, PendingEntity, PendingPage
+from causeway_storage.ports.entities import Committed, Conflicted, Entities, Found, Look, PendingEntity, PendingPage, Snapshots
 from causeway_storage.ports.inspection import Inspection, Restoration
 from causeway_storage.ports.logs import Appended, Logs
 from causeway_storage.ports.outside import Apps, Shards, WorkQueue
@@ -37,12 +37,14 @@ __all__ = [
     "Leaves",
     "Liveness",
     "Logs",
+    "Look",
     "PendingAttendance",
     "PendingEntity",
     "PendingPage",
     "Records",
     "Restoration",
     "Shards",
+    "Snapshots",
     "TimerPage",
     "Timers",
     "WorkQueue",

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from causeway_common.contracts.messages import (
+    AppendRequest,
     Document,
+    Head,
     Trace,
 )
 from causeway_storage.domain.entity import Commit, Element, EntityKey
@@ -52,6 +54,33 @@ class Found:
     id: str
     document: Document
     entry: str
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """An entity and a channel as of one moment.
+
+    Attributes:
+        document: the entity.
+        waiting: what its outbox still holds for the channel, in order; None where nothing waits.
+        head: where the channel stood; None only where something waits.
+    """
+
+    document: Document
+    waiting: AppendRequest | None
+    head: Head | None
+
+
+class Snapshots(Protocol):
+    """Entities and the channels that they feed, seen together."""
+
+    async def look(self, key: EntityKey, channel: str) -> Look:
+        """Both as of one moment.
+
+        Raises:
+            CausewayError: 100, an item of a kind that is unknown here keeps back what waits, or both are written all the time.
+        """
+        ...
 
 
 class Entities(Protocol):

@@ -44,6 +44,8 @@ class Records(Protocol):
     ) -> frozenset[str]:
         """Create pending records, and dead ones of the parked items; all durable on return. Ids that exist are left as they are.
 
+        A record is due at `next_at_ms`, or at its own `due_ms` where that is later than now.
+
         Returns:
             The ids of the pending records that are new.
         """

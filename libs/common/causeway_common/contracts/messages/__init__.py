@@ -31,7 +31,7 @@ from causeway_common.contracts.messages.apps import (
 from causeway_common.contracts.messages.attendance import Attend, AttendReply, AttendRequest, LifecycleEvent
 from causeway_common.contracts.messages.audit import AuditPageReply, AuditPageRequest, AuditRecord, AuditReply, AuditRequest
 from causeway_common.contracts.messages.base import ClientInfo, Fault, IndexValue, JsonMap, Message
-from causeway_common.contracts.messages.calls import JwksReply, JwksRequest
+from causeway_common.contracts.messages.calls import BreakerState, CallReply, CallRequest, JwksReply, JwksRequest
 from causeway_common.contracts.messages.entities import (
     CancelItem,
     CommitReply,
@@ -47,6 +47,8 @@ from causeway_common.contracts.messages.entities import (
     QueryReply,
     QueryRequest,
     ScheduleItem,
+    SnapshotReply,
+    SnapshotRequest,
     TaskItem,
     Trace,
     TrailReply,
@@ -90,6 +92,7 @@ from causeway_common.contracts.messages.logs import (
     StoredPublication,
 )
 from causeway_common.contracts.messages.records import (
+    Attempt,
     ClaimReply,
     ClaimRequest,
     EnqueueReply,
@@ -105,6 +108,7 @@ __all__ = [
     "AppendItem",
     "AppendReply",
     "AppendRequest",
+    "Attempt",
     "Attend",
     "AttendReply",
     "AttendRequest",
@@ -113,6 +117,9 @@ __all__ = [
     "AuditRecord",
     "AuditReply",
     "AuditRequest",
+    "BreakerState",
+    "CallReply",
+    "CallRequest",
     "CancelItem",
     "ChannelSpec",
     "ChannelsReply",
@@ -189,6 +196,8 @@ __all__ = [
     "ScheduleItem",
     "SettleReply",
     "SettleRequest",
+    "SnapshotReply",
+    "SnapshotRequest",
     "StoredPublication",
     "SubRefreshHookRequest",
     "SubscribeHookReply",

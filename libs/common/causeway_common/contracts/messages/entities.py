@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from causeway_common.contracts.messages.base import IndexValue, JsonMap, Message
+from causeway_common.contracts.messages.logs import Head
 
 
 class PublishItem(Message, frozen=True, tag_field="kind", tag="publish"):
@@ -69,6 +70,24 @@ class GetReply(Message, frozen=True):
     """The entity, majority-durable."""
 
     document: Document
+
+
+class SnapshotRequest(Message, frozen=True):
+    """Load one entity of the caller's own app, and where a channel of its own stood with that version."""
+
+    kind: str
+    id: str
+    channel: str
+
+
+class SnapshotReply(Message, frozen=True):
+    """What this version and those before it published has offsets up to `head.head`, what later ones publish has higher ones.
+
+    Exact for a channel that only this entity feeds.
+    """
+
+    document: Document
+    head: Head
 
 
 class CommitRequest(Message, frozen=True):

@@ -8,7 +8,10 @@ from causeway_common.contracts.messages.base import JsonMap, Message
 
 
 class NewRecord(Message, frozen=True):
-    """A record to create; an id that exists already is left as it is. One with the `connector` "" is a task of its app, named `op`."""
+    """A record to create; an id that exists already is left as it is. One with the `connector` "" is a task of its app, named `op`.
+
+    `due_ms`: delivered at that time of day; 0: at once.
+    """
 
     id: str
     app: str
@@ -16,6 +19,7 @@ class NewRecord(Message, frozen=True):
     op: str
     payload: JsonMap
     traceparent: str = ""
+    due_ms: int = 0
 
 
 class EnqueueRequest(Message, frozen=True):
@@ -30,8 +34,35 @@ class EnqueueReply(Message, frozen=True):
     created: int
 
 
+class Attempt(Message, frozen=True):
+    """One entry of a record's log: a try, or a claim that was given back without one (`postponed`).
+
+    Attributes:
+        number: of the try, from 1; of `postponed`, how many tries there were.
+        claim: the claim that it belongs to (`Record.attempts`). A claim without an entry ended without an outcome.
+        at_ms: when it began.
+        duration_ms: how long it took.
+        outcome: what became of it.
+        status: the peer's own code (HTTP, SMTP); 0 where it gave none.
+        answer: the begin of what the peer said, or why there was no answer.
+        trace_id: of its span; "" where the trace is not sampled.
+    """
+
+    number: int
+    claim: int
+    at_ms: int
+    duration_ms: int
+    outcome: Literal["done", "retry", "dead", "postponed"]
+    status: int = 0
+    answer: str = ""
+    trace_id: str = ""
+
+
 class Record(Message, frozen=True):
-    """One durable call and all that became of it. `attempts` counts the claims, this one included. A task's `connector` is ""."""
+    """One durable call and all that became of it. `attempts` counts the claims, this one included. A task's `connector` is "".
+
+    `log`: the newest attempts that were told, oldest first.
+    """
 
     id: str
     app: str
@@ -43,6 +74,7 @@ class Record(Message, frozen=True):
     created_ms: int
     traceparent: str = ""
     note: str = ""
+    log: list[Attempt] = []
 
 
 class JobDelivery(Message, frozen=True):
@@ -67,13 +99,17 @@ class ClaimReply(Message, frozen=True):
 
 
 class SettleRequest(Message, frozen=True):
-    """End one attempt: `done`, `dead` (given up), or `retry` after `delay_ms`. `attempt` is the claim's; an older one is refused."""
+    """End one attempt: `done`, `dead` (given up), or `retry` after `delay_ms`. `attempt` is the claim's; an older one is refused.
+
+    `attempt_log` is added to the record's log; over a `postponed` last entry it is written in its place.
+    """
 
     id: str
     attempt: int
     outcome: Literal["done", "retry", "dead"]
     delay_ms: int = 0
     note: str = ""
+    attempt_log: Attempt | None = None
 
 
 class SettleReply(Message, frozen=True):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from causeway_common.bus import Deadline
 from causeway_common.contracts import messages as m
@@ -17,12 +18,9 @@ from causeway_gateway.domain.keyring import ApiCaller
 from causeway_gateway.domain.namespaces import Catalogue
 from causeway_gateway.domain.protocol import Raw
 from causeway_gateway.handlers.api import bodies as b
-from causeway_gateway.handlers.cluster import Cluster
+from causeway_gateway.handlers.orders import Orders
 from causeway_gateway.ports import Apps, Revoker
 
-CODE_MIN: Final = 3000
-CODE_MAX: Final = 4999
-REASON_MAX_BYTES: Final = 123  # RFC 6455, section 5.5: what a close frame has room for
 NAME_MAX: Final = 1024
 
 
@@ -31,7 +29,7 @@ class UserMethods:
 
     Args:
         catalogue: the namespaces and methods.
-        cluster: all gateways.
+        orders: carries orders out.
         revoker: keeps revocations.
         apps: the apps.
         default_app: of methods without a dot; "" is none.
@@ -42,18 +40,17 @@ class UserMethods:
         self,
         *,
         catalogue: Catalogue,
-        cluster: Cluster,
+        orders: Orders,
         revoker: Revoker,
         apps: Apps,
         default_app: str,
         wall: Callable[[], int],
     ) -> None:
-        self._catalogue, self._cluster, self._revoker = catalogue, cluster, revoker
+        self._catalogue, self._orders, self._revoker = catalogue, orders, revoker
         self._apps, self._default_app, self._wall = apps, default_app, wall
 
     async def subscribe(self, request: b.SubscribeRequest, _caller: ApiCaller, deadline: Deadline) -> b.Body:
         """Subscribe; the clients are told by a push."""
-        self._catalogue.rule(request.channel)
         since = request.recover_since
         command = m.SubscribeUser(
             user=_user(request),
@@ -68,16 +65,15 @@ class UserMethods:
             expire_at_ms=(request.expire_at or 0) * 1000,
             override=request.override.for_bus() if request.override else None,
         )
-        await self._cluster.control(command, deadline)
+        await self._orders.carry_out(command, deadline)
         return b.Empty()
 
     async def unsubscribe(self, request: b.UnsubscribeRequest, _caller: ApiCaller, deadline: Deadline) -> b.Body:
         """End subscriptions; the clients are told by a push (2000)."""
-        self._catalogue.rule(request.channel)
         command = m.UnsubscribeUser(
             user=_user(request), channel=request.channel, client=request.client or "", session=request.session or ""
         )
-        await self._cluster.control(command, deadline)
+        await self._orders.carry_out(command, deadline)
         return b.Empty()
 
     async def disconnect(self, request: b.DisconnectRequest, _caller: ApiCaller, deadline: Deadline) -> b.Body:
@@ -90,19 +86,8 @@ class UserMethods:
             whitelist=request.whitelist or [],
         )
         if chosen is not None and chosen.code:
-            if not CODE_MIN <= chosen.code <= CODE_MAX:
-                raise bad_request(f"disconnect.code lies in {CODE_MIN}-{CODE_MAX}")
-            if len(chosen.reason.encode()) > REASON_MAX_BYTES:
-                raise bad_request(f"disconnect.reason has more than {REASON_MAX_BYTES} bytes")
-            command = m.DisconnectUser(
-                user=command.user,
-                client=command.client,
-                session=command.session,
-                whitelist=command.whitelist,
-                code=chosen.code,
-                reason=chosen.reason,
-            )
-        await self._cluster.control(command, deadline)
+            command = replace(command, code=chosen.code, reason=chosen.reason)
+        await self._orders.carry_out(command, deadline)
         return b.Empty()
 
     async def refresh(self, request: b.RefreshRequest, _caller: ApiCaller, deadline: Deadline) -> b.Body:
@@ -115,7 +100,7 @@ class UserMethods:
             expire_at_ms=(request.expire_at or 0) * 1000,
             info=_value(request.info, None, "info"),
         )
-        await self._cluster.control(command, deadline)
+        await self._orders.carry_out(command, deadline)
         return b.Empty()
 
     async def revoke(self, request: b.RevokeRequest, _caller: ApiCaller, deadline: Deadline) -> b.Body:

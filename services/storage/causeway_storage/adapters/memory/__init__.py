@@ -5,6 +5,16 @@ from causeway_storage.adapters.memory.database import MemoryDatabase
 from causeway_storage.adapters.memory.entities import MemoryEntities
 from causeway_storage.adapters.memory.logs import MemoryLogs
 from causeway_storage.adapters.memory.records import MemoryRecords
+from causeway_storage.adapters.memory.snapshots import MemorySnapshots
 from causeway_storage.adapters.memory.timers import MemoryAuditLog, MemoryTimers
 
-__all__ = ["MemoryAttendances", "MemoryAuditLog", "MemoryDatabase", "MemoryEntities", "MemoryLogs", "MemoryRecords", "MemoryTimers"]
+__all__ = [
+    "MemoryAttendances",
+    "MemoryAuditLog",
+    "MemoryDatabase",
+    "MemoryEntities",
+    "MemoryLogs",
+    "MemoryRecords",
+    "MemorySnapshots",
+    "MemoryTimers",
+]

@@ -15,7 +15,7 @@ from causeway_storage.domain.record import (
     NotClaimed,
     RecordLife,
     Settled,
-    new_life,
+    life_of_new,
     plan_claim,
     plan_settle,
     record_message,
@@ -39,7 +39,8 @@ class MemoryRecords:
             dead, life = parked_record(item, now_ms)
             self._records.setdefault(dead.id, MemoryRecord(dead, now_ms, life))
         new = {record.id: record for record in records if record.id not in self._records}
-        self._records.update({name: MemoryRecord(record, now_ms, new_life(next_at_ms)) for name, record in new.items()})
+        for name, record in new.items():
+            self._records[name] = MemoryRecord(record, now_ms, life_of_new(record, now_ms=now_ms, next_at_ms=next_at_ms))
         return frozenset(new)
 
     async def claim(self, request: ClaimRequest, now_ms: int, runner: str = "") -> ClaimReply:

@@ -8,6 +8,7 @@ from causeway_storage.adapters.mongo.logs import MongoLogs
 from causeway_storage.adapters.mongo.records import MongoRecords
 from causeway_storage.adapters.mongo.restoration import restoring
 from causeway_storage.adapters.mongo.schema import migrate, open_database, plan, raise_generation
+from causeway_storage.adapters.mongo.snapshots import MongoSnapshots
 from causeway_storage.adapters.mongo.timers import MongoAuditLog, MongoTimers
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "MongoLogs",
     "MongoOptions",
     "MongoRecords",
+    "MongoSnapshots",
     "MongoTimers",
     "inspected",
     "migrate",

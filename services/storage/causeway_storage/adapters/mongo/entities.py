@@ -60,13 +60,13 @@ class MongoEntities:
 
     async def load(self, key: EntityKey) -> Document:
         """As the port says."""
-        return loaded(await self._document(key))
+        return loaded(await self.document(key))
 
     async def commit(self, key: EntityKey, commit: Commit) -> Committed | Conflicted:
         """As the port says."""
         sent = False
         for _ in range(TRIES):
-            document = await self._document(key)
+            document = await self.document(key)
             match plan_commit(key, document, commit):
                 case Write(written, version):
                     fault_point("storage.commit.before_write")
@@ -88,7 +88,7 @@ class MongoEntities:
 
     async def outbox(self, key: EntityKey) -> tuple[Element, ...]:
         """As the port says."""
-        return outbox_of(await self._document(key, {"outbox": 1}))
+        return outbox_of(await self.document(key, {"outbox": 1}))
 
     async def clear(self, key: EntityKey, ids: frozenset[str]) -> None:
         """As the port says. `oldest` goes along where no commit comes between; a sweep that meets it puts it right."""
@@ -181,7 +181,7 @@ class MongoEntities:
             change |= {"$addToSet": {"outbox": _element(element)}, "$min": {"oldest": element["at"]}}
         return await self._update("commit", {"_id": name_of(key), "version": before["version"]}, change)
 
-    async def _document(self, key: EntityKey, fields: Fields | None = None) -> JsonMap | None:
+    async def document(self, key: EntityKey, fields: Fields | None = None) -> JsonMap | None:
         """The document as the domain knows it."""
         found = await self._find(name_of(key), fields)
         return None if found is None else as_known(found)

@@ -28,7 +28,7 @@ from causeway_storage.domain.record import (
     NotClaimed,
     RecordLife,
     Settled,
-    new_life,
+    life_of_new,
     plan_claim,
     plan_settle,
     record_message,
@@ -54,9 +54,9 @@ class MongoRecords:
     ) -> frozenset[str]:
         """As the port says."""
         born = secrets.token_hex(8)
-        life = new_life(next_at_ms)
+        alive = [(record, life_of_new(record, now_ms=now_ms, next_at_ms=next_at_ms)) for record in records]
         dead = [parked_record(item, now_ms) for item in parked]
-        documents = {each.id: stored_record(each, its, now_ms, born=born) for each, its in (*((r, life) for r in records), *dead)}
+        documents = {each.id: stored_record(each, its, now_ms, born=born) for each, its in (*alive, *dead)}
         if not documents:
             return frozenset()
         missing = list(documents.values())

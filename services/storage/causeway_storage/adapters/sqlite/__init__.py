@@ -9,6 +9,7 @@ from causeway_storage.adapters.sqlite.inspection import inspected
 from causeway_storage.adapters.sqlite.logs import SqliteLogs
 from causeway_storage.adapters.sqlite.records import SqliteRecords
 from causeway_storage.adapters.sqlite.restoration import restoring
+from causeway_storage.adapters.sqlite.snapshots import SqliteSnapshots
 from causeway_storage.adapters.sqlite.timers import SqliteAuditLog, SqliteTimers
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "SqliteEntities",
     "SqliteLogs",
     "SqliteRecords",
+    "SqliteSnapshots",
     "SqliteTimers",
     "back_up",
     "inspected",

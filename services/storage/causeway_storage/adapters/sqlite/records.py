@@ -16,7 +16,7 @@ from causeway_storage.domain.record import (
     NotClaimed,
     RecordLife,
     Settled,
-    new_life,
+    life_of_new,
     plan_claim,
     plan_settle,
     record_message,
@@ -39,8 +39,8 @@ class SqliteRecords:
     ) -> frozenset[str]:
         """As the port says."""
         dead = [parked_record(item, now_ms) for item in parked]
-        life = new_life(next_at_ms)
-        packed = [(*each, pack(each[0].payload)) for each in (*dead, *((record, life) for record in records))]
+        alive = [(record, life_of_new(record, now_ms=now_ms, next_at_ms=next_at_ms)) for record in records]
+        packed = [(*each, pack(each[0].payload)) for each in (*dead, *alive)]
 
         def work(connection: sqlite3.Connection) -> frozenset[str]:
             new = [record.id for record, life, payload in packed if _insert(connection, record, payload, life, now_ms)]

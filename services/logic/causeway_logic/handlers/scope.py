@@ -1,0 +1,31 @@
+"""What everything that one call does shares."""
+
+from __future__ import annotations
+
+import msgspec
+
+from causeway_common.bus import Deadline
+from causeway_logic.domain.declare import App
+from causeway_logic.domain.identity import Identity
+from causeway_logic.handlers.locks import EntityLocks
+from causeway_logic.ports import Outside
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """One call, as what it does sees it.
+
+    Attributes:
+        outside: what it may reach.
+        locks: of entities under edit in this process.
+        app: whose call it is.
+        identity: the ids that a rerun makes again.
+        user: who asks; "" is nobody.
+        deadline: when the caller stops waiting.
+    """
+
+    outside: Outside
+    locks: EntityLocks
+    app: App
+    identity: Identity
+    user: str
+    deadline: Deadline
