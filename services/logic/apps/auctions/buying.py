@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import ValidationError
 
 from apps.auctions import rules
-from apps.auctions.app import app
+from apps.auctions.declared import app
 from apps.auctions.messages import AskPrices, Checkout, LotRef, Pay, Prices
 from apps.auctions.models import Lot, Sale
 from apps.auctions.paying import record

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from apps.auctions.app import bidder_channel, lot_channel
+from apps.auctions.declared import bidder_channel, lot_channel
 from apps.auctions.bidding import Bid
 from apps.auctions.messages import BidPublished, LotEvent, LotRef, Notice, OfferRef, StatusPublished, rfc3339
 from apps.auctions.models import Lot
@@ -55,7 +55,6 @@ def moved_on(draft: Draft[Lot], lot_id: str, now: datetime) -> None:
         _notify(draft, sale.buyer, Notice.of("offered", lot_id, lot))
         return
     draft.cancel(PAYMENT_DUE)
-    draft.cancel(CLOSE)
     _tell_outside(draft, lot_id, f"auctions.lot.{lot.status}", now)
     if sale:
         _notify(draft, sale.buyer, Notice.of("sold", lot_id, lot))

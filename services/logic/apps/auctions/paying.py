@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Final
 
 from apps.auctions import leaving, sales
-from apps.auctions.app import app, by_closing, by_status
+from apps.auctions.declared import app, by_due
 from apps.auctions.messages import LotRef, OfferRef, PaymentIntent
 from apps.auctions.models import Lot, Person
 from causeway_logic import CausewayError, Context, Draft, Event, Reject
@@ -118,15 +118,14 @@ async def send_receipt(ctx: Context, req: LotRef) -> None:
 @app.every("5m")
 async def ask_again(ctx: Context) -> None:
     """Steps whose task was given up (the provider was away for hours) are asked for again."""
-    late = ctx.now() - OVERDUE
-    for status in ("open", "awaiting_payment"):
-        page = await ctx.query(Lot, by_status == status, by_closing < late, order=by_closing, limit=100)
-        for found in page.items:
-            sale = found.state.sale
-            if sale is None:
-                await ctx.schedule(close_lot, LotRef(lot_id=found.id))
-            elif sale.pay_by < late:
-                await ctx.schedule(payment_due, OfferRef(lot_id=found.id, offer=sale.offer))
+    page = await ctx.query(Lot, by_due < ctx.now() - OVERDUE, order=by_due, limit=100)
+    for found in page.items:
+        sale = found.state.sale
+        if sale is None:
+            await ctx.schedule(close_lot, LotRef(lot_id=found.id))
+            continue
+        step = payment_due if sale.pay_by <= ctx.now() else request_payment
+        await ctx.schedule(step, OfferRef(lot_id=found.id, offer=sale.offer))
 
 
 async def _ended(ctx: Context, payment: str) -> Payment:

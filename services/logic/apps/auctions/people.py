@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from apps.auctions import rules
-from apps.auctions.app import app
+from apps.auctions.declared import app
 from apps.auctions.messages import Contact, Lots, Watch, Watched
 from apps.auctions.models import WATCHED_MAX, Lot, Person
 from apps.auctions.views import view

@@ -73,6 +73,15 @@ def lapse(lot: Lot, offer: int, now: datetime) -> bool:
     return True
 
 
+def due(lot: Lot) -> datetime | None:
+    """When the lot's next step is due that no client has to take; None: there is none."""
+    if lot.status == "open":
+        return lot.closes_at
+    if lot.status == "awaiting_payment" and lot.sale:
+        return lot.sale.pay_by if lot.sale.payment else lot.sale.pay_by - lot.pay_within
+    return None
+
+
 def kept(lot: Lot) -> int:
     """How much money the lot keeps: its price when it is sold, else nothing."""
     return sum(entry.amount for entry in lot.ledger if not entry.refunded)

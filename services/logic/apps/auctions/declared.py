@@ -7,6 +7,7 @@ from typing import Final
 
 from apps.auctions.messages import LotMessage, Notice
 from apps.auctions.models import Lot
+from apps.auctions.sales import due
 from causeway_logic import App, History
 
 app: Final = App("auctions", version="0.1.0")
@@ -29,3 +30,4 @@ _lot = app.entity(Lot, kind="lot")
 by_status = _lot.index("status", str)
 by_seller = _lot.index("seller", str)
 by_closing = _lot.index("closes_at", datetime)
+by_due = _lot.index("due", datetime, of=due)
