@@ -144,11 +144,12 @@ class Stack:
         await self._start("storage", [SCRIPTS / "causeway-storage", "--config", self._config()], env, internal)
         await _owning(internal)
 
-    async def app(self) -> None:
-        """The echo app, ready."""
+    async def app(self, target: str = "echo:app", name: str = "logic") -> int:
+        """An app, ready; returns its internal port."""
         internal = free_port()
-        command = [SCRIPTS / "causeway-logic", "run", "echo:app", "--config", self._config()]
-        await self._start("logic", command, self._env("logic", internal), internal)
+        command = [SCRIPTS / "causeway-logic", "run", target, "--config", self._config()]
+        await self._start(name, command, self._env("logic", internal), internal)
+        return internal
 
     async def floor(self, program: str, *arguments: object, script: str = "floors.py") -> int:
         """A floor program, ready; returns its port."""
