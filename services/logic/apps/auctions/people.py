@@ -23,7 +23,7 @@ async def watch(ctx: Context, req: Watch) -> Watched:
             raise Reject(409, f"a watch list has at most {WATCHED_MAX} lots")
         draft.state.watched = [*others, req.lot_id] if req.on else others
 
-    person = await ctx.entity(Person, user).edit(change, default=Person())
+    person = await ctx.entity(Person, user).edit(change, initial=Person())
     return Watched(lot_ids=person.watched)
 
 
@@ -44,5 +44,5 @@ async def contact(ctx: Context, req: Contact) -> Contact:
     def change(draft: Draft[Person]) -> None:
         draft.state.email = req.email
 
-    await ctx.entity(Person, user).edit(change, default=Person())
+    await ctx.entity(Person, user).edit(change, initial=Person())
     return req
