@@ -128,8 +128,8 @@ class Seller:
                 await asyncio.sleep(0.1)
 
 
-async def one(plan: Plan, gateway: Gateway, seller: Seller, run: int) -> tuple[list[float], int, int]:
-    """One auction; the seconds of every answer, how many bids were accepted, how many refused. Raises WrongError."""
+async def one(plan: Plan, gateway: Gateway, seller: Seller, run: int) -> tuple[list[float], int]:
+    """One auction; the seconds of every answer, how many bids were accepted. Raises WrongError."""
     lot = await seller.lot()
     count = plan.of(BIDDERS, 60)
 
@@ -159,7 +159,7 @@ async def one(plan: Plan, gateway: Gateway, seller: Seller, run: int) -> tuple[l
         raise WrongError("\n".join(faults[:20]))
     for each in bidders:
         each.leave()
-    return [seconds for each in bidders for seconds in each.times], len(auction.accepted), len(auction.refused)
+    return [seconds for each in bidders for seconds in each.times], len(auction.accepted)
 
 
 async def _all_told(bidders: list[Bidder], bids: int) -> None:
@@ -193,7 +193,7 @@ async def figures(plan: Plan) -> list[Row]:
             seller = await Seller.sit(ws)
             for run in plan.runs(f"auction, {BIDDERS} bidders"):
                 before = await conflicts_of(session, ports)
-                times, accepted, refused = await one(plan, gateway, seller, run)
+                times, accepted = await one(plan, gateway, seller, run)
                 times.sort()
                 pairs.append(Pair(None, times[int(len(times) * 0.99)] * 1e3))
                 rates.append(len(times) / (plan.seconds * 2))

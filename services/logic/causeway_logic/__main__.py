@@ -15,7 +15,9 @@ def main() -> None:
     if sys.argv[1:2] == ["simulate"]:
         sys.exit(_simulate(sys.argv[2:]))
     parser = arguments("causeway-logic", "Runs one Causeway app.")
-    parser.add_argument("command", choices=["run"], help="run: serve an app (`causeway-logic simulate --help` is about simulated users)")
+    parser.add_argument(
+        "command", choices=["run"], help="run: serve an app (`causeway-logic simulate --help` is about simulated users)"
+    )
     parser.add_argument("app", metavar="MODULE:ATTRIBUTE", help="the app, such as apps.chat:app")
     options = parser.parse_args()
     try:

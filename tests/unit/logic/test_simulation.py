@@ -109,7 +109,9 @@ def test_what_cannot_begin_ends_with_one_line(
     assert len(said.splitlines()) == 1
 
 
-@pytest.mark.parametrize("option", [["--users", "0"], ["--rate", "-1"], ["--rate", "x"], ["--duration", "60"], ["--users", "99999999"]])
+@pytest.mark.parametrize(
+    "option", [["--users", "0"], ["--rate", "-1"], ["--rate", "x"], ["--duration", "60"], ["--users", "99999999"]]
+)
 def test_options_out_of_bounds_are_refused(option: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         command.main(["apps.chat", *option])

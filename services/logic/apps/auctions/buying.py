@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from causeway_logic.connectors import PAYMENTS_CONFIRM, PAYMENTS_GET, ConfirmPayment, GetPayment, HttpRequest, Payment, http
 from pydantic import ValidationError
 
 from apps.auctions import rules
@@ -11,7 +12,6 @@ from apps.auctions.models import Lot, Sale
 from apps.auctions.paying import record
 from apps.auctions.rates import Rates, convert
 from causeway_logic import CausewayError, Context, Reject
-from causeway_logic.connectors import PAYMENTS_CONFIRM, PAYMENTS_GET, ConfirmPayment, GetPayment, HttpRequest, Payment, http
 
 RATES = http("rates")
 """The outside API of exchange rates; address, cache and circuit breaker are the connector's configuration."""
@@ -23,7 +23,7 @@ async def prices(ctx: Context, req: AskPrices) -> Prices:
     lot = await ctx.entity(Lot, req.lot_id).get()
     answer = Prices(price=lot.price, currency=lot.currency, prices={}, rates="away")
     try:
-        reply = await ctx.call(RATES, HttpRequest(path="/latest", query={"base": lot.currency}), timeout=1.0)
+        reply = await ctx.call(RATES, HttpRequest(path="/latest", query={"base": lot.currency}), timeout="1s")
         known = Rates.model_validate(reply.data)
     except (CausewayError, ValidationError) as error:
         ctx.log.info("no exchange rates", reason=str(error))

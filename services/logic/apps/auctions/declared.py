@@ -12,7 +12,8 @@ from causeway_logic import App, History
 
 app: Final = App("auctions", version="0.1.0")
 
-lots = app.namespace(  # who watches what is decided by options and hooks alone: anyone signed in may watch a lot, nobody may publish
+# Anyone signed in may watch a lot; nobody may publish, since no option and no hook says so.
+lots = app.namespace(
     "lot",
     history=History(size=1000, ttl="7d"),
     force_recovery=True,

@@ -7,8 +7,8 @@ from datetime import timedelta
 from pydantic import ValidationError
 
 from apps.auctions import leaving, rules, sales
+from apps.auctions.bidding import place, place_proxy, require_open, soft_close_of
 from apps.auctions.declared import app, bidder_channel, by_closing, by_seller, by_status, lot_channel
-from apps.auctions.bidding import Bid, place, place_proxy, require_open, soft_close_of
 from apps.auctions.messages import (
     BidPublished,
     Bids,
@@ -32,7 +32,8 @@ from causeway_logic import Context, Draft, Publication
 async def create_lot(ctx: Context, req: CreateLot) -> LotRef:
     """Offer something. The caller is its seller; the lot closes by itself."""
     duration = timedelta(seconds=req.closes_in)
-    lot_id, lot = ctx.new_id(), Lot(
+    lot_id = ctx.new_id()
+    lot = Lot(
         title=req.title,
         seller=rules.require_user(ctx.user),
         currency=req.currency,

@@ -35,7 +35,7 @@ class Proxy(BaseModel):
 
 
 class Sale(BaseModel):
-    """Who may buy the lot now, for how much and until when. `offer` counts the contenders that were asked: 1, 2, 3…
+    """Who may buy the lot now, for how much and until when. `offer` counts the contenders that were asked, from 1.
 
     `payment` is the provider's id of the payment that was asked for, "" until there is one.
     """

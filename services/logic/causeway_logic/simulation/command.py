@@ -134,10 +134,14 @@ def _parser() -> argparse.ArgumentParser:
         description="A crowd of simulated users of one app, over the real client protocol. Ctrl-C sends everybody home.",
         epilog=f"Tokens are signed with {SECRET_VARIABLE}, else with the secret of the stack in --data-dir.",
     )
-    parser.add_argument("package", metavar="PACKAGE", help="the app's package, such as apps.auctions, which has a module `simulation`")
+    parser.add_argument(
+        "package", metavar="PACKAGE", help="the app's package, such as apps.auctions, which has a module `simulation`"
+    )
     parser.add_argument("--users", type=_whole, default=30, metavar="N", help="how many come (30)")
     parser.add_argument("--rate", type=_positive, default=10.0, metavar="N", help="turns in a second, of all together (10)")
-    parser.add_argument("--duration", type=_duration, default=0, metavar="TIME", help="how long, such as 60s; until Ctrl-C if left out")
+    parser.add_argument(
+        "--duration", type=_duration, default=0, metavar="TIME", help="how long, such as 60s; until Ctrl-C if left out"
+    )
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="what they draw follows from it (1)")
     parser.add_argument("--url", default="", metavar="URL", help="of the gateway; that of the stack in --data-dir if left out")
     data_dir = Path(os.environ.get("CAUSEWAY_DATA_DIR", ".causeway"))

@@ -84,7 +84,7 @@ class Visitor:
         await self._client.disconnect()
 
 
-class _Events(ClientEventHandler):  # type: ignore[misc] - the package has no types
+class _Events(ClientEventHandler):  # type: ignore[misc]
     def __init__(self, count: Callable[[str], None]) -> None:
         self._count = count
 
@@ -97,7 +97,7 @@ class _Events(ClientEventHandler):  # type: ignore[misc] - the package has no ty
             self._count("closed for good")
 
 
-class _Publications(SubscriptionEventHandler):  # type: ignore[misc] - the package has no types
+class _Publications(SubscriptionEventHandler):  # type: ignore[misc]
     def __init__(self, told: Told) -> None:
         self._told = told
 

@@ -8,7 +8,9 @@ import pytest
 
 from apps.auctions.rates import Rates, convert
 
-RATES = Rates(base="EUR", rates={"USD": Decimal("1.0815"), "JPY": Decimal("163.2"), "KWD": Decimal("0.3325"), "XTS": Decimal("1e30")})
+RATES = Rates(
+    base="EUR", rates={"USD": Decimal("1.0815"), "JPY": Decimal("163.2"), "KWD": Decimal("0.3325"), "XTS": Decimal("1e30")}
+)
 
 
 @pytest.mark.parametrize(
