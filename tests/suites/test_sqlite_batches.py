@@ -263,7 +263,7 @@ async def test_ids_kept_by_an_older_schema_in_the_document_go_on_counting_and_le
         older = {**unpack(packed), COMMITS: [[short_id("old"), 1, 0]]}
         connection.execute("UPDATE entities SET document = ?", (pack(older),))
         connection.executescript(
-            "DROP TABLE commits; DROP INDEX entities_deleted; ALTER TABLE entities DROP COLUMN deleted_ms; DROP TABLE entity_indexes; "
+            "DROP INDEX heads_quiet; ALTER TABLE heads DROP COLUMN at_ms; DROP TABLE commits; DROP INDEX entities_deleted; ALTER TABLE entities DROP COLUMN deleted_ms; DROP TABLE entity_indexes; "
             "DROP TABLE timers; DROP TABLE operations; UPDATE meta SET value = 3 WHERE key = 'schema'"
         )
 

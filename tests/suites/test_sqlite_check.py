@@ -127,7 +127,7 @@ PLANTED: dict[str, list[Callable[[sqlite3.Connection], None]]] = {
     "log.never_expires": [sql("UPDATE heads SET expires_ms = NULL WHERE channel = 'demo:a'")],
     "log.double": [
         unconstrained(
-            "heads", "INSERT INTO heads SELECT 9, 'demo:b', letters, 1, 1, ttl_ms, expires_ms FROM heads WHERE number = 2"
+            "heads", "INSERT INTO heads SELECT 9, 'demo:b', letters, 1, 1, ttl_ms, expires_ms, at_ms FROM heads WHERE number = 2"
         )
     ],
     "log.stray": [

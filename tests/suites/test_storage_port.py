@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from causeway_common.contracts.codec import encode_item
-from causeway_common.contracts.epochs import continues
+from causeway_common.contracts.epochs import DAY_MS, QUIET_DAYS, continues, unwritten
 from causeway_common.contracts.errors import CausewayError, ErrorName
 from causeway_common.contracts.ids import KEY_LIFETIME_MS
 from causeway_common.contracts.messages import (
@@ -78,7 +78,7 @@ async def test_a_log_that_was_never_written_has_the_epoch_that_its_first_publica
     assert await store.logs.remove("demo:a") == unwritten
     written = await store.logs.append(append("demo:a", "c:1"), 7)
 
-    assert unwritten.epoch.startswith(".")
+    assert unwritten.epoch.startswith("-")
     assert continues(unwritten.epoch, written.epoch)
 
 
@@ -91,6 +91,63 @@ async def test_a_repeat_gets_its_first_offset_also_after_its_publication_was_tri
     assert (again.epoch, again.offsets, again.repeats) == (first.epoch, (1, 5), (True, False))
     assert await offsets(store, "demo:a") == [4, 5]
     assert await head(store, "demo:a") == Head(epoch=first.epoch, head=5, floor=3)
+
+
+MONTH = QUIET_DAYS * DAY_MS
+
+
+async def test_an_emptied_log_goes_after_thirty_quiet_days_and_one_that_holds_something_does_not(store: Store) -> None:
+    before = await store.logs.append(append("demo:a", "c:1", ttl=1), 0)
+    await store.logs.append(append("demo:a", "c:2", ttl=1), 9)
+    await store.logs.append(append("demo:b", "c:1", ttl=10 * MONTH), 0)
+    await store.logs.append(append("demo:c", "c:1"), 0)
+    await store.logs.remove("demo:c")
+    await store.logs.remove_expired(20, 10)
+    await store.logs.remove_expired(3 * MONTH, 10)
+    assert (await head(store, "demo:a")).head == 2, "its ids are not forgotten: an outbox may hold them"
+    while await store.logs.forget_ids(100, 100):
+        pass
+
+    await store.logs.remove_expired(4 * MONTH, 10)
+
+    store.clock.now_ms = 4 * MONTH
+    gone = await head(store, "demo:a")
+    assert gone == Head(epoch=unwritten(1, 4 * MONTH))
+    assert (await head(store, "demo:b")).head == 1
+    assert (await head(store, "demo:c")).head == 0
+    after = await store.logs.append(append("demo:a", "c:1"), 4 * MONTH)
+    assert (after.offsets, after.repeats) == ((1,), (False,))
+    assert after.epoch != before.epoch
+    assert not continues(before.epoch, after.epoch)
+    assert not continues(before.epoch, gone.epoch)
+
+
+async def test_whoever_saw_a_channel_before_a_log_that_came_and_went_is_told_and_whoever_saw_it_after_goes_on(store: Store) -> None:
+    """P4: the position of before the first log is none of the second one."""
+    first = await head(store, "demo:a")
+    await store.logs.append(append("demo:a", "c:1", ttl=1), 0)
+    await store.logs.remove_expired(10, 10)
+    await store.logs.forget_ids(10, 10)
+    at = store.clock.now_ms = MONTH + DAY_MS
+    await store.logs.remove_expired(at, 10)
+
+    between = await head(store, "demo:a")
+    assert between.head == 0
+    assert not continues(first.epoch, between.epoch)
+    second = await store.logs.append(append("demo:a", "c:2"), at)
+    assert not continues(first.epoch, second.epoch)
+    assert continues(between.epoch, second.epoch)
+
+
+async def test_a_quiet_log_that_is_appended_to_again_stays(store: Store) -> None:
+    before = await store.logs.append(append("demo:a", "c:1", ttl=1), 0)
+    await store.logs.append(append("demo:a", "c:2", ttl=1), MONTH)
+    await store.logs.remove_expired(MONTH + 10, 10)
+    while await store.logs.forget_ids(2 * MONTH, 10):
+        pass
+    await store.logs.remove_expired(2 * MONTH, 10)
+
+    assert (await head(store, "demo:a")).epoch == before.epoch
 
 
 async def test_ids_of_one_channel_mean_nothing_in_another(store: Store) -> None:

@@ -48,8 +48,18 @@ from support.mongo import SERVERS, server
 
 
 @dataclass(slots=True)
+class Clock:
+    """The time of day of a store, as the test sets it."""
+
+    now_ms: int = 0
+
+    def __call__(self) -> int:
+        return self.now_ms
+
+
+@dataclass(slots=True)
 class Store:
-    """An open store, and the feed that it told."""
+    """An open store, its clock, and the feed that it told."""
 
     logs: Logs
     entities: Entities
@@ -58,6 +68,7 @@ class Store:
     timers: Timers
     audit: AuditLog
     snapshots: Snapshots
+    clock: Clock
     fed: list[Appended] = field(default_factory=list)
 
 
@@ -76,16 +87,18 @@ async def open_sqlite(directory: Path) -> AsyncIterator[Store]:
     """The embedded database."""
     database = SqliteDatabase(directory / "s.sqlite3", write_queue=10_000, write_queue_bytes=1 << 28, read_queue=10_000)
     fed: list[Appended] = []
+    clock = Clock()
     await database.start()
     try:
         yield Store(
-            SqliteLogs(database, letters(), fed.append),
+            SqliteLogs(database, letters(), fed.append, clock),
             SqliteEntities(database),
             SqliteRecords(database),
             SqliteAttendances(database),
             SqliteTimers(database),
             SqliteAuditLog(database),
-            SqliteSnapshots(database),
+            SqliteSnapshots(database, clock),
+            clock,
             fed,
         )
     finally:
@@ -100,14 +113,16 @@ async def open_memory(directory: Path) -> AsyncIterator[Store]:
     """The store in memory."""
     database = in_memory.setdefault(directory, MemoryDatabase())
     fed: list[Appended] = []
+    clock = Clock()
     yield Store(
-        MemoryLogs(database, letters(), fed.append),
+        MemoryLogs(database, letters(), fed.append, clock),
         MemoryEntities(database),
         MemoryRecords(database),
         MemoryAttendances(database),
         MemoryTimers(database),
         MemoryAuditLog(database),
-        MemorySnapshots(database),
+        MemorySnapshots(database, clock),
+        clock,
         fed,
     )
 
@@ -123,9 +138,10 @@ async def open_mongo(directory: Path, *, name: str) -> AsyncIterator[Store]:
     """MongoDB's wire."""
     database = MongoDatabase(MongoOptions(mongo_uri(name, directory)))
     fed: list[Appended] = []
+    clock = Clock()
     try:
         await open_database(database, apply=True)
-        logs = MongoLogs(database, letters(), fed.append, forget_slack_ms=0)
+        logs = MongoLogs(database, letters(), fed.append, clock, forget_slack_ms=0)
         entities = MongoEntities(database)
         yield Store(
             logs,
@@ -135,6 +151,7 @@ async def open_mongo(directory: Path, *, name: str) -> AsyncIterator[Store]:
             MongoTimers(database),
             MongoAuditLog(database),
             MongoSnapshots(entities, logs),
+            clock,
             fed,
         )
         await logs.stop()

@@ -8,12 +8,14 @@ from causeway_cli import __version__
 from causeway_cli.commands.audit import audit
 from causeway_cli.commands.call import call
 from causeway_cli.commands.check import check
+from causeway_cli.commands.client import client
 from causeway_cli.commands.dev import dev
 from causeway_cli.commands.disconnect import disconnect
 from causeway_cli.commands.events import events
 from causeway_cli.commands.presence import presence
 from causeway_cli.commands.publish import publish
 from causeway_cli.commands.revoke import revoke
+from causeway_cli.commands.schema import schema
 from causeway_cli.commands.tail import tail
 from causeway_cli.commands.token import token
 
@@ -30,7 +32,7 @@ def main() -> None:
     """
 
 
-for command in (dev, check, token, publish, call, tail, events, audit, presence, disconnect, revoke):
+for command in (dev, check, token, publish, call, tail, events, audit, presence, disconnect, revoke, schema, client):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 
 import pytest
+from msgspec.structs import replace
 
 from causeway_common.bus import Call, Deadline
 from causeway_common.contracts.errors import CausewayError, ErrorName
@@ -95,7 +96,22 @@ async def test_an_app_enqueues_for_itself_alone_and_under_ids_of_its_own() -> No
     (scoped,) = access.enqueues(await call("chat"), [own])
     assert (scoped.id, scoped.app, scoped.payload) == ("a:chat:o:1", "chat", {})
     assert access.enqueues(await call("integrations"), [own, others]) == [own, others]
-    for caller in ("chat", "gateway", "storage"):
+    for caller in ("chat", "gateway", "storage", "operator"):
         with pytest.raises(CausewayError) as caught:
             access.enqueues(await call(caller), [own, others])
+        assert caught.value.name is ErrorName.PERMISSION_DENIED
+
+
+async def test_the_gateway_enqueues_calls_that_wait_for_their_app_and_nothing_else() -> None:
+    access = Access(KnownApps())
+    waiting = NewRecord(id="c:client:7", app="chat", connector="", op="on_queued_call", payload={"method": "send"})
+    assert access.enqueues(await call("gateway"), [waiting, replace(waiting, id="q:1", app="auctions")])
+    for strange in (
+        replace(waiting, op="tidy"),
+        replace(waiting, connector="webhook"),
+        replace(waiting, id="o:1:0"),
+        replace(waiting, id="a:chat:1"),
+    ):
+        with pytest.raises(CausewayError) as caught:
+            access.enqueues(await call("gateway"), [waiting, strange])
         assert caught.value.name is ErrorName.PERMISSION_DENIED

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from causeway_common.contracts.epochs import epoch_of
+from causeway_common.contracts.epochs import DAY_MS, epoch_of
 from causeway_common.contracts.ids import ID_LIFETIME_MS, KEY_LIFETIME_MS
 from causeway_common.contracts.messages import AppendItem, AppendRequest, HistoryRequest, StoredPublication
 from causeway_storage.domain.log import (
@@ -97,9 +97,9 @@ def test_ids_outlive_fifteen_minutes_and_every_outbox_item_that_may_be_appended_
 def test_a_restored_database_has_another_epoch_for_the_same_log() -> None:
     head = LogHead("abcdefgh", 4, 2)
 
-    assert head_message(head, 1).epoch == "abcdefgh.1"
-    assert head_message(head, 2).epoch == epoch_of("abcdefgh", 2) == "abcdefgh.2"
-    assert head_message(None, 2).epoch == ".2"
+    assert head_message(head, 1, 5).epoch == "abcdefgh.1"
+    assert head_message(head, 2, 5).epoch == epoch_of("abcdefgh", 2) == "abcdefgh.2"
+    assert head_message(None, 2, 3 * DAY_MS).epoch == "-3.2"
 
 
 @given(

@@ -1,6 +1,6 @@
 """Rules of a channel's log: offsets without holes, repeats get their first answer, what is kept.
 
-An epoch is the letters made at the channel's first append and the database's generation (`epoch_of`): a restored database has a
+An epoch is the letters made at the channel's first append and the database's generation (`contracts.epochs`): a restored database has a
 new generation, so that no client takes a position of the lost time for one of the log.
 """
 
@@ -11,11 +11,15 @@ from dataclasses import dataclass
 from itertools import takewhile, zip_longest
 from typing import Final
 
-from causeway_common.contracts.epochs import epoch_of
+from causeway_common.contracts.epochs import DAY_MS, QUIET_DAYS, epoch_of, unwritten
 from causeway_common.contracts.ids import ID_LIFETIME_MS, KEY_LIFETIME_MS
 from causeway_common.contracts.messages import AppendRequest, Head, HistoryRequest, StoredPublication
 
 EPOCH_LETTERS: Final = 8
+QUIET_MS: Final = QUIET_DAYS * DAY_MS
+"""An emptied log that nobody appends to for so long goes; the next one has a new epoch."""
+QUIET_LOOK_MS: Final = 10 * 60_000
+"""Between two looks for such logs."""
 PAGE_MAX_BYTES: Final = 256 * 1024
 PAGE_MAX_ITEMS: Final = 1000
 
@@ -86,10 +90,10 @@ def next_generation(generation: int, now_ms: int) -> int:
     return max(generation + 1, now_ms)
 
 
-def head_message(head: LogHead | None, generation: int) -> Head:
-    """A head as the outside knows it; None is a channel never written."""
+def head_message(head: LogHead | None, generation: int, now_ms: int) -> Head:
+    """A head as the outside knows it at this time of day; None is a channel never written."""
     if head is None:
-        return Head(epoch=epoch_of("", generation))
+        return Head(epoch=unwritten(generation, now_ms))
     return Head(epoch=epoch_of(head.letters, generation), head=head.head, floor=head.floor)
 
 

@@ -13,6 +13,8 @@ from causeway_common.contracts.messages import NewRecord, Record, SettleRequest
 State = Literal["pending", "done", "dead"]
 TASK: Final = ""
 """The connector of a record that is a task of its app; no connector has this name, since it is no identifier."""
+QUEUED_CALL: Final = "on_queued_call"
+"""The task of each app that takes clients' calls which came while no instance of it answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,11 @@ def life_of_new(record: NewRecord, *, now_ms: int, next_at_ms: int) -> RecordLif
 def is_later(record: NewRecord, now_ms: int) -> bool:
     """Whether it is not to be delivered yet."""
     return record.due_ms > now_ms
+
+
+def is_queued_call(record: NewRecord) -> bool:
+    """Whether it is a client's call that waits for its app, under an id of the client's command or of the gateway's own."""
+    return (record.connector, record.op) == (TASK, QUEUED_CALL) and record.id.startswith(("c:", "q:"))
 
 
 def scoped(record: NewRecord, app: str) -> NewRecord:

@@ -9,7 +9,7 @@ from causeway_common.bus import Call
 from causeway_common.contracts.errors import CausewayError, ErrorName, bad_request, unavailable
 from causeway_common.contracts.messages import NewRecord
 from causeway_common.contracts.names import is_identifier, namespace_of
-from causeway_storage.domain.record import scoped
+from causeway_storage.domain.record import QUEUED_CALL, is_queued_call, scoped
 from causeway_storage.ports import Apps
 
 GATEWAY: Final = "gateway"
@@ -51,8 +51,16 @@ class Access:
             self.owns(self.app(call), channel)
 
     def enqueues(self, call: Call, records: Sequence[NewRecord]) -> Sequence[NewRecord]:
-        """The records that this caller may create: integrations any, an app its own, under ids of its own. Raises CausewayError 103."""
+        """The records that this caller may create: integrations any, the gateway calls that wait for their app, an app its own.
+
+        Raises:
+            CausewayError: 103.
+        """
         if call.fields["caller"] == INTEGRATIONS:
+            return records
+        if call.fields["caller"] == GATEWAY:
+            if not all(is_queued_call(record) for record in records):
+                raise _denied(f"the gateway enqueues {QUEUED_CALL} alone")
             return records
         app = self.app(call)
         if strange := next((record.app for record in records if record.app != app), None):

@@ -55,7 +55,11 @@ class Logs(Protocol):
         ...
 
     async def remove_expired(self, now_ms: int, limit: int) -> int:
-        """Remove what is older than its channel's ttl, in up to `limit` channels; how many were looked at. Epoch and head stay."""
+        """Remove what is older than its channel's ttl, in up to `limit` channels; how many were looked at. Epoch and head stay.
+
+        Now and then emptied logs go that nobody has appended to for `QUIET_DAYS` and whose ids were forgotten: the next append begins a
+        new epoch.
+        """
         ...
 
     async def forget_ids(self, before_ms: int, limit: int) -> int:

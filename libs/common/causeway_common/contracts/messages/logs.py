@@ -79,7 +79,7 @@ class FeedMembership(Message, frozen=True):
 
 
 class Head(Message, frozen=True):
-    """Where a log stands: last offset `head`, nothing at or below `floor` is served. A log never written: `.generation`, 0, 0 (contracts.epochs)."""
+    """Where a log stands: last offset `head`, nothing at or below `floor` is served. A log never written: `-day.generation`, 0, 0 (contracts.epochs)."""
 
     epoch: str = ""
     head: int = 0

@@ -15,13 +15,14 @@ from causeway_storage.ports import Holder
 
 @dataclass(slots=True)
 class MemoryLog:
-    """One channel's log. `publications` are those above the floor, with their stored sizes."""
+    """One channel's log. `publications` are those above the floor, with their stored sizes; `at_ms`: when it was last appended to."""
 
     head: LogHead
     ttl_ms: int
     publications: dict[int, tuple[StoredPublication, int]] = field(default_factory=dict)
     ids: dict[str, KnownId] = field(default_factory=dict)
     seen: SeenVersion = NEVER_SEEN
+    at_ms: int = 0
 
     def raise_floor(self, floor: int) -> None:
         """Drop what is at or below it."""

@@ -7,11 +7,13 @@ from itertools import islice
 from typing import Final
 
 from causeway_common.contracts.codec import encode
-from causeway_common.contracts.epochs import epoch_of
+from causeway_common.contracts.epochs import begun, epoch_of
 from causeway_common.contracts.messages import AppendRequest, Head, HistoryReply, HistoryRequest
+from causeway_common.runtime import now_ms
 from causeway_storage.adapters.memory.database import MemoryDatabase, MemoryLog
 from causeway_storage.domain.log import (
     NEVER_SEEN,
+    QUIET_MS,
     KnownId,
     cut_page,
     head_message,
@@ -19,7 +21,7 @@ from causeway_storage.domain.log import (
     plan_append,
     plan_expiry,
 )
-from causeway_storage.ports import Appended
+from causeway_storage.ports import Appended, Clock
 
 EXPIRY_PAGE: Final = 1000
 
@@ -31,19 +33,26 @@ class MemoryLogs:
         database: where they are.
         new_letters: makes the letters of a new epoch.
         on_appended: as `ports.Logs` says; must not raise.
+        clock: the time of day, as heads of channels that were never written tell it.
     """
 
-    def __init__(self, database: MemoryDatabase, new_letters: Callable[[], str], on_appended: Callable[[Appended], None]) -> None:
-        self._database, self._new_letters, self._on_appended = database, new_letters, on_appended
+    def __init__(
+        self,
+        database: MemoryDatabase,
+        new_letters: Callable[[], str],
+        on_appended: Callable[[Appended], None],
+        clock: Clock = now_ms,
+    ) -> None:
+        self._database, self._new_letters, self._on_appended, self._clock = database, new_letters, on_appended, clock
 
     async def append(self, request: AppendRequest, now_ms: int) -> Appended:
         """As the port says."""
         found = self._database.logs.get(request.channel)
         head, known, seen = (None, {}, NEVER_SEEN) if found is None else (found.head, found.ids, found.seen)
-        plan = plan_append(head, known, request, now_ms=now_ms, letters=self._new_letters(), seen=seen)
+        plan = plan_append(head, known, request, now_ms=now_ms, letters=begun(self._new_letters(), now_ms), seen=seen)
         if plan.publications:
             written = found or MemoryLog(plan.head, request.ttl_ms)
-            written.head, written.ttl_ms, written.seen = plan.head, request.ttl_ms, plan.seen
+            written.head, written.ttl_ms, written.seen, written.at_ms = plan.head, request.ttl_ms, plan.seen, now_ms
             written.publications |= {each.offset: (each, len(encode(each))) for each in plan.publications}
             written.ids |= {name: KnownId(offset, now_ms) for name, offset in plan.new_ids.items()}
             written.raise_floor(plan.head.floor)
@@ -83,6 +92,9 @@ class MemoryLogs:
             oldest = [(offset, each.time_ms) for offset, (each, _) in islice(log.publications.items(), EXPIRY_PAGE)]
             plan = plan_expiry(log.head.floor, oldest, ttl_ms=log.ttl_ms, now_ms=now_ms, complete=len(oldest) < EXPIRY_PAGE)
             log.raise_floor(plan.floor)
+        logs = self._database.logs
+        for channel in [name for name, log in logs.items() if _quiet(log, now_ms - QUIET_MS)]:
+            del logs[channel]
         return len(due)
 
     async def forget_ids(self, before_ms: int, limit: int) -> int:
@@ -95,9 +107,13 @@ class MemoryLogs:
 
     def _head(self, channel: str) -> Head:
         found = self._database.logs.get(channel)
-        return head_message(None if found is None else found.head, self._database.generation)
+        return head_message(None if found is None else found.head, self._database.generation, self._clock())
 
 
 def _expired(log: MemoryLog, now_ms: int) -> bool:
     oldest = next(iter(log.publications.values()), None)
     return oldest is not None and oldest[0].time_ms + log.ttl_ms <= now_ms
+
+
+def _quiet(log: MemoryLog, before_ms: int) -> bool:
+    return log.at_ms < before_ms and not log.publications and not log.ids

@@ -18,7 +18,7 @@ from typing import Any, Final
 from pymongo import InsertOne, UpdateOne
 from pymongo.errors import PyMongoError
 
-from causeway_common.contracts.epochs import epoch_of
+from causeway_common.contracts.epochs import begun, epoch_of
 from causeway_common.contracts.errors import CausewayError, ErrorName, overloaded, unavailable
 from causeway_common.contracts.messages import AppendRequest
 from causeway_common.runtime import fault_point
@@ -247,7 +247,11 @@ class Batches:
                 known,
                 request,
                 now_ms=waiting.now_ms,
-                letters=waiting.attempt.head.letters if waiting.attempt else self._new_letters() if before is None else "",
+                letters=waiting.attempt.head.letters
+                if waiting.attempt
+                else begun(self._new_letters(), waiting.now_ms)
+                if before is None
+                else "",
                 seen=after.seen if after else NEVER_SEEN,
             )
             if plan.publications:

@@ -9,6 +9,7 @@ from typing import Final
 from causeway_common.contracts.codec import decode
 from causeway_common.contracts.errors import CausewayError, ErrorName
 from causeway_common.contracts.messages import AppendRequest, Head, HistoryReply, HistoryRequest, StoredPublication
+from causeway_common.runtime import now_ms
 from causeway_common.telemetry import get_logger
 from causeway_storage.adapters.mongo.batches import Batches
 from causeway_storage.adapters.mongo.cache import Heads
@@ -16,15 +17,12 @@ from causeway_storage.adapters.mongo.database import MongoDatabase
 from causeway_storage.adapters.mongo.heads import HeadDocument, Kept, read_head
 from causeway_storage.adapters.mongo.retention import Retention
 from causeway_storage.adapters.mongo.segments import Segments, log_key
-from causeway_storage.domain.log import PAGE_MAX_BYTES, LogHead, cut_page, head_message, page_range
-from causeway_storage.ports import Appended
+from causeway_storage.domain.log import PAGE_MAX_BYTES, QUIET_LOOK_MS, QUIET_MS, LogHead, cut_page, head_message, page_range
+from causeway_storage.ports import Appended, Clock
 
 log = get_logger("storage")
 PAGE_TRIES: Final = 4
 """A page that is trimmed away while it is read is read again, so often."""
-QUIET_MS: Final = 30 * 86_400_000
-"""An emptied log that nobody appends to for so long goes; the next one has a new epoch."""
-QUIET_LOOK_MS: Final = 10 * 60_000
 HEAD_FIELDS: Final = {"letters": 1, "head": 1, "floor": 1}
 
 
@@ -35,6 +33,7 @@ class MongoLogs:
         database: where they are.
         new_letters: makes the letters of a new epoch.
         on_appended: as `ports.Logs` says; must not raise.
+        clock: the time of day, as heads of channels that were never written tell it.
         write_queue: appends that may wait; beyond it 111 overloaded.
         write_queue_bytes: what they may hold.
         forget_slack_ms: how much younger ids may be in a document that is looked at to forget the old ones.
@@ -45,12 +44,13 @@ class MongoLogs:
         database: MongoDatabase,
         new_letters: Callable[[], str],
         on_appended: Callable[[Appended], None],
+        clock: Clock = now_ms,
         *,
         write_queue: int = 4096,
         write_queue_bytes: int = 64 * 1024 * 1024,
         forget_slack_ms: int = 60_000,
     ) -> None:
-        self._database = database
+        self._database, self._clock = database, clock
         self._quiet_looked_ms = 0
         self._segments = Segments(database)
         self._heads = Heads(database, self._segments)
@@ -78,14 +78,14 @@ class MongoLogs:
         """As the port says. Never from memory."""
         found = await self._heads.read(channels, HEAD_FIELDS)
         logs = ((each := found.get(channel)) and LogHead(each["letters"], each["head"], each["floor"]) for channel in channels)
-        return [head_message(each or None, self._database.generation) for each in logs]
+        return [head_message(each or None, self._database.generation, self._clock()) for each in logs]
 
     async def history(self, request: HistoryRequest) -> HistoryReply:
         """As the port says."""
         for last in range(PAGE_TRIES - 1, -1, -1):
             fields = (await self._heads.read([request.channel])).get(request.channel)
             if fields is None:
-                return HistoryReply(head=head_message(None, self._database.generation), publications=[])
+                return HistoryReply(head=head_message(None, self._database.generation, self._clock()), publications=[])
             document = read_head(fields)
             try:
                 page, more = await self._page(document, request)
@@ -94,13 +94,15 @@ class MongoLogs:
                     continue  # trimmed meanwhile, or the log is damaged
                 log.error("a log is damaged, its page is not served", reason=str(error))  # noqa: TRY400 - the reason is all there is
                 raise CausewayError(ErrorName.INTERNAL) from error
-            return HistoryReply(head=head_message(document.log, self._database.generation), publications=page, more=more)
+            return HistoryReply(
+                head=head_message(document.log, self._database.generation, self._clock()), publications=page, more=more
+            )
         raise AssertionError("unreachable: the last try returns or raises")
 
     async def remove(self, channel: str) -> Head:
         """As the port says."""
         log_head = await self._retention.remove(channel)
-        return head_message(log_head, self._database.generation)
+        return head_message(log_head, self._database.generation, self._clock())
 
     async def remove_expired(self, now_ms: int, limit: int) -> int:
         """As the port says. Segments below the floor go with it, and now and then logs that were quiet for 30 days."""

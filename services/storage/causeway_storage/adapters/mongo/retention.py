@@ -78,8 +78,8 @@ class Retention:
         return forgotten
 
     async def remove_quiet(self, before_ms: int, limit: int) -> int:
-        """Remove emptied logs that nobody has appended to since."""
-        wanted = {"at": {"$lt": before_ms}, "expires": {"$exists": False}}
+        """Remove emptied logs that nobody has appended to since, and whose ids were forgotten: an outbox may still hold the others."""
+        wanted = {"at": {"$lt": before_ms}, "expires": {"$exists": False}, "ids_ms": {"$exists": False}}
         removed = 0
         for each in await self._find(HEADS, wanted, {"letters": 1, "head": 1, "floor": 1}, "at", limit):
             key = {"log": log_key(each["letters"], each["_id"])}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from causeway_common.contracts.codec import encode
-from causeway_common.contracts.epochs import epoch_of
+from causeway_common.contracts.epochs import begun, epoch_of
 from causeway_common.contracts.messages import AppendRequest
 from causeway_common.runtime import fault_point
 from causeway_storage.adapters.sqlite.files import generation_of
@@ -57,7 +57,7 @@ class Appends:
     def _append(self, batch: _Batch, request: AppendRequest, now_ms: int) -> Appended:
         channel = batch.channels.get(request.channel)
         if channel is None:
-            channel = self._heads.add(batch.connection, request.channel, self._new_letters(), request.ttl_ms)
+            channel = self._heads.add(batch.connection, request.channel, begun(self._new_letters(), now_ms), request.ttl_ms, now_ms)
             batch.channels[request.channel] = channel
         number, versioned = channel.number, any(item.version for item in request.items)
         plan = plan_append(
@@ -100,7 +100,7 @@ def _add(batch: _Batch, channel: Channel, request: AppendRequest, plan: AppendPl
         channel.ttl_ms, channel.expires_ms = request.ttl_ms, 0
     elif channel.expires_ms is None:
         channel.expires_ms = now_ms + request.ttl_ms
-    channel.head, channel.floor = plan.head.head, floor
+    channel.head, channel.floor, channel.at_ms = plan.head.head, floor, now_ms
 
 
 def _write(batch: _Batch) -> None:

@@ -20,7 +20,7 @@ MARKS_MAX: Final = 256
 
 @dataclass(slots=True)
 class Channel:
-    """A row of the table."""
+    """A row of the table; `at_ms`: when it was last appended to."""
 
     number: int
     letters: str
@@ -28,6 +28,7 @@ class Channel:
     floor: int
     ttl_ms: int
     expires_ms: int | None
+    at_ms: int
 
     @property
     def log_head(self) -> LogHead:
@@ -35,7 +36,7 @@ class Channel:
         return LogHead(self.letters, self.head, self.floor)
 
 
-COLUMNS: Final = "number, letters, head, floor, ttl_ms, expires_ms"
+COLUMNS: Final = "number, letters, head, floor, ttl_ms, expires_ms, at_ms"
 
 
 def read_channel(connection: sqlite3.Connection, channel: str) -> Channel | None:
@@ -67,24 +68,37 @@ class Heads:
                 found[row[0]] = self._cached[row[0]] = Channel(*row[1:])
         return found
 
-    def add(self, connection: sqlite3.Connection, channel: str, letters: str, ttl_ms: int) -> Channel:
+    def add(self, connection: sqlite3.Connection, channel: str, letters: str, ttl_ms: int, now_ms: int) -> Channel:
         """The row of a new channel."""
         number = connection.execute(
-            "INSERT INTO heads (channel, letters, head, floor, ttl_ms) VALUES (?, ?, 0, 0, ?)", (channel, letters, ttl_ms)
+            "INSERT INTO heads (channel, letters, head, floor, ttl_ms, at_ms) VALUES (?, ?, 0, 0, ?, ?)",
+            (channel, letters, ttl_ms, now_ms),
         ).lastrowid
         assert number is not None  # noqa: S101 - SQLite gives every inserted row one
-        added = self._cached[channel] = Channel(number, letters, 0, 0, ttl_ms, None)
+        added = self._cached[channel] = Channel(number, letters, 0, 0, ttl_ms, None, now_ms)
         return added
 
     def write(self, connection: sqlite3.Connection, changed: Iterable[Channel]) -> None:
         """Write changed rows."""
         connection.executemany(
-            "UPDATE heads SET head = ?, floor = ?, ttl_ms = ?, expires_ms = ? WHERE number = ?",
-            [(each.head, each.floor, each.ttl_ms, each.expires_ms, each.number) for each in changed],
+            "UPDATE heads SET head = ?, floor = ?, ttl_ms = ?, expires_ms = ?, at_ms = ? WHERE number = ?",
+            [(each.head, each.floor, each.ttl_ms, each.expires_ms, each.at_ms, each.number) for each in changed],
         )
         if len(self._cached) > CACHED_MAX:
             for channel in list(islice(self._cached, CACHED_MAX // 8)):
                 del self._cached[channel]
+
+    def remove_quiet(self, connection: sqlite3.Connection, before_ms: int, limit: int) -> None:
+        """Remove emptied logs that nobody has appended to since, and whose ids were forgotten: an outbox may still hold the others."""
+        quiet = connection.execute(
+            "SELECT number, channel FROM heads WHERE expires_ms IS NULL AND at_ms < ? "
+            "AND NOT EXISTS (SELECT 1 FROM ids WHERE ids.number = heads.number) LIMIT ?",
+            (before_ms, limit),
+        ).fetchall()
+        for table in ("heads", "versions"):
+            connection.executemany(f"DELETE FROM {table} WHERE number = ?", [(number,) for number, _ in quiet])  # noqa: S608 - constants
+        for _, channel in quiet:
+            self._cached.pop(channel, None)
 
     def clear(self) -> None:
         """Forget what is in memory."""

@@ -9,13 +9,14 @@ from typing import Final
 from causeway_common.contracts.codec import decode
 from causeway_common.contracts.errors import CausewayError, ErrorName
 from causeway_common.contracts.messages import AppendRequest, Head, HistoryReply, HistoryRequest, StoredPublication
+from causeway_common.runtime import now_ms
 from causeway_common.telemetry import get_logger
 from causeway_storage.adapters.sqlite.appends import Appends
 from causeway_storage.adapters.sqlite.database import SqliteDatabase
 from causeway_storage.adapters.sqlite.files import generation_of
 from causeway_storage.adapters.sqlite.heads import Heads, read_channel
-from causeway_storage.domain.log import PAGE_MAX_BYTES, cut_page, head_message, page_range, plan_expiry
-from causeway_storage.ports import Appended
+from causeway_storage.domain.log import PAGE_MAX_BYTES, QUIET_LOOK_MS, QUIET_MS, cut_page, head_message, page_range, plan_expiry
+from causeway_storage.ports import Appended, Clock
 
 log = get_logger("storage")
 COLLECTION: Final = "logs"
@@ -29,10 +30,18 @@ class SqliteLogs:
         database: where they are.
         new_letters: makes the letters of a new epoch.
         on_appended: as `ports.Logs` says; must not raise.
+        clock: the time of day, as heads of channels that were never written tell it.
     """
 
-    def __init__(self, database: SqliteDatabase, new_letters: Callable[[], str], on_appended: Callable[[Appended], None]) -> None:
-        self._database, self._on_appended = database, on_appended
+    def __init__(
+        self,
+        database: SqliteDatabase,
+        new_letters: Callable[[], str],
+        on_appended: Callable[[Appended], None],
+        clock: Clock = now_ms,
+    ) -> None:
+        self._database, self._on_appended, self._clock = database, on_appended, clock
+        self._quiet_looked_ms = 0
         self._heads = Heads()
         self._appends = Appends(self._heads, new_letters).work
         database.on_undone(self._heads.clear)
@@ -46,16 +55,16 @@ class SqliteLogs:
         """As the port says."""
 
         def work(connection: sqlite3.Connection) -> list[Head]:
-            generation = generation_of(connection)
+            generation, now = generation_of(connection), self._clock()
             found = [read_channel(connection, channel) for channel in channels]
-            return [head_message(None if each is None else each.log_head, generation) for each in found]
+            return [head_message(None if each is None else each.log_head, generation, now) for each in found]
 
         return await self._database.read(COLLECTION, "heads", work)
 
     async def history(self, request: HistoryRequest) -> HistoryReply:
         """As the port says."""
         try:
-            return await self._database.read(COLLECTION, "history", lambda connection: _history(connection, request))
+            return await self._database.read(COLLECTION, "history", lambda connection: _history(connection, request, self._clock()))
         except LookupError as error:
             log.error("a log is damaged, its page is not served", reason=str(error))  # noqa: TRY400 - the reason is all there is
             raise CausewayError(ErrorName.INTERNAL) from error
@@ -66,6 +75,10 @@ class SqliteLogs:
 
     async def remove_expired(self, now_ms: int, limit: int) -> int:
         """As the port says."""
+        if now_ms - self._quiet_looked_ms >= QUIET_LOOK_MS:
+            self._quiet_looked_ms = now_ms
+            before = now_ms - QUIET_MS
+            await self._database.write(COLLECTION, "remove", lambda connection: self._heads.remove_quiet(connection, before, limit))
         return await self._database.write(COLLECTION, "expire", lambda connection: self._expired(connection, now_ms, limit))
 
     async def forget_ids(self, before_ms: int, limit: int) -> int:
@@ -86,11 +99,11 @@ class SqliteLogs:
     def _removed(self, connection: sqlite3.Connection, name: str) -> Head:
         channel = self._heads.of(connection, [name]).get(name)
         if channel is None:
-            return head_message(None, generation_of(connection))
+            return head_message(None, generation_of(connection), self._clock())
         channel.floor, channel.expires_ms = channel.head, None
         self._heads.write(connection, [channel])
         connection.execute("DELETE FROM publications WHERE number = ?", (channel.number,))
-        return head_message(channel.log_head, generation_of(connection))
+        return head_message(channel.log_head, generation_of(connection), self._clock())
 
     def _expired(self, connection: sqlite3.Connection, now_ms: int, limit: int) -> int:
         due = connection.execute("SELECT channel FROM heads WHERE expires_ms <= ? LIMIT ?", (now_ms, limit)).fetchall()
@@ -107,10 +120,10 @@ class SqliteLogs:
         return len(due)
 
 
-def _history(connection: sqlite3.Connection, request: HistoryRequest) -> HistoryReply:
+def _history(connection: sqlite3.Connection, request: HistoryRequest, now_ms: int) -> HistoryReply:
     channel = read_channel(connection, request.channel)
     if channel is None:
-        return HistoryReply(head=head_message(None, generation_of(connection)), publications=[])
+        return HistoryReply(head=head_message(None, generation_of(connection), now_ms), publications=[])
     head = channel.log_head
     asked = page_range(head, request)
     comparison, direction = ("<=", "DESC") if request.reverse else (">=", "ASC")
@@ -119,7 +132,7 @@ def _history(connection: sqlite3.Connection, request: HistoryRequest) -> History
         (channel.number, asked.first, asked.count),
     )
     page, more = cut_page(head, request, [(decode(body, StoredPublication), len(body)) for body in _bounded(rows)])
-    return HistoryReply(head=head_message(head, generation_of(connection)), publications=page, more=more)
+    return HistoryReply(head=head_message(head, generation_of(connection), now_ms), publications=page, more=more)
 
 
 def _bounded(rows: Iterable[tuple[bytes]]) -> list[bytes]:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Final, assert_never
 
-from causeway_common.runtime import StartError
+from causeway_common.runtime import StartError, now_ms
 from causeway_storage.adapters.sqlite.files import faults_told, generation_of, locked, open_writer, set_generation, synced_in_place
 from causeway_storage.adapters.sqlite.queries import write_entries
 from causeway_storage.adapters.sqlite.timers import operation_row, timer_row
@@ -82,7 +82,7 @@ class SqliteRestoration:
         match entry:
             case Log():
                 self._number += 1
-                self._insert("heads", self._number, entry.channel, *_head_of(entry))
+                self._insert("heads", self._number, entry.channel, *_head_of(entry), now_ms())
                 if entry.version:
                     self._insert("versions", self._number, entry.version, entry.version_epoch)
             case Publication():

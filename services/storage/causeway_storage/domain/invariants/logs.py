@@ -14,7 +14,7 @@ from causeway_storage.domain.invariants.violation import Violation
 from causeway_storage.domain.log import EPOCH_LETTERS
 from causeway_storage.domain.stored import Log, Publication, SeenId
 
-_LETTERS: Final = re.compile(rf"[a-z0-9]{{{EPOCH_LETTERS}}}")
+_LETTERS: Final = re.compile(rf"[a-z0-9]{{{EPOCH_LETTERS}}}(-[0-9]{{1,7}})?")
 
 
 class LogChecker:

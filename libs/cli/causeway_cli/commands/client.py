@@ -1,0 +1,43 @@
+"""`causeway client`: typed clients of an app."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Final
+
+import click
+
+from causeway_cli.apps.clients.python import python
+from causeway_cli.apps.clients.surface import surface
+from causeway_cli.apps.clients.typescript import typescript
+from causeway_cli.apps.finding import contract_at
+from causeway_cli.text import printable
+
+LANGUAGES: Final = {"ts": typescript, "py": python}
+
+
+@click.command()
+@click.argument("language", type=click.Choice(tuple(LANGUAGES)))
+@click.argument("app", metavar="MODULE:ATTRIBUTE")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write it there.  [default: the standard output]")
+def client(*, language: str, app: str, out: Path | None) -> None:
+    """Write a typed client of an app over the official SDK: `ts` over `centrifuge` (npm), `py` over `centrifuge-python`.
+
+    One class per app: a typed method for each of its own, a typed subscription for each family of channels, refusals as one error class. The
+    app is imported from the current folder, nothing is started.
+
+    Example: causeway client ts shop:app --out web/src/shop.ts
+
+    Exit codes: 0 written, 1 the app cannot be imported, 2 wrong usage.
+    """
+    text = LANGUAGES[language](surface(contract_at(app, Path.cwd())), f"causeway client {language} {shlex.quote(app)}")
+    if out is None:
+        sys.stdout.write(text)
+        return
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise click.ClickException(f"{printable(str(out))} cannot be written: {error.strerror}") from error
+    click.echo(f"written: {printable(str(out))}", err=True)

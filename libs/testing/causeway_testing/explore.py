@@ -1,0 +1,119 @@
+"""The search for a schedule that breaks an invariant: in which order concurrent handlers go on, what is lost, and where a process dies.
+
+Each schedule is a run of the whole scenario in a world of its own, every decision of which comes from one seed. No time passes in it
+but virtual one, so that the same seed is the same run, step by step.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from causeway_logic import App
+from causeway_testing.errors import BrokenInvariantError, CallError
+from causeway_testing.faults import Chance, Faults
+from causeway_testing.tester import AppTester
+
+EVERYTHING: Final = Faults(lose=0.25, repeat=0.25, delay=0.25, reorder=1.0, kill=0.5)
+"""The highest rates that a schedule may have; most have lower ones, and half have none."""
+SETTLED_AFTER: Final = timedelta(hours=1)
+STEPS_TOLD: Final = 200
+
+Scenario = Callable[[AppTester], Awaitable[None]]
+Invariant = Callable[[AppTester], Awaitable[None] | None]
+Services = Mapping[type[Any], Any] | Callable[[], Mapping[type[Any], Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Explored:
+    """What was looked at without finding anything: so many schedules, and steps in them."""
+
+    schedules: int
+    steps: int
+
+
+def explore(
+    app: App,
+    scenario: Scenario,
+    invariant: Invariant,
+    *,
+    schedules: int = 10_000,
+    seed: int = 0,
+    setup: Scenario | None = None,
+    services: Services | None = None,
+    faults: Faults = EVERYTHING,
+    replicas: int = 2,
+    settle: timedelta = SETTLED_AFTER,
+) -> Explored:
+    """Run a scenario under many schedules and check what must hold after each.
+
+    Args:
+        app: the app.
+        scenario: what users do; those that act at the same time in one `asyncio.gather`. Where a process dies or a message is lost a
+            call ends in a temporary CallError: `user.attempt` returns it; one that is raised ends the scenario, and no more.
+        invariant: raises (a plain `assert`) where something is broken. Asked after all is at rest and so much time has passed that
+            everything durable was tried again.
+        schedules: how many at most.
+        seed: of the first; the others have the numbers after it.
+        setup: what comes before, in order and without faults.
+        services: fakes of the app's services, or a function that makes them anew for each schedule.
+        faults: the highest rates of what goes wrong.
+        replicas: processes of the app.
+        settle: how much time passes before the invariant is asked.
+
+    Returns:
+        What was looked at.
+
+    Raises:
+        BrokenInvariantError: with the seed that replays it, `explore(…, seed=that, schedules=1)`, and the steps that led there.
+    """
+    steps = 0
+    for number in range(seed, seed + schedules):
+        made = services() if callable(services) else services
+        chance = Chance.explored(number, faults)
+        with AppTester(app, seed=number, services=made, replicas=replicas, chance=chance) as tester:
+            try:
+                tester.run(_prepared(tester, chance, setup))
+                tester.run(_schedule(tester, scenario))
+                tester.run(_checked(tester, chance, invariant, settle))
+            except Exception as error:
+                message = _told(number, number - seed + 1, error, tester.steps)
+                sys.stdout.write(f"explore: broken, replay it with seed={number}, schedules=1\n")
+                raise BrokenInvariantError(message, number, tester.steps) from error
+            steps += len(tester.steps)
+    return Explored(schedules, steps)
+
+
+async def _prepared(tester: AppTester, chance: Chance, setup: Scenario | None) -> None:
+    chance.calm = True
+    if setup is not None:
+        await setup(tester)
+    chance.calm = False
+
+
+async def _schedule(tester: AppTester, scenario: Scenario) -> None:
+    try:
+        await scenario(tester)
+    except CallError as error:
+        if not error.temporary:
+            raise
+
+
+async def _checked(tester: AppTester, chance: Chance, invariant: Invariant, settle: timedelta) -> None:
+    chance.calm = True
+    await tester.settle(settle)
+    checked = invariant(tester)
+    if inspect.isawaitable(checked):
+        await checked
+
+
+def _told(seed: int, count: int, error: Exception, steps: tuple[str, ...]) -> str:
+    shown = [f"  {index + 1:3} {step}" for index, step in enumerate(steps[:STEPS_TOLD])]
+    if len(steps) > STEPS_TOLD:
+        shown.append(f"  … and {len(steps) - STEPS_TOLD} more")
+    first = f"schedule {count} breaks it ({type(error).__name__}: {error}); replay it with seed={seed}, schedules=1"
+    return "\n".join([first, *shown])

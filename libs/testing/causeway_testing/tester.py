@@ -1,0 +1,272 @@
+"""`AppTester`: an app in this process, with users, a clock and an outside that the test moves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Any, Self, TypeVar, cast
+
+from pydantic_core import to_json
+
+from causeway_common.bus import Bus, Call, Deadline
+from causeway_common.contracts.errors import CausewayError
+from causeway_common.contracts.messages import AppendRequest, FeedPublication
+from causeway_common.contracts.verbs import CLIENT_COMMAND_SECONDS
+from causeway_common.telemetry import get_logger
+from causeway_logic import App
+from causeway_logic.adapters.storage import BusStorage
+from causeway_logic.domain.shape import Shape
+from causeway_logic.handlers.dispatch import Dispatcher
+from causeway_logic.ports import Outside
+from causeway_storage.domain.entity import EntityKey, loaded
+from causeway_storage.ports import Appended, DueRecord
+from causeway_testing.asking import Asking
+from causeway_testing.bus import LocalBus
+from causeway_testing.calls import Calls
+from causeway_testing.clock import BEGINNING, Clock, Ids
+from causeway_testing.errors import CallError, HarnessError
+from causeway_testing.faults import Chance, Faults
+from causeway_testing.gateway import LocalGateway
+from causeway_testing.jobs import Job, Jobs
+from causeway_testing.loop import VirtualLoop
+from causeway_testing.replicas import InlineRunner, Replicas
+from causeway_testing.rooms import Rooms
+from causeway_testing.steps import Steps
+from causeway_testing.storage import LocalStorage
+from causeway_testing.users import User
+
+M = TypeVar("M")
+T = TypeVar("T")
+log = get_logger("testing")
+
+
+class AppTester:
+    """One app, as many users as the test likes, and nothing outside.
+
+    Args:
+        app: the app.
+        seed: with one, what runs at the same time goes on in an order of its making, and `faults` happen; without, in the order asked.
+        faults: what goes wrong, and how often.
+        services: what the app's lifespans would make, by type: fakes in their place.
+        now: when the test begins (aware).
+        replicas: how many processes of the app there are.
+
+    Attributes:
+        app: the app.
+        calls: what connectors answer, and what they were asked.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        seed: int | None = None,
+        faults: Faults | None = None,
+        services: Mapping[type[Any], Any] | None = None,
+        now: datetime = BEGINNING,
+        replicas: int = 1,
+        chance: Chance | None = None,
+    ) -> None:
+        if faults is not None and seed is None:
+            raise HarnessError("faults happen by a seed: AppTester(app, seed=1, faults=...)")
+        if chance is None and seed is not None:
+            chance = Chance(seed, faults or Faults(reorder=1.0))
+        self.app, self.calls = app, Calls()
+        self._services = dict(services or {})
+        self._steps = Steps(chance)
+        self.loop = VirtualLoop(self._steps, self._failed)
+        self._clock, self._ids = Clock(self.loop, now), Ids(seed or 0)
+        manifest = app.manifest()
+        self._bus = LocalBus(self._steps, self._sent)
+        self._storage = LocalStorage(
+            manifest,
+            self.loop,
+            self._clock,
+            self._ids,
+            self._steps,
+            appended=self._appended,
+            passed=self._passed,
+            deliver=self._deliver,
+        )
+        self._bus.serve(self._storage.served)
+        self.loop.sources.append(self._storage)
+        self._jobs = Jobs(self._storage, self.calls, self._asks)
+        self._rooms = Rooms(self.loop, self._steps, self._storage.logs)
+        self._replicas = Replicas(app.name, self._dispatcher, self.loop, self._steps, replicas)
+        self._steps.kill = self._replicas.kill
+        self._gateway = LocalGateway(
+            manifest,
+            loop=self.loop,
+            clock=self._clock,
+            ids=self._ids,
+            bus=self._bus,
+            rooms=self._rooms,
+            asking=Asking(app.name, self._replicas, self.loop, self._steps, self._ids),
+        )
+
+    def __enter__(self) -> Self:
+        """Begin; for plain tests, which use `run`."""
+        self.start()
+        return self
+
+    def __exit__(self, _kind: object, _error: BaseException | None, _traceback: TracebackType | None) -> None:
+        """End."""
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        """Begin."""
+        self.start()
+        return self
+
+    async def __aexit__(self, _kind: object, _error: BaseException | None, _traceback: TracebackType | None) -> None:
+        """End."""
+        self.close()
+
+    def start(self) -> None:
+        """Begin, its services made; `async with` and the fixture do it."""
+        self.loop.run(self._replicas.start())
+
+    def close(self) -> None:
+        """End: what still runs is cancelled, and has no effect any more."""
+        if self.loop.is_closed():
+            return
+        self.loop.run(self._replicas.stop())
+        self.loop.finish()
+        self.loop.close()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do this from a plain function: `tester.run(ann.call("bid", {...}))`."""
+        return self.loop.run(work)
+
+    # --- users
+
+    def user(self, name: str, *, info: Any = None) -> User:
+        """A new connection of this user, let in by a token; "" is an anonymous user. `info` is what the token says beside the user."""
+        return self._gateway.user(name, info)
+
+    async def connect(self, data: Any = None, *, headers: dict[str, str] | None = None) -> User:
+        """A new connection without a token: the app's connect hook says who it is.
+
+        Raises:
+            CallError: the hook's refusal; 108, the app has none.
+        """
+        try:
+            return await self._gateway.on_loop(self._gateway.connect(None if data is None else to_json(data), headers or {}))
+        except CausewayError as error:
+            raise CallError.of(error) from error
+
+    # --- time
+
+    def now(self) -> datetime:
+        """The time of day, as `ctx.now()` has it."""
+        return BEGINNING + timedelta(milliseconds=self._clock.now_ms() - round(BEGINNING.timestamp() * 1000))
+
+    async def advance(self, delta: timedelta | None = None, **units: float) -> None:
+        """Move time: what is due meanwhile happens, each at its own time.
+
+        Args:
+            delta: how far.
+            units: instead or beside it, as `timedelta` takes them: `hours=2`.
+        """
+        seconds = ((delta or timedelta()) + timedelta(**units)).total_seconds()
+        if seconds < 0:
+            raise HarnessError("time only goes forward")
+        await self._gateway.on_loop(self._advanced(seconds))
+
+    async def _advanced(self, seconds: float) -> None:
+        there: asyncio.Future[None] = self.loop.create_future()
+        self.loop.call_later(seconds, there.set_result, None)
+        self.loop.awaited(there, _nothing)
+        self.loop.moving += 1
+        try:
+            await there
+        finally:
+            self.loop.moving -= 1
+        await self._storage.retain()
+
+    async def settle(self, delta: timedelta = timedelta(hours=1)) -> None:
+        """Let so much time pass, and have subscribers told of what a lost message kept from them."""
+        await self.advance(delta)
+        await self._gateway.on_loop(self._rooms.compare())
+        await self.advance(seconds=5)
+
+    # --- the outside
+
+    @property
+    def jobs(self) -> list[Job]:
+        """What the app enqueued for connectors, in order."""
+        return self._jobs.all()
+
+    async def run_jobs(self) -> list[Job]:
+        """Try each pending job once with the answers of `calls`; those that were tried, as they are now."""
+        return await self._gateway.on_loop(self._jobs.run())
+
+    # --- what there is
+
+    def entity(self, model: type[M], id: str) -> M:
+        """The state of an entity as committed.
+
+        Raises:
+            LookupError: there is none.
+        """
+        found = self.find(model, id)
+        if found is None:
+            raise LookupError(f"there is no {Shape.of(model).kind} {id!r}")
+        return found
+
+    def find(self, model: type[M], id: str) -> M | None:
+        """As `entity`; None where there is none."""
+        shape = Shape.of(model)
+        document = loaded(self._storage.database.entities.get(EntityKey(self.app.name, shape.kind, id)))
+        return None if document.state is None else shape.load(document.state)
+
+    def entities(self, model: type[M]) -> dict[str, M]:
+        """All entities of this model, by id."""
+        kind = Shape.of(model).kind
+        keys = [key.id for key in self._storage.database.entities if key.kind == kind]
+        return {key: found for key in keys if (found := self.find(model, key)) is not None}
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """What happened so far, where a seed decides the order."""
+        return tuple(self._steps.told)
+
+    # --- wiring
+
+    def _dispatcher(self) -> Dispatcher:
+        outside = Outside(
+            storage=BusStorage(cast("Bus", self._bus), self.app.name),
+            now_ms=self._clock.now_ms,
+            new_id=self._ids.new_id,
+            jitter=self._ids.jitter,
+            pause=asyncio.sleep,
+        )
+        return Dispatcher(self.app, outside, InlineRunner(self.app, services=self._services))
+
+    def _asks(self, caller: str) -> Call:
+        return Call({"caller": caller}, "", Deadline(self.loop.time() + CLIENT_COMMAND_SECONDS))
+
+    async def _deliver(self, record: DueRecord) -> None:
+        raise NotImplementedError
+
+    def _appended(self, appended: Appended) -> None:
+        self._rooms.appended(appended)
+
+    def _passed(self, request: AppendRequest, now_ms: int) -> None:
+        for item in request.items:
+            self._rooms.passing(
+                FeedPublication(channel=request.channel, data=item.data, time_ms=now_ms, info=item.info, tags=item.tags)
+            )
+
+    def _sent(self, subject: str, body: bytes) -> None:
+        self._gateway.sent(subject, body)
+
+    def _failed(self, context: dict[str, Any]) -> None:
+        if "was destroyed but it is pending" not in str(context.get("message", "")):
+            log.error(str(context.get("message", "a callback failed")), exc_info=context.get("exception"))
+
+
+def _nothing() -> None:
+    """Whoever waits for time to pass gives up: it passes or not."""
