@@ -154,6 +154,7 @@ SAMPLES: dict[str, m.Message] = {
     "sub_refresh_hook_request": m.SubRefreshHookRequest(user="u1", client="c1", channel="a", meta=b"1"),
     "publish_hook_request": m.PublishHookRequest(user="u1", client="c1", channel="a", data=b"1", info=b"2"),
     "publish_hook_reply": m.PublishHookReply(data=b"1"),
+    "publish_hook_reply_tags": m.PublishHookReply(data=b"1", tags={"user": "u1"}),
     "namespace_rich": m.NamespaceSpec(
         name="n", presence=True, allowed_delta_types=["fossil"], slow_reader="conflate", conflate_tag="k", publish_rate_limit=5
     ),

@@ -1,12 +1,15 @@
 """The app SDK of Causeway: what an app's author imports, and nothing else of the service."""
 
+from causeway_common.contracts.connectors import Operation
+from causeway_common.contracts.errors import CausewayError
 from causeway_common.contracts.messages import Override
 from causeway_logic.domain.declare import App
 from causeway_logic.domain.draft import Draft
-from causeway_logic.domain.hooks import ConnectReply, ConnectRequest, RefreshReply, ServerSubscription, SubscribeReply
+from causeway_logic.domain.hooks import ConnectReply, ConnectRequest, PublishReply, RefreshReply, ServerSubscription, SubscribeReply
 from causeway_logic.domain.namespace import History, Namespace
+from causeway_logic.domain.patterns import ChannelPattern
 from causeway_logic.domain.reject import Reject
-from causeway_logic.domain.values import Channel, Publication, PublicationPage
+from causeway_logic.domain.values import Channel, Member, Presence, PresenceStats, Publication, PublicationPage, Published
 from causeway_logic.handlers.context import Context
 from causeway_logic.handlers.entity import Entity
 
@@ -14,17 +17,25 @@ __version__ = "0.1.0"
 
 __all__ = [
     "App",
+    "CausewayError",
     "Channel",
+    "ChannelPattern",
     "ConnectReply",
     "ConnectRequest",
     "Context",
     "Draft",
     "Entity",
     "History",
+    "Member",
     "Namespace",
+    "Operation",
     "Override",
+    "Presence",
+    "PresenceStats",
     "Publication",
     "PublicationPage",
+    "PublishReply",
+    "Published",
     "RefreshReply",
     "Reject",
     "ServerSubscription",

@@ -10,6 +10,8 @@ from causeway_common.contracts.verbs import CLIENT_COMMAND_SECONDS
 from causeway_common.runtime import Process, Service, new_id, now_ms
 from causeway_logic import __version__
 from causeway_logic.adapters.announcer import Announcer
+from causeway_logic.adapters.connectors import BusConnectors
+from causeway_logic.adapters.gateways import BusGateways
 from causeway_logic.adapters.serving import Serving
 from causeway_logic.adapters.storage import BusStorage
 from causeway_logic.config import LogicSettings
@@ -23,10 +25,18 @@ def service(app: App) -> Service[LogicSettings]:
 
     def build(settings: LogicSettings, process: Process) -> None:
         bus = Bus(process.bus_settings())
-        storage = BusStorage(bus, app.name)
-        outside = Outside(storage=storage, now_ms=now_ms, new_id=new_id, jitter=random.random, pause=asyncio.sleep)
+        outside = Outside(
+            storage=BusStorage(bus, app.name),
+            gateways=BusGateways(bus, app.name),
+            connectors=BusConnectors(bus, app.name),
+            now_ms=now_ms,
+            new_id=new_id,
+            jitter=random.random,
+            pause=asyncio.sleep,
+        )
         dispatcher = Dispatcher(app, outside)
-        serving = Serving(bus, app.name, tuple(app.methods), dispatcher.rpc, limit=settings.method_concurrency)
+        limits = {method.name: method.limit or settings.method_concurrency for method in app.methods.values()}
+        serving = Serving(bus, app.name, limits, dispatcher.rpc)
         for verb, answer in dispatcher.hooks():
             serving.with_hook(verb, answer, limit=settings.hook_concurrency)
         manifest = app.manifest()

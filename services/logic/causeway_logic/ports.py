@@ -7,7 +7,22 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from causeway_common.bus import Deadline
-from causeway_common.contracts.messages import CommitReply, CommitRequest, Document, HistoryReply, HistoryRequest
+from causeway_common.contracts.messages import (
+    AppendReply,
+    AppendRequest,
+    CallRequest,
+    CommitReply,
+    CommitRequest,
+    Control,
+    Document,
+    FeedPublication,
+    HistoryReply,
+    HistoryRequest,
+    JsonMap,
+    NewRecord,
+    PresenceCounts,
+    PresenceReply,
+)
 
 
 class Storage(Protocol):
@@ -28,6 +43,49 @@ class Storage(Protocol):
         """A page of a log of the app's own namespaces."""
         ...
 
+    async def append(self, request: AppendRequest, deadline: Deadline) -> AppendReply:
+        """Append to a log of the app's own namespaces, once per item's id; a repeat is answered as the first."""
+        ...
+
+    async def enqueue(self, records: list[NewRecord], deadline: Deadline) -> None:
+        """Create records of the app, all or none, once per id; durable when this returns."""
+        ...
+
+
+class Gateways(Protocol):
+    """Channels without history, and who is connected; any gateway answers for all.
+
+    Every call raises CausewayError: `unavailable` where a gateway did not answer in time, 103 for another app's channel.
+    """
+
+    async def publish(self, message: FeedPublication) -> None:
+        """Publish into a channel of the app's own without history: at most once."""
+        ...
+
+    async def presence(self, channel: str, limit: int, deadline: Deadline) -> PresenceReply:
+        """Who is subscribed; at most `limit` are listed."""
+        ...
+
+    async def presence_stats(self, channel: str, deadline: Deadline) -> PresenceCounts:
+        """How many are subscribed."""
+        ...
+
+    async def control(self, command: Control, deadline: Deadline) -> int:
+        """Do this with connections of a user. How many it met."""
+        ...
+
+
+class Connectors(Protocol):
+    """Operations of connectors that answer at once."""
+
+    async def call(self, connector: str, op: str, request: CallRequest, deadline: Deadline) -> JsonMap:
+        """The operation's answer.
+
+        Raises:
+            CausewayError: what the connector says, 103 where the app may not use it, `unavailable` where the outcome is unknown.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Outside:
@@ -35,6 +93,8 @@ class Outside:
 
     Attributes:
         storage: the app's entities and logs.
+        gateways: who is connected, and channels without history.
+        connectors: operations that answer at once.
         now_ms: the time of day, milliseconds since the Unix epoch.
         new_id: a fresh id, for a call whose caller gave none.
         jitter: a number in [0, 1), new at each call.
@@ -42,6 +102,8 @@ class Outside:
     """
 
     storage: Storage
+    gateways: Gateways
+    connectors: Connectors
     now_ms: Callable[[], int]
     new_id: Callable[[], str]
     jitter: Callable[[], float]

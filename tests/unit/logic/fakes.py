@@ -13,14 +13,23 @@ from causeway_common.bus import Call, Deadline
 from causeway_common.contracts.codec import decode_item
 from causeway_common.contracts.errors import unavailable
 from causeway_common.contracts.messages import (
+    AppendReply,
+    AppendRequest,
+    CallRequest,
+    ClientInfo,
     CommitReply,
     CommitRequest,
+    Control,
     Document,
+    FeedPublication,
     Head,
     HistoryReply,
     HistoryRequest,
     JobItem,
     JsonMap,
+    NewRecord,
+    PresenceCounts,
+    PresenceReply,
     PublishHookReply,
     PublishHookRequest,
     PublishItem,
@@ -48,6 +57,9 @@ class FakeStorage:
     jobs: list[JobItem] = field(default_factory=list)
     before_commit: Callable[[CommitRequest], None] | None = None
     lose_replies: int = 0
+    ids: dict[tuple[str, str], int] = field(default_factory=dict)
+    appended: list[AppendRequest] = field(default_factory=list)
+    records: dict[str, NewRecord] = field(default_factory=dict)
 
     async def get(self, kind: str, id: str, deadline: Deadline) -> Document:
         assert deadline.remaining() > 0
@@ -104,6 +116,58 @@ class FakeStorage:
         page = rest[: min(request.limit, PAGE_MAX)]
         return HistoryReply(head=Head(epoch="fake", head=len(log)), publications=page, more=len(rest) > len(page))
 
+    async def append(self, request: AppendRequest, deadline: Deadline) -> AppendReply:
+        assert deadline.remaining() > 0
+        self.appended.append(request)
+        log, offsets, repeats = self.logs[request.channel], [], []
+        for item in request.items:
+            before = self.ids.get((request.channel, item.id))
+            if before is None:
+                log.append(StoredPublication(offset=len(log) + 1, data=item.data, time_ms=len(log), tags=item.tags))
+                self.ids[request.channel, item.id] = len(log)
+            offsets.append(before or len(log))
+            repeats.append(before is not None)
+        return AppendReply(epoch="fake", offsets=offsets, repeats=repeats)
+
+    async def enqueue(self, records: list[NewRecord], deadline: Deadline) -> None:
+        assert deadline.remaining() > 0
+        for record in records:
+            self.records.setdefault(record.id, record)
+
+
+@dataclass
+class FakeGateways:
+    """What an app asked of gateways."""
+
+    published: list[FeedPublication] = field(default_factory=list)
+    commands: list[Control] = field(default_factory=list)
+    present: list[ClientInfo] = field(default_factory=list)
+
+    async def publish(self, message: FeedPublication) -> None:
+        self.published.append(message)
+
+    async def presence(self, channel: str, limit: int, deadline: Deadline) -> PresenceReply:
+        return PresenceReply(clients=self.present[:limit], total=len(self.present))
+
+    async def presence_stats(self, channel: str, deadline: Deadline) -> PresenceCounts:
+        return PresenceCounts(clients=len(self.present), users=len({each.user for each in self.present}))
+
+    async def control(self, command: Control, deadline: Deadline) -> int:
+        self.commands.append(command)
+        return 1
+
+
+@dataclass
+class FakeConnectors:
+    """Answers calls with `answers`, by name; remembers what was asked, and how long the caller waits."""
+
+    answers: dict[str, JsonMap] = field(default_factory=dict)
+    asked: list[tuple[str, CallRequest, float]] = field(default_factory=list)
+
+    async def call(self, connector: str, op: str, request: CallRequest, deadline: Deadline) -> JsonMap:
+        self.asked.append((f"{connector}.{op}", request, deadline.remaining()))
+        return self.answers[f"{connector}.{op}"]
+
 
 class Bench:
     """Calls an app as users do, over a FakeStorage, with a clock that stands until it is moved."""
@@ -113,7 +177,16 @@ class Bench:
         self.time_ms = 1_735_689_600_000
         self.pauses: list[float] = []
         self._calls = 0
-        outside = Outside(storage=self.storage, now_ms=lambda: self.time_ms, new_id=self._id, jitter=lambda: 0.5, pause=self._pause)
+        self.gateways, self.connectors = FakeGateways(), FakeConnectors()
+        outside = Outside(
+            storage=self.storage,
+            gateways=self.gateways,
+            connectors=self.connectors,
+            now_ms=lambda: self.time_ms,
+            new_id=self._id,
+            jitter=lambda: 0.5,
+            pause=self._pause,
+        )
         self.dispatcher = Dispatcher(app, outside)
 
     def _id(self) -> str:

@@ -14,6 +14,7 @@ from causeway_common.contracts.errors import CausewayError, ErrorName
 from causeway_common.contracts.messages import (
     ConnectHookRequest,
     HookSubscription,
+    PublishHookReply,
     RefreshHookRequest,
     RpcRequest,
     SubRefreshHookRequest,
@@ -27,6 +28,7 @@ from causeway_logic import (
     ConnectRequest,
     Context,
     Override,
+    PublishReply,
     RefreshReply,
     Reject,
     ServerSubscription,
@@ -101,9 +103,13 @@ async def keep_watching(ctx: Context, channel: Channel) -> RefreshReply:
 
 
 @notes.on_publish
-async def check(ctx: Context, channel: Channel, data: Note) -> Note | None:
+async def check(ctx: Context, channel: Channel, data: Note) -> Note | PublishReply | None:
     if data.text == "bad":
         raise Reject(422, f"{ctx.user} may not say that in {channel.id}")
+    if data.text == "mine":
+        return PublishReply(tags={"user": ctx.user})
+    if data.text == "marked":
+        return PublishReply(data=data, tags={})
     return None if data.text == "good" else Note(text=data.text.upper())
 
 
@@ -191,6 +197,8 @@ async def test_a_sub_refresh_hook_ends_or_keeps_a_subscription_and_a_forgotten_r
 async def test_a_publish_hook_lets_through_replaces_or_denies(bench: Bench) -> None:
     assert (await bench.publish("note:1", b'{"text": "good"}')).data is None
     assert (await bench.publish("note:1", b'{"text": "hi"}')).data == b'{"text":"HI"}'
+    assert await bench.publish("note:1", b'{"text": "mine"}') == PublishHookReply(tags={"user": "ann"})
+    assert await bench.publish("note:1", b'{"text": "marked"}') == PublishHookReply(data=b'{"text":"marked"}', tags={})
     told = []
     for channel, data in (("note:1", b'{"text": "bad"}'), ("note:1", b'{"text": 1}'), ("plain:1", b"1"), ("other:1", b"1")):
         with pytest.raises(CausewayError) as caught:

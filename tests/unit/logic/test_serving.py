@@ -52,7 +52,7 @@ async def bus(tmp_path: Path) -> AsyncIterator[Bus]:
     await server.start()
     ours, theirs = Bus(BusSettings(server.url, "", "", "gateway")), Bus(BusSettings(server.url, "", "", "logic"))
     dispatcher = Bench(app).dispatcher
-    serving = Serving(theirs, app.name, tuple(app.methods), dispatcher.rpc, limit=8)
+    serving = Serving(theirs, app.name, dict.fromkeys(app.methods, 8), dispatcher.rpc)
     for verb, answer in dispatcher.hooks():
         serving.with_hook(verb, answer, limit=8)
     await ours.start()

@@ -193,6 +193,7 @@ class Commands:
 
     async def _publish(self, ask: PublishAsk, deadline: Deadline) -> Outcome:
         pending, who, rule, data = ask.pending, ask.who, ask.rule, ask.data
+        tags: dict[str, str] | None = None
         if rule.spec.publish_hook and not self._options.insecure:
             request = PublishHookRequest(
                 user=who.user,
@@ -202,9 +203,15 @@ class Commands:
                 info=who.info,
             )
             reply = await self._apps.may_publish(rule.app, request, deadline)
-            data = data if reply.data is None else reply.data
+            data, tags = data if reply.data is None else reply.data, reply.tags
         await self._publisher.publish(
-            ask.channel, rule, data, message_id=command_id(who.client, pending.number), deadline=deadline, info=p.bus_info(ask.info)
+            ask.channel,
+            rule,
+            data,
+            message_id=command_id(who.client, pending.number),
+            deadline=deadline,
+            info=p.bus_info(ask.info),
+            tags=tags,
         )
         return Answered(p.Reply(id=pending.command.id, publish=p.Empty()))
 

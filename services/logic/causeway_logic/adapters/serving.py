@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -15,10 +15,17 @@ Hook = Callable[[Any, Call], Awaitable[Any]]
 
 
 class Serving:
-    """Serves `methods`, and the hooks that are given. Stopping is the bus's: it drains what it serves."""
+    """Serves `methods`, and the hooks that are given. Stopping is the bus's: it drains what it serves.
 
-    def __init__(self, bus: Bus, app: str, methods: tuple[str, ...], answer: Answer, *, limit: int) -> None:
-        self._bus, self._app, self._methods, self._answer, self._limit = bus, app, methods, answer, limit
+    Args:
+        bus: the connection.
+        app: the app's name.
+        methods: by name, how many calls of it at once; beyond it 111 overloaded, at once.
+        answer: answers them.
+    """
+
+    def __init__(self, bus: Bus, app: str, methods: Mapping[str, int], answer: Answer) -> None:
+        self._bus, self._app, self._methods, self._answer = bus, app, methods, answer
         self._hooks: list[tuple[Verb[Any, Any], Hook, int]] = []
 
     def with_hook(self, verb: Verb[Any, Any], hook: Hook, *, limit: int) -> None:
@@ -27,9 +34,9 @@ class Serving:
 
     async def start(self) -> None:
         """Subscribe; returns once the server has all subscriptions."""
-        for method in self._methods:
+        for method, limit in self._methods.items():
             answer = partial(self._answer, method)
-            await self._bus.serve(RPC, answer, queue=self._app, limit=self._limit, app=self._app, method=method)
+            await self._bus.serve(RPC, answer, queue=self._app, limit=limit, app=self._app, method=method)
         for verb, hook, limit in self._hooks:
             await self._bus.serve(verb, hook, queue=self._app, limit=limit, app=self._app)
         await self._bus.flush()

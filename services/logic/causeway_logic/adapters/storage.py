@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from causeway_common.bus import Bus, Deadline, ask_owner
-from causeway_common.contracts.messages import CommitReply, CommitRequest, Document, GetRequest, HistoryReply, HistoryRequest
-from causeway_common.contracts.shards import entity_shard
-from causeway_common.contracts.verbs import COMMIT, GET, HISTORY
+from causeway_common.contracts.messages import (
+    AppendReply,
+    AppendRequest,
+    CommitReply,
+    CommitRequest,
+    Document,
+    EnqueueRequest,
+    GetRequest,
+    HistoryReply,
+    HistoryRequest,
+    NewRecord,
+)
+from causeway_common.contracts.shards import channel_shard, entity_shard
+from causeway_common.contracts.verbs import APPEND, COMMIT, ENQUEUE, GET, HISTORY
 
 
 class BusStorage:
@@ -27,3 +38,12 @@ class BusStorage:
     async def history(self, request: HistoryRequest, deadline: Deadline) -> HistoryReply:
         """As the port says."""
         return await self._bus.request(HISTORY, request, deadline, caller=self._app)
+
+    async def append(self, request: AppendRequest, deadline: Deadline) -> AppendReply:
+        """As the port says; the bus sends the same bytes again while no answer comes."""
+        shard = channel_shard(request.channel)
+        return await ask_owner(self._bus, APPEND, request, deadline, shard=shard, message_id=request.items[0].id, caller=self._app)
+
+    async def enqueue(self, records: list[NewRecord], deadline: Deadline) -> None:
+        """As the port says; the bus sends the same bytes again while no answer comes."""
+        await self._bus.request(ENQUEUE, EnqueueRequest(records=records), deadline, message_id=records[0].id, caller=self._app)

@@ -107,7 +107,8 @@ class ChannelHooks:
         """Ask `async def hook(ctx: Context, channel: Channel, data: Model)` before each publication of a client; it alone decides.
 
         `data` may be annotated with any type that pydantic can validate; what does not fit is 107 with the field's path. What the hook
-        returns is published instead, None leaves the data as it was; it raises `Reject` to deny. In a `binary` namespace both are bytes.
+        returns is published instead, None leaves the data as it was, `PublishReply` has tags too; it raises `Reject` to deny. In a `binary`
+        namespace the data are bytes.
 
         Raises:
             TypeError: a parameter that can get nothing.

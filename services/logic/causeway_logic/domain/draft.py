@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from causeway_common.contracts.messages import JobItem, OutboxItem, PublishItem
-from causeway_common.contracts.names import is_identifier
+from causeway_common.contracts.connectors import Operation
+from causeway_common.contracts.messages import JobItem, Message, OutboxItem, PublishItem
+from causeway_logic.domain.operations import order
 from causeway_logic.domain.publishing import outgoing
-from causeway_logic.domain.values import Channel, json_map
+from causeway_logic.domain.values import Channel
 
 if TYPE_CHECKING:
     from causeway_logic.domain.declare import App
 
 M = TypeVar("M")
+Req = TypeVar("Req", bound=Message)
 
 
 class Draft(Generic[M]):
@@ -54,18 +56,20 @@ class Draft(Generic[M]):
             )
         self._items.append(PublishItem(channel=name, data=body, size=history.size, ttl_ms=history.ttl_ms, tags=tags))
 
-    def enqueue(self, operation: str, payload: Any) -> None:
+    @overload
+    def enqueue(self, operation: Operation[Req, Any], payload: Req) -> None: ...
+    @overload
+    def enqueue(self, operation: str, payload: Any) -> None: ...
+    def enqueue(self, operation: Operation[Any, Any] | str, payload: Any) -> None:
         """Call a connector durably, after the commit and at least once.
 
         Args:
-            operation: `connector.operation`, such as `webhook.event`.
-            payload: what the operation takes: a map or a model.
+            operation: a row of `causeway_logic.connectors` such as `EMAIL_SEND`, or `connector.operation`.
+            payload: what the operation takes: the row's own request; by name a map or a model.
 
         Raises:
             ValueError: the operation is not of that form.
-            TypeError: the payload is no map, or cannot be JSON.
+            TypeError: the payload is not what the row takes, is no map, or cannot be JSON.
         """
-        connector, _, name = operation.partition(".")
-        if not (is_identifier(connector) and is_identifier(name)):
-            raise ValueError(f"an operation is `connector.operation`, got {operation!r}")
-        self._items.append(JobItem(connector=connector, op=name, payload=json_map(payload, f"the payload of {operation}")))
+        connector, op, made = order(operation, payload)
+        self._items.append(JobItem(connector=connector, op=op, payload=made))

@@ -9,7 +9,7 @@ from typing import Any
 
 from causeway_common.contracts import messages as m
 from causeway_common.contracts.messages import Override
-from causeway_logic.domain.values import json_bytes, milliseconds, optional_json
+from causeway_logic.domain.values import milliseconds, optional_bytes, optional_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,9 @@ class ServerSubscription:
 
     def wire(self) -> m.HookSubscription:
         """As the bus carries it. Raises TypeError where a value cannot be JSON."""
-        return m.HookSubscription(info=_json(self.info, "info"), data=_json(self.data, "data"), override=self.override)
+        return m.HookSubscription(
+            info=optional_bytes(self.info, "info"), data=optional_bytes(self.data, "data"), override=self.override
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,9 +85,9 @@ class ConnectReply:
         """As the bus carries it. Raises TypeError where a value cannot be JSON or the time has no zone."""
         return m.ConnectHookReply(
             user=self.user,
-            info=_json(self.info, "info"),
-            data=_json(self.data, "data"),
-            meta=_json(self.meta, "meta"),
+            info=optional_bytes(self.info, "info"),
+            data=optional_bytes(self.data, "data"),
+            meta=optional_bytes(self.meta, "meta"),
             expire_at_ms=_until(self.expire_at),
             subs={channel: sub.wire() for channel, sub in self.subs.items()},
         )
@@ -110,11 +112,24 @@ class SubscribeReply:
     def wire(self) -> m.SubscribeHookReply:
         """As the bus carries it. Raises TypeError where a value cannot be JSON or the time has no zone."""
         return m.SubscribeHookReply(
-            data=_json(self.data, "data"),
-            info=_json(self.info, "info"),
+            data=optional_bytes(self.data, "data"),
+            info=optional_bytes(self.info, "info"),
             expire_at_ms=_until(self.expire_at),
             override=self.override,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishReply:
+    """Yes, publish.
+
+    Attributes:
+        data: in the place of what the client sent; None leaves it as it was.
+        tags: of the publication: what subscribers filter by, and slow readers are conflated by.
+    """
+
+    data: Any = None
+    tags: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,11 +141,7 @@ class RefreshReply:
 
     def wire(self) -> m.RefreshHookReply:
         """As the bus carries it. Raises TypeError where a value cannot be JSON or the time has no zone."""
-        return m.RefreshHookReply(expire_at_ms=_until(self.expire_at), info=_json(self.info, "info"))
-
-
-def _json(value: Any, what: str) -> bytes | None:
-    return None if value is None else json_bytes(value, what)
+        return m.RefreshHookReply(expire_at_ms=_until(self.expire_at), info=optional_bytes(self.info, "info"))
 
 
 def _until(moment: datetime | None) -> int:

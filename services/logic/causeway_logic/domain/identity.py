@@ -15,25 +15,27 @@ class Identity:
         fresh: makes an id in its place, if one is needed at all.
     """
 
-    __slots__ = ("_edits", "_fresh", "_made", "_message_id")
+    __slots__ = ("_fresh", "_made", "_message_id")
 
     def __init__(self, message_id: str, fresh: Callable[[], str]) -> None:
         self._message_id, self._fresh = message_id, fresh
-        self._edits: dict[tuple[str, str], int] = {}
-        self._made = 0
+        self._made: dict[tuple[str, ...], int] = {}
 
     def new_id(self) -> str:
         """32 hex digits; depends on the request and on how many were made before."""
-        self._made += 1
-        return derived_id(self._base(), "id", str(self._made))
+        return self.next("id")
 
     def commit_id(self, kind: str, id: str) -> str:
         """The id of the next commit of this entity: the edits of one entity are counted within the request."""
-        key = (kind, id)
-        self._edits[key] = number = self._edits.get(key, 0) + 1
-        return derived_id(self._base(), "commit", kind, id, str(number))
+        return self.next("commit", kind, id)
 
-    def _base(self) -> str:
+    def next(self, *purpose: str) -> str:
+        """The next id for a purpose: those of one purpose are counted, so that what else the request does changes none of them."""
+        self._made[purpose] = number = self._made.get(purpose, 0) + 1
         if not self._message_id:
             self._message_id = self._fresh()
-        return self._message_id
+        return derived_id(self._message_id, *purpose, str(number))
+
+    def once(self, what: str, key: str, *purpose: str) -> str:
+        """The id that makes something happen once: of the caller's own `key`, or else the next for this purpose."""
+        return derived_id(what, "key", key) if key else self.next(what, *purpose)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeVar, overload
 
 from pydantic import TypeAdapter
 
+from causeway_common.contracts.errors import bad_request
+from causeway_common.contracts.ids import IDEMPOTENCY_KEY_MAX_CHARS, derived_id
 from causeway_common.contracts.messages import MethodSpec
 from causeway_common.contracts.names import IDENTIFIER_RULE, is_identifier
 from causeway_common.runtime.durations import parse_duration
@@ -44,6 +46,24 @@ class Method:
     timeout_ms: int = 0
     when_unavailable: WhenUnavailable = "error"
     key: str = ""
+
+    def key_of(self, value: Any) -> str:
+        """The idempotency key that an input carries; "" where it carries none.
+
+        Raises:
+            CausewayError: 107, a key longer than 64 characters.
+        """
+        if not self.key:
+            return ""
+        found = value.get(self.key) if isinstance(value, Mapping) else getattr(value, self.key)
+        key = "" if found is None else str(found)
+        if len(key) > IDEMPOTENCY_KEY_MAX_CHARS:
+            raise bad_request(f"{self.key}: an idempotency key has at most {IDEMPOTENCY_KEY_MAX_CHARS} characters")
+        return key
+
+    def digest(self, value: Any) -> str:
+        """A short text that is the same for the same input, however its JSON was written."""
+        return derived_id("" if self.signature.input is None else self.signature.input.dump_json(value).decode())
 
     def write(self, result: Any) -> bytes:
         """The reply's JSON. Raises TypeError where the result is not what the handler's annotation says."""
@@ -124,7 +144,7 @@ class Methods(Declarations):
                 limit=_positive(limit, f"the limit of {name}"),
                 timeout_ms=parse_duration(timeout) if timeout else 0,
                 when_unavailable=_one_of(when_unavailable, f"when_unavailable of {name}"),
-                key=idempotent,
+                key=_key(idempotent, signature),
             )
             return function
 
@@ -144,3 +164,14 @@ def _one_of(value: WhenUnavailable, what: str) -> WhenUnavailable:
     if value not in _UNAVAILABLE:
         raise ValueError(f"{what} is one of {', '.join(_UNAVAILABLE)}, got {value!r}")
     return value
+
+
+def _key(field: str, signature: Signature) -> str:
+    if not field:
+        return ""
+    schema = signature.input.json_schema(by_alias=False) if signature.input else {}
+    while "$ref" in schema:
+        schema = schema["$defs"][schema["$ref"].rpartition("/")[2]]
+    if field not in schema.get("properties", {}):
+        raise TypeError(f"the input of {signature.what} has no field {field!r} that could carry an idempotency key")
+    return field

@@ -16,8 +16,8 @@ from causeway_logic.domain.signatures import adapter
 from causeway_logic.domain.values import Channel, json_schema
 
 _PARTS: Final = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
-_FORBIDDEN: Final = rf"\x00-\x20\x7f{USERS_BOUNDARY}"
-"""A value holds none of these: `#` begins the users of a channel, and nothing else may read blanks and control characters as ends."""
+_FORBIDDEN: Final = rf"\x00-\x20\x7f\ud800-\udfff{USERS_BOUNDARY}"
+"""A value holds none of these: `#` begins the users of a channel, nothing else may read blanks and control characters as ends, and half a character is none."""
 
 
 class ChannelPattern(ChannelHooks):

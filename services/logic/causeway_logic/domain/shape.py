@@ -14,6 +14,9 @@ from causeway_common.contracts.names import IDENTIFIER_RULE, is_identifier
 M = TypeVar("M")
 _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
+RESERVED_KINDS: Final = frozenset({"idempotency", "timer", "every"})
+"""Kinds of the entities that the SDK keeps beside an app's own."""
+
 
 class Shape(Generic[M]):
     """How a model is stored.
@@ -35,10 +38,17 @@ class Shape(Generic[M]):
 
     @classmethod
     def of(cls, model: type[M]) -> Shape[M]:
-        """The shape of a model, made once per model: building a validator takes long."""
+        """The shape of an app's model, made once per model: building a validator takes long.
+
+        Raises:
+            TypeError: the kind is not a name, or one that the SDK keeps for itself.
+        """
         found = _shapes.get(model)
         if found is None:
-            found = _shapes[model] = cls(model)
+            found = cls(model)
+            if found.kind in RESERVED_KINDS:
+                raise TypeError(f"the kind {found.kind!r} of {model.__name__} is the SDK's own: set __kind__")
+            _shapes[model] = found
         return found
 
     def load(self, stored: JsonMap) -> M:

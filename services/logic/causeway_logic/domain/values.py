@@ -12,7 +12,7 @@ from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic_core import ErrorDetails, PydanticSerializationError, from_json, to_json, to_jsonable_python
 
 from causeway_common.contracts.errors import bad_request
-from causeway_common.contracts.messages import HistoryReply, JsonMap, StoredPublication
+from causeway_common.contracts.messages import ClientInfo, HistoryReply, JsonMap, PresenceReply, StoredPublication
 from causeway_common.contracts.names import NAMESPACE_SEPARATOR, namespace_of
 
 FAULTS_TOLD_MAX: Final = 5
@@ -64,6 +64,51 @@ class PublicationPage:
     def of(cls, reply: HistoryReply) -> PublicationPage:
         """The page that storage answered; `offset` and `epoch` are the log's head."""
         return cls(tuple(map(_publication, reply.publications)), reply.more, reply.head.head, reply.head.epoch)
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Where a publication stands in its channel's log; 0 and "" in a channel without one. `repeat`: it had been published before."""
+
+    offset: int = 0
+    epoch: str = ""
+    repeat: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A client that is subscribed to a channel. `info` is its connection's, `channel_info` its own in this channel, decoded."""
+
+    client: str
+    user: str
+    info: Any = None
+    channel_info: Any = None
+
+    @classmethod
+    def of(cls, info: ClientInfo) -> Member:
+        """As the bus tells it."""
+        return cls(info.client, info.user, optional_json(info.conn_info), optional_json(info.chan_info))
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Who is subscribed to a channel: all of them are `total`, `members` are those that were asked for."""
+
+    members: tuple[Member, ...]
+    total: int
+
+    @classmethod
+    def of(cls, reply: PresenceReply) -> Presence:
+        """As the bus tells it."""
+        return cls(tuple(map(Member.of, reply.clients)), reply.total)
+
+
+@dataclass(frozen=True, slots=True)
+class PresenceStats:
+    """How many clients and users are subscribed to a channel."""
+
+    clients: int
+    users: int
 
 
 def moment(milliseconds: int) -> datetime:
@@ -128,6 +173,11 @@ def json_bytes(value: Any, what: str) -> bytes:
     except (PydanticSerializationError, ValueError) as error:
         raise TypeError(f"{what} cannot be JSON: {error}") from error
     return data
+
+
+def optional_bytes(value: Any, what: str) -> bytes | None:
+    """As `json_bytes`; None for None. Raises TypeError."""
+    return None if value is None else json_bytes(value, what)
 
 
 def json_schema(types: TypeAdapter[Any], mode: Literal["validation", "serialization"]) -> str:

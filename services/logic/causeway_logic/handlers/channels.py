@@ -6,9 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from msgspec import structs
+
 from causeway_common.contracts.errors import CausewayError, ErrorName
 from causeway_common.contracts.messages import PublishHookReply
 from causeway_logic.domain.channel_hooks import ChannelHooks, Hook
+from causeway_logic.domain.hooks import PublishReply
 from causeway_logic.domain.namespace import Namespace
 from causeway_logic.domain.patterns import ChannelPattern
 from causeway_logic.domain.values import Channel, json_bytes, read_input, typed_json
@@ -55,6 +58,9 @@ class AskedChannel:
             CausewayError: 107, what the client sent is no message of the family.
             TypeError: what the hook returned is none, or cannot be JSON.
         """
+        if isinstance(returned, PublishReply):
+            reply = self.published(sent, returned.data)
+            return reply if returned.tags is None else structs.replace(reply, tags=dict(returned.tags))
         if self.namespace.binary:
             return PublishHookReply(data=None if returned is None else a(bytes, returned))
         message = self.family.message if self.family else None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from causeway_logic.handlers.calling import Calling
 from causeway_logic.handlers.durability import Durability
 from causeway_logic.handlers.messaging import Messaging
 
 
-class Context(Messaging, Durability):
-    """One call. Made by the dispatcher; its parts are in `asked`, `messaging` and `durability`.
+class Context(Messaging, Calling, Durability):
+    """One call. Made by the dispatcher; its parts are in `asked`, `messaging`, `calling` and `durability`.
 
     Attributes:
         user: who asks; "" is an anonymous user.

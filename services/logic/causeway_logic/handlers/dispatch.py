@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from msgspec import structs
+
 from causeway_common.bus import Call
 from causeway_common.contracts.errors import CausewayError, ErrorName
 from causeway_common.contracts.messages import (
@@ -26,12 +28,15 @@ from causeway_logic.domain.channel_hooks import ChannelHooks, Hook
 from causeway_logic.domain.declare import App
 from causeway_logic.domain.hooks import ConnectReply, ConnectRequest, RefreshReply, SubscribeReply
 from causeway_logic.domain.identity import Identity
+from causeway_logic.domain.methods import Method
 from causeway_logic.domain.reject import Reject
 from causeway_logic.domain.values import Channel
 from causeway_logic.handlers.answering import Answering
 from causeway_logic.handlers.channels import AskedChannel, a
 from causeway_logic.handlers.context import Context
+from causeway_logic.handlers.limits import in_time, sooner
 from causeway_logic.handlers.locks import EntityLocks
+from causeway_logic.handlers.once import Keyed, released
 from causeway_logic.handlers.running import Bound, Runner
 from causeway_logic.handlers.scope import Scope
 from causeway_logic.ports import Outside
@@ -79,11 +84,36 @@ class Dispatcher:
             if found is None:
                 raise CausewayError(ErrorName.METHOD_NOT_FOUND)
             value = found.signature.read(request.data)
+            if found.timeout_ms:
+                call = structs.replace(call, deadline=sooner(call.deadline, found.timeout_ms / 1000))
+            if found.key and (key := found.key_of(value)):
+                return RpcReply(data=await self._once(found, key, value, request, call))
             context = self._context(request.user, request.client, call, info=request.info)
-            bound = self._bound.get(method)
-            if bound is None:
-                bound = self._bound[method] = self._runner.bound(found.signature)
-            return RpcReply(data=found.write(await bound(context, value)))
+            return RpcReply(data=found.write(await self._run(found, context, value)))
+
+    async def _run(self, method: Method, context: Context, value: Any) -> Any:
+        bound = self._bound.get(method.name)
+        if bound is None:
+            bound = self._bound[method.name] = self._runner.bound(method.signature)
+        if not method.timeout_ms:
+            return await bound(context, value)  # the bus cancels it at its caller's deadline
+        return await in_time(bound(context, value), context.deadline, method.name)
+
+    async def _once(self, method: Method, key: str, value: Any, request: RpcRequest, call: Call) -> bytes:
+        """Run a call with an idempotency key, or give the first one's result again."""
+        scope = self._scope(request.user, Identity(call.message_id, self._outside.new_id), call)
+        keyed = Keyed(scope, method.name, key, method.digest(value))
+        claimed = await keyed.claim()
+        if isinstance(claimed, bytes):
+            return claimed
+        scope = structs.replace(scope, identity=Identity(claimed.identity, self._outside.new_id), rerun=claimed.again)
+        try:
+            result = method.write(await self._run(method, Context(scope, request.client, self._log, info=request.info), value))
+        except Exception as error:
+            await released(keyed, error)
+            raise
+        await keyed.settle(result)
+        return result
 
     async def connect(self, request: ConnectHookRequest, call: Call) -> ConnectHookReply:
         """Ask the app's connect hook; the reply is a yes."""
@@ -141,9 +171,11 @@ class Dispatcher:
         return AskedChannel.of(channel, namespace)
 
     def _context(self, user: str, client: str, call: Call, *, info: bytes | None = None, meta: bytes | None = None) -> Context:
-        identity = Identity(call.message_id, self._outside.new_id)
-        scope = Scope(self._outside, self._locks, self._app, identity, user, call.deadline)
+        scope = self._scope(user, Identity(call.message_id, self._outside.new_id), call)
         return Context(scope, client, self._log, info=info, meta=meta)
+
+    def _scope(self, user: str, identity: Identity, call: Call) -> Scope:
+        return Scope(self._outside, self._locks, self._app, identity, user, call.deadline)
 
 
 async def _refreshed(answer: Awaitable[Any]) -> RefreshHookReply:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from causeway_common.contracts.codec import encode_item
 from causeway_common.contracts.errors import unavailable
@@ -19,11 +19,19 @@ M = TypeVar("M")
 Change = Callable[[Draft[M]], None]
 
 CONFLICT_PAUSE_S: Final = 0.005
+NEVER: Final = 2**53 - 1
+"""The highest version that storage takes a question about; no entity gets there."""
 NOT_FOUND: Final = 404
 EXISTS: Final = 409
 _PLAIN: Final = "a change is a plain function without await: it may run several times; await before or after the edit"
 
 _conflicts: Final = Counters("logic").counter("edit_conflicts", "commits that another one came before")
+
+
+class Committed(NamedTuple):
+    """A commit of an earlier run, and the document as it is now."""
+
+    now: Document
 
 
 class Entity(Generic[M]):
@@ -85,7 +93,9 @@ class Entity(Generic[M]):
         _require_plain(change)
         commit_id = self._scope.identity.commit_id(self._shape.kind, self._id)
         async with self._scope.locks.hold(self._shape.kind, self._id):
-            document = await self._load()
+            document = await self._before(commit_id)
+            if isinstance(document, Committed):
+                return self._state(document.now)
             while True:
                 draft, state = self._proposal(document, change)
                 if state == document.state and not draft.items:
@@ -97,6 +107,16 @@ class Entity(Generic[M]):
                 _conflicts.add()
                 document = reply.document or await self._load()
                 await self._back_off()
+
+    async def _before(self, commit_id: str) -> Document | Committed:
+        """The document that a change begins with; in a rerun, where this commit is there already, what has become of it."""
+        if not self._scope.rerun:
+            return await self._load()
+        # A commit id is looked for before the version is compared: one on a version that there cannot be is the question for it.
+        probe = CommitRequest(kind=self._shape.kind, id=self._id, expected=NEVER, commit_id=commit_id, state={})
+        reply = await self._commit(probe)
+        document = reply.document or await self._load()
+        return Committed(document) if reply.outcome == "committed" else document
 
     def _proposal(self, document: Document, change: Change[M]) -> tuple[Draft[M], JsonMap]:
         """The draft after the change, and the state to store: its own fields, and those it does not know as they were."""

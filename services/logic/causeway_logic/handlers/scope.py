@@ -21,6 +21,8 @@ class Scope(msgspec.Struct, frozen=True):
         identity: the ids that a rerun makes again.
         user: who asks; "" is nobody.
         deadline: when the caller stops waiting.
+        rerun: an earlier run with the same identity may have done some of this already. A change then runs only where its commit is
+            not there yet: on the state that the earlier run left it might refuse what was done.
     """
 
     outside: Outside
@@ -29,3 +31,4 @@ class Scope(msgspec.Struct, frozen=True):
     identity: Identity
     user: str
     deadline: Deadline
+    rerun: bool = False

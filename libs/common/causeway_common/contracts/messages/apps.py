@@ -115,9 +115,10 @@ class PublishHookRequest(Message, frozen=True):
 
 
 class PublishHookReply(Message, frozen=True):
-    """Yes; `data` takes the place of what the client sent."""
+    """Yes; `data` takes the place of what the client sent, `tags` are the publication's."""
 
     data: bytes | None = None
+    tags: dict[str, str] | None = None
 
 
 class MethodSpec(Message, frozen=True):
