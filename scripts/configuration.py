@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from pydantic_core import PydanticUndefined
 from causeway_common.runtime import NatsSettings, ServiceSettings, TelemetrySettings, format_duration
 from causeway_gateway.config import GatewaySettings
 from causeway_integrations.config import IntegrationsSettings
+from causeway_integrations.config.schedules import check_schedule
 from causeway_logic.config import LogicSettings
 from causeway_storage.config import StorageSettings
 
@@ -72,6 +74,8 @@ def default_of(field: FieldInfo) -> str:
     value: Any = field.get_default(call_default_factory=True)
     if value is PydanticUndefined:
         return "required"
+    if any(getattr(each, "func", None) is check_schedule for each in field.metadata):
+        return f"`{json.dumps([format_duration(each) for each in value])}`"
     if any(
         getattr(each, "func", None).__class__.__name__ == "function" and each.func.__name__ == "parse_duration"
         for each in field.metadata

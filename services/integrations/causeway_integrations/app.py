@@ -2,73 +2,249 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
-from causeway_common.bus import Bus, DeliveryInfo, DurableConsumer
+from causeway_common.bus import AppsDirectory, Bus, DeliveryInfo, DurableConsumer
 from causeway_common.contracts.messages import JobDelivery
 from causeway_common.contracts.subjects import JOB, JOBS_STREAM
-from causeway_common.contracts.verbs import JWKS
-from causeway_common.runtime import Process, Service, now_ms
+from causeway_common.contracts.verbs import CALL, JWKS
+from causeway_common.runtime import Process, Service, StartError, now_ms
 from causeway_integrations import __version__
-from causeway_integrations.adapters.http import HttpPoster
+from causeway_integrations.adapters.apps import EventsOfApps
+from causeway_integrations.adapters.breakers import SharedBreakers
+from causeway_integrations.adapters.hooks import HooksServer
+from causeway_integrations.adapters.http import OutsideHttp
+from causeway_integrations.adapters.mail import FolderMailer, JinjaTemplates, NoTemplates, SmtpMailer
+from causeway_integrations.adapters.payments import StripeProvider, TestProvider
 from causeway_integrations.adapters.records import PATIENCE_S, BusRecords
 from causeway_integrations.adapters.schedule import TenacitySchedule
+from causeway_integrations.adapters.secrets import SecretFiles
 from causeway_integrations.config import IntegrationsSettings
-from causeway_integrations.domain.webhook import CONNECTOR
+from causeway_integrations.domain import inbound, webhook
+from causeway_integrations.domain.breaker import Breaker
+from causeway_integrations.domain.inbound import Source
+from causeway_integrations.domain.permissions import Permissions
+from causeway_integrations.domain.slots import Slots
+from causeway_integrations.domain.work import Work
+from causeway_integrations.handlers import apis
+from causeway_integrations.handlers.apis import ApiOperation, ApisConnector
+from causeway_integrations.handlers.calls import Calls
+from causeway_integrations.handlers.email import EmailConnector
+from causeway_integrations.handlers.hooks import Hooks, InboundConnector
 from causeway_integrations.handlers.jobs import Jobs
 from causeway_integrations.handlers.jwks import Jwks
+from causeway_integrations.handlers.payments import PaymentsConnector
 from causeway_integrations.handlers.webhook import WebhookConnector
+from causeway_integrations.ports import Connector
+from causeway_integrations.ports.payments import Provider
 
+ATTEMPT_MARGIN_MS: Final = 1000
 LEASE_MARGIN_MS: Final = 5000
-DURABLE: Final = "integrations"
+STORE_MS: Final = 15_000
+"""An attempt that only talks to storage."""
+CALLS_AT_ONCE: Final = 1000
+QUEUE: Final = "integrations"
+USER_AGENT: Final = f"causeway-integrations/{__version__}"
 
 
 def build(settings: IntegrationsSettings, process: Process) -> None:
     """Add the parts of the process to its lifecycle."""
-    webhook = settings.webhook
-    bus = Bus(process.bus_settings())
-    records = BusRecords(bus, process.node)
-    poster = HttpPoster(
-        timeout_s=webhook.timeout / 1000,
-        allowed=frozenset(host.lower().strip("[]") for host in webhook.allow_hosts),
-        connections=settings.concurrency,
-        user_agent=f"causeway-integrations/{__version__}",
-    )
-    endpoints = tuple(each.endpoint() for each in webhook.endpoints)
-    connector = WebhookConnector(endpoints, records, poster, now_ms)
-    schedule = TenacitySchedule(max_attempts=webhook.max_attempts, initial_ms=webhook.retry_initial, max_ms=webhook.retry_max)
+    parts = _Parts(settings, process)
+    connectors = {each.name: each for each in parts.connectors()}
+    permissions = Permissions(settings.permissions)
+    longest_ms = max(each.attempt_ms for each in connectors.values())
     jobs = Jobs(
-        records,
-        {CONNECTOR: connector.operations()},
-        schedule,
-        max_attempts=webhook.max_attempts,
-        lease_ms=webhook.timeout + LEASE_MARGIN_MS,
+        parts.records, connectors, permissions, Slots(settings.per_destination), now_ms, lease_ms=longest_ms + LEASE_MARGIN_MS
     )
+    calls = Calls(connectors, permissions, Slots(settings.calls_per_destination), now_ms)
+    jwks = Jwks(parts.webhooks_out, settings.jwks.urls)
+    bus = parts.bus
 
     async def handle(delivery: JobDelivery, _info: DeliveryInfo) -> None:
         await jobs.handle(delivery)
 
+    async def serve() -> None:
+        await bus.serve(JWKS, jwks.fetch, queue=QUEUE, limit=settings.concurrency, connector="jwks", op=JWKS.name)
+        await bus.serve(CALL, calls.call, queue=QUEUE, limit=CALLS_AT_ONCE, elsewhere=lambda fields: fields["connector"] == "jwks")
+
     consumer = DurableConsumer(
         bus,
         stream=JOBS_STREAM,
-        durable=DURABLE,
+        durable=QUEUE,
         subject=JOB.wildcard(),
         message=JobDelivery,
         handler=handle,
         concurrency=settings.concurrency,
-        ack_wait_s=webhook.timeout / 1000 + 2 * PATIENCE_S + LEASE_MARGIN_MS / 1000,
+        ack_wait_s=(longest_ms + LEASE_MARGIN_MS) / 1000 + 2 * PATIENCE_S,
     )
-    process.lifecycle.add("bus", bus.start, bus.stop)
-    process.lifecycle.add("http", poster.start, poster.stop)
-    jwks = Jwks(poster, settings.jwks.urls)
-
-    async def serve() -> None:
-        await bus.serve(JWKS, jwks.fetch, queue=DURABLE, limit=settings.concurrency, connector="jwks", op=JWKS.name)
-
     process.lifecycle.add("calls", serve, bus.stop_serving)
-    process.lifecycle.add("jobs", consumer.start, consumer.stop, stop_seconds=webhook.timeout / 1000 + LEASE_MARGIN_MS / 1000)
+    process.lifecycle.add("jobs", consumer.start, consumer.stop, stop_seconds=(longest_ms + LEASE_MARGIN_MS) / 1000)
+    parts.add_hooks()
     process.health.check("bus", lambda: bus.connected)
     process.health.check("jobs", lambda: consumer.ready)
+
+
+@dataclass(frozen=True, slots=True)
+class _Test:
+    """The test provider's own source: its secret is this process's alone."""
+
+    source: Source
+    secret: str
+
+
+class _Parts:
+    """The parts of a process, each added to its lifecycle in the order in which they are made."""
+
+    def __init__(self, settings: IntegrationsSettings, process: Process) -> None:
+        self._settings, self._process = settings, process
+        self.bus = Bus(process.bus_settings())
+        self.records = BusRecords(self.bus, process.node)
+        self._secrets = SecretFiles()
+        self._directory = AppsDirectory(self.bus)
+        self._apps = EventsOfApps(self._directory)
+        self._breakers = SharedBreakers(self.bus)
+        self._test = self._test_source()
+        process.lifecycle.add("bus", self.bus.start, self.bus.stop)
+        self.webhooks_out = self._outside("http", settings.webhook.timeout, settings.webhook.allow_hosts)
+        self._apis_out = self._outside("apis", settings.webhook.timeout, settings.http.allow_hosts)
+
+    def connectors(self) -> Iterable[Connector]:
+        """All that are configured."""
+        yield self._webhook()
+        yield self._http()
+        yield self._inbound()
+        if self._settings.email.enabled:
+            yield self._email()
+        if self._settings.payments.provider:
+            yield self._payments()
+        self._process.lifecycle.add("breakers", self._breakers.start, self._breakers.stop)
+        self._process.lifecycle.add("apps", self._directory.start, self._directory.stop)
+
+    def add_hooks(self) -> None:
+        """The listener of inbound webhooks, where it is configured."""
+        settings = self._settings.hooks
+        if not settings.port:
+            return
+        sources = self._sources()
+        hooks = Hooks(sources, self.records, self._apps, reveal=self._secrets.reveal, now_ms=now_ms)
+        server = HooksServer(hooks, host=settings.host, port=settings.port, max_body=settings.max_body)
+        self._process.lifecycle.add("hooks", server.start, server.stop)
+        self._process.health.check("apps", lambda: self._directory.ready)
+
+    def _sources(self) -> Mapping[str, Source]:
+        sources = {each.name: each.source(self._settings.hooks.tolerance) for each in self._settings.sources}
+        if self._test is not None:
+            if self._test.source.name in sources:
+                raise StartError(f"payments.source {self._test.source.name!r} is one of integrations.sources: name another one")
+            sources[self._test.source.name] = self._test.source
+        return sources
+
+    def _test_source(self) -> _Test | None:
+        payments = self._settings.payments
+        if payments.provider != "test" or not self._settings.hooks.port:
+            return None
+        secret = secrets.token_urlsafe(32)
+        return _Test(Source(payments.source, "stripe", [secret], self._settings.hooks.tolerance), secret)
+
+    def _webhook(self) -> Connector:
+        settings = self._settings.webhook
+        endpoints = tuple(each.endpoint() for each in settings.endpoints)
+        made = WebhookConnector(endpoints, self.records, self.webhooks_out, self._breakers, now_ms)
+        self._breakers.hear(webhook.CONNECTOR, {each.id: None for each in endpoints}, made.heard)
+        schedule = TenacitySchedule(settings.retry_schedule)
+        attempt_ms = max(settings.timeout + ATTEMPT_MARGIN_MS, STORE_MS)
+        return Connector(webhook.CONNECTOR, made.operations(), schedule, attempt_ms, made.destination)
+
+    def _http(self) -> Connector:
+        found: dict[str, ApiOperation] = {}
+        schedules = {}
+        for each in self._settings.apis:
+            breaker = Breaker(failures=each.breaker_failures, pause_ms=each.breaker_pause)
+            retries = TenacitySchedule(each.retries)
+            found[each.name] = ApiOperation(
+                each.api(), self._apis_out, breaker, self._breakers, retries=retries, reveal=self._secrets.reveal, now_ms=now_ms
+            )
+            schedules[each.name] = TenacitySchedule(each.retry_schedule)
+        made = ApisConnector(found)
+        self._breakers.hear(apis.CONNECTOR, found, made.heard)
+        attempt_ms = max((each.timeout for each in self._settings.apis), default=0) + ATTEMPT_MARGIN_MS
+        return Connector(apis.CONNECTOR, made.operations(), TenacitySchedule([0]), attempt_ms, made.destination, schedules)
+
+    def _inbound(self) -> Connector:
+        made = InboundConnector(self.records, self._apps)
+        schedule = TenacitySchedule(self._settings.hooks.unclaimed_schedule)
+        return Connector(inbound.CONNECTOR, made.operations(), schedule, STORE_MS, _nowhere)
+
+    def _email(self) -> Connector:
+        settings = self._settings.email
+        mailer = (
+            FolderMailer(settings.folder)
+            if settings.folder
+            else SmtpMailer(
+                host=settings.host,
+                port=settings.port,
+                tls=settings.tls,
+                username=settings.username,
+                password=settings.password.get_secret_value(),
+                timeout_s=settings.timeout / 1000,
+                reveal=self._secrets.reveal,
+                ca_file=settings.ca_file,
+            )
+        )
+        templates = JinjaTemplates(settings.templates) if settings.templates else NoTemplates()
+        made = EmailConnector(mailer, templates, sender=settings.sender, domain=settings.domain)
+        schedule = TenacitySchedule(settings.retry_schedule)
+        return Connector("email", made.operations(), schedule, settings.timeout + ATTEMPT_MARGIN_MS, _nowhere)
+
+    def _payments(self) -> Connector:
+        settings = self._settings.payments
+        made = PaymentsConnector(self._provider())
+        schedule = TenacitySchedule(settings.retry_schedule)
+        return Connector("payments", made.operations(), schedule, settings.timeout + ATTEMPT_MARGIN_MS, _nowhere)
+
+    def _provider(self) -> Provider:
+        settings = self._settings.payments
+        if settings.provider == "test":
+            hooks = self._settings.hooks
+            outside = OutsideHttp(timeout_s=5, allowed=frozenset({hooks.host}), connections=8, user_agent=USER_AGENT)
+            self._process.lifecycle.add("payments", outside.start, outside.stop)
+            url = f"http://{hooks.host}:{hooks.port}/hooks/{settings.source}" if self._test else ""
+            return TestProvider(
+                outside, url=url, secret=self._test.secret if self._test else "", folder=settings.folder, now_ms=now_ms
+            )
+        provider = StripeProvider(
+            api_key=settings.api_key.get_secret_value(),
+            base_url=settings.base_url,
+            timeout_s=settings.timeout / 1000,
+            allowed=_hosts(settings.allow_hosts),
+            connections=self._settings.concurrency,
+            user_agent=USER_AGENT,
+            reveal=self._secrets.reveal,
+        )
+        self._process.lifecycle.add("payments", provider.start, provider.stop)
+        return provider
+
+    def _outside(self, name: str, timeout_ms: int, allowed: Iterable[str]) -> OutsideHttp:
+        made = OutsideHttp(
+            timeout_s=timeout_ms / 1000,
+            allowed=_hosts(allowed),
+            connections=self._settings.concurrency + self._settings.calls_per_destination,
+            user_agent=USER_AGENT,
+        )
+        self._process.lifecycle.add(name, made.start, made.stop)
+        return made
+
+
+def _hosts(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(host.lower().strip("[]") for host in names)
+
+
+def _nowhere(_work: Work) -> str:
+    """Everything of this connector goes to one place."""
+    return ""
 
 
 SERVICE: Final = Service("integrations", "integrations", __version__, IntegrationsSettings, "integrations", build)

@@ -36,6 +36,13 @@ def test_the_default_configuration_is_valid_and_leaves_the_rest_to_us(tmp_path: 
         "integrations": {
             "CAUSEWAY_INTEGRATIONS_TELEMETRY__LOG_FORMAT": "console",
             "CAUSEWAY_INTEGRATIONS_WEBHOOK__ALLOW_HOSTS": '["127.0.0.1", "localhost", "::1"]',
+            "CAUSEWAY_INTEGRATIONS_HTTP__ALLOW_HOSTS": '["127.0.0.1", "localhost", "::1"]',
+            "CAUSEWAY_INTEGRATIONS_PAYMENTS__ALLOW_HOSTS": '["127.0.0.1", "localhost", "::1"]',
+            "CAUSEWAY_INTEGRATIONS_PERMISSIONS": '{"*": ["*"]}',
+            "CAUSEWAY_INTEGRATIONS_EMAIL__FOLDER": "/data/mail",
+            "CAUSEWAY_INTEGRATIONS_EMAIL__SENDER": "Causeway <causeway@localhost>",
+            "CAUSEWAY_INTEGRATIONS_PAYMENTS__PROVIDER": "test",
+            "CAUSEWAY_INTEGRATIONS_PAYMENTS__FOLDER": "/data/payments",
         },
     }
 
@@ -62,6 +69,29 @@ def test_what_the_file_says_wins_and_loopback_is_added_to_the_allowed_hosts(tmp_
     assert configured.added["gateway"] == configured.added["storage"] == configured.added["logic"] == {}
     allowed = json.loads(configured.added["integrations"]["CAUSEWAY_INTEGRATIONS_WEBHOOK__ALLOW_HOSTS"])
     assert allowed == ["hooks.internal", "127.0.0.1", "localhost", "::1"]
+
+
+def test_what_the_file_says_of_integrations_is_left_as_it_is(tmp_path: Path) -> None:
+    configured = load(
+        tmp_path,
+        """
+        [integrations.permissions]
+        chat = ["email.send"]
+        [integrations.hooks]
+        port = 9009
+        [integrations.email]
+        host = "localhost"
+        sender = "a@b.example"
+        [[integrations.sources]]
+        name = "stripe"
+        scheme = "stripe"
+        secret = "s"
+        """,
+    )
+    assert configured.hooks_port == 9009
+    assert {key for key in configured.added["integrations"] if "ALLOW_HOSTS" not in key} == {
+        "CAUSEWAY_INTEGRATIONS_TELEMETRY__LOG_FORMAT"
+    }
 
 
 def test_the_environment_counts_as_configured(tmp_path: Path) -> None:
@@ -105,7 +135,7 @@ write_queue = 0
 [logic]
 announce_interval = "5 sec"
 [integrations.webhook]
-max_attempts = "many"
+timeout = "long"
 """,
         {"CAUSEWAY_GATEWAY_CLIENT__PING_INTERVAL": "soon"},
     )
@@ -116,7 +146,7 @@ max_attempts = "many"
         ("telemetry.log_level", "causeway.toml, line 5", "debug|info|warning|error"),
         ("storage.write_queue", "causeway.toml, line 7", "greater than or equal to 1"),
         ("logic.announce_interval", "causeway.toml, line 9", "a number and ms, s, m, h or d"),
-        ("integrations.webhook.max_attempts", "causeway.toml, line 11", "integer"),
+        ("integrations.webhook.timeout", "causeway.toml, line 11", "a number and ms, s, m, h or d"),
         ("client.ping_interval", "CAUSEWAY_GATEWAY_CLIENT__PING_INTERVAL", "a number and ms, s, m, h or d"),
     ):
         lines = [line for line in found if line.startswith(f"{key} ")]

@@ -41,10 +41,13 @@ def test_the_server_api_is_where_the_configuration_puts_it() -> None:
     assert plan(configured=replace(CONFIGURED, api_port=9001)).api_url == "http://127.0.0.1:9001"
 
 
-def test_only_gateways_and_nats_serve_others_and_no_internal_port_is_shared() -> None:
+def test_only_gateways_integrations_and_nats_serve_others_and_no_internal_port_is_shared() -> None:
     made = plan()
-    assert [spec.port for spec in made.services] == [None, None, None, None, 8000, 8000]
-    internal = [made.nats.internal_port, made.nats.port, *(spec.internal_port for spec in made.services)]
+    hooks = made.services[3].port
+    assert [spec.port for spec in made.services] == [None, None, None, hooks, 8000, 8000]
+    assert made.services[3].env["CAUSEWAY_INTEGRATIONS_HOOKS__PORT"] == str(hooks)
+    assert plan(configured=replace(CONFIGURED, hooks_port=9009)).services[3].port == 9009
+    internal = [made.nats.internal_port, made.nats.port, hooks, *(spec.internal_port for spec in made.services)]
     assert len(set(internal)) == len(internal)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from causeway_common.contracts.messages import ClaimReply, JsonMap, NewRecord, Record, SettleRequest
-from causeway_integrations.domain.webhook import Answer, Answered
+from causeway_common.contracts.messages import BreakerState, ClaimReply, JsonMap, NewRecord, Record, SettleRequest
+from causeway_integrations.domain.outside import Answer, Answered, Outgoing
+from causeway_integrations.domain.work import Work
+from causeway_integrations.handlers.jobs import work_of
 
 
 @dataclass
@@ -52,6 +53,10 @@ class FakeRecords:
         self.settled.append(request)
         if self.lease_lost:
             return False
+        record = self.records[request.id]
+        if request.attempt_log is not None:
+            kept = record.log[:-1] if record.log and record.log[-1].outcome == "postponed" else record.log
+            self.records[request.id] = _with(record, log=[*kept, request.attempt_log])
         if request.outcome != "retry":
             self.records[request.id] = _with(self.records[request.id], state=request.outcome, note=request.note)
         return True
@@ -62,15 +67,57 @@ class FakeRecords:
 
 
 @dataclass
-class FakePoster:
-    """Answers as told and keeps what was sent."""
+class FakeOutside:
+    """Answers as told, in turn, the last one for ever, and keeps what was sent."""
 
-    answer: Answer = field(default_factory=lambda: Answered(200))
-    sent: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=lambda: [Answered(200)])
+    sent: list[Outgoing] = field(default_factory=list)
 
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        self.sent.append((url, dict(headers), body))
-        return self.answer
+    async def send(self, request: Outgoing) -> Answer:
+        self.sent.append(request)
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+@dataclass
+class FakeBreakers:
+    """Keeps what was shared."""
+
+    shared: list[tuple[str, str, BreakerState]] = field(default_factory=list)
+
+    def share(self, connector: str, destination: str, state: BreakerState) -> None:
+        self.shared.append((connector, destination, state))
+
+
+@dataclass
+class FakeApps:
+    """Apps by source and type; None: not known yet."""
+
+    apps: dict[tuple[str, str], list[str]] | None = field(default_factory=dict)
+
+    def handling(self, source: str, type: str) -> list[str] | None:
+        return None if self.apps is None else self.apps.get((source, type), [])
+
+
+@dataclass
+class FakeClock:
+    """A time of day that stands still."""
+
+    now: int = 1_735_689_600_999
+
+    def __call__(self) -> int:
+        return self.now
+
+
+def work(connector: str, op: str, payload: JsonMap, *, app: str = "chat", key: str = "key-1", waits: bool = False) -> Work:
+    """One attempt."""
+    return Work(app, connector, op, payload, key, f"id-{key}", 1_735_689_600_000, waits=waits)
+
+
+async def claimed(records: FakeRecords, id: str) -> Work:
+    """A record claimed for an attempt."""
+    record = (await records.claim(id, 1)).record
+    assert record is not None
+    return work_of(record, record.attempts)
 
 
 def new_record(

@@ -15,11 +15,14 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from causeway_common.telemetry import span
-from causeway_integrations.adapters.http import ANSWER_MAX_BYTES, HttpPoster
+from causeway_integrations.adapters.http import OutsideHttp
 from causeway_integrations.domain.outcome import Done
-from causeway_integrations.domain.webhook import AddressRefused, Answered, Endpoint, NotReached
+from causeway_integrations.domain.outside import AddressRefused, Answer, Answered, NotReached, Outgoing
+from causeway_integrations.domain.webhook import Endpoint
 from causeway_integrations.handlers.webhook import WebhookConnector
-from unit.integrations.fakes import FakeRecords, new_record
+from unit.integrations.fakes import FakeBreakers, FakeRecords, claimed, new_record
+
+ANSWER_MAX_BYTES = 1024
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -71,13 +74,17 @@ async def receiver(handler: Handler) -> AsyncIterator[int]:
 @asynccontextmanager
 async def poster(
     *, allowed: frozenset[str] = LOOPBACK, timeout_s: float = 5, names: Names | None = None
-) -> AsyncIterator[HttpPoster]:
-    made = HttpPoster(timeout_s=timeout_s, allowed=allowed, connections=4, user_agent="test/1")
+) -> AsyncIterator[OutsideHttp]:
+    made = OutsideHttp(timeout_s=timeout_s, allowed=allowed, connections=4, user_agent="test/1")
     await made.start(names)
     try:
         yield made
     finally:
         await made.stop()
+
+
+async def post(sender: OutsideHttp, url: str) -> Answer:
+    return await sender.send(Outgoing("POST", url, {}, b"{}"))
 
 
 async def ok(_request: web.Request) -> web.Response:
@@ -95,15 +102,11 @@ async def test_a_delivery_verifies_with_the_standardwebhooks_package() -> None:
         endpoint = Endpoint("chat", "e", f"http://127.0.0.1:{port}/hook?x=1", SECRET)
         records = FakeRecords()
         records.add(new_record("event", {"type": "e", "timestamp": "2025-01-01T00:00:00.000Z", "data": {"text": "hé 🦆"}}))
-        connector = WebhookConnector((endpoint,), records, sender, lambda: time.time_ns() // 1_000_000)
-        event = (await records.claim("o:1:0", 1)).record
-        assert event is not None
-        await connector.event(event)
+        connector = WebhookConnector((endpoint,), records, sender, FakeBreakers(), lambda: time.time_ns() // 1_000_000)
+        await connector.event(await claimed(records, "o:1:0"))
         (child,) = records.records.keys() - {"o:1:0"}
-        delivery = (await records.claim(child, 1)).record
-        assert delivery is not None
         with span("attempt"):
-            assert await connector.deliver(delivery) == Done("204")
+            assert await connector.deliver(await claimed(records, child)) == Done("204", 204)
 
     ((headers, body),) = got
     assert Webhook(SECRET).verify(body, headers) == {
@@ -126,7 +129,7 @@ async def test_a_redirect_is_not_followed() -> None:
         return web.Response(status=307, headers={"Location": "/elsewhere"})
 
     async with receiver(move) as port, poster() as sender:
-        answer = await sender.post(f"http://127.0.0.1:{port}/first", {}, b"{}")
+        answer = await post(sender, f"http://127.0.0.1:{port}/first")
 
     assert isinstance(answer, Answered)
     assert (answer.status, seen) == (307, ["/first"])
@@ -144,7 +147,7 @@ async def test_of_a_huge_answer_only_the_beginning_is_read() -> None:
         return response
 
     async with receiver(flood) as port, poster() as sender:
-        answer = await sender.post(f"http://127.0.0.1:{port}/", {}, b"{}")
+        answer = await post(sender, f"http://127.0.0.1:{port}/")
 
     assert isinstance(answer, Answered)
     assert answer.status == 500
@@ -159,7 +162,7 @@ async def test_a_receiver_that_never_answers_ends_at_the_time_out() -> None:
         return web.Response()
 
     async with receiver(hang) as port, poster(timeout_s=0.2) as sender:
-        answer = await sender.post(f"http://127.0.0.1:{port}/", {}, b"{}")
+        answer = await post(sender, f"http://127.0.0.1:{port}/")
         release.set()
 
     assert answer == NotReached("no answer within 0.2 s")
@@ -175,7 +178,7 @@ async def test_the_status_decides_though_the_body_hangs() -> None:
         return response
 
     async with receiver(half) as port, poster(timeout_s=0.3) as sender:
-        answer = await sender.post(f"http://127.0.0.1:{port}/", {}, b"{}")
+        answer = await post(sender, f"http://127.0.0.1:{port}/")
         release.set()
 
     assert isinstance(answer, Answered)
@@ -187,8 +190,8 @@ async def test_a_refused_connection_and_a_name_that_is_not_there_are_not_reached
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     async with poster(names=Names([])) as sender:
-        refused = await sender.post(f"http://127.0.0.1:{port}/", {}, b"{}")
-        unresolved = await sender.post("http://receiver.example/", {}, b"{}")
+        refused = await post(sender, f"http://127.0.0.1:{port}/")
+        unresolved = await post(sender, "http://receiver.example/")
 
     assert isinstance(refused, NotReached)
     assert isinstance(unresolved, NotReached)
@@ -204,7 +207,7 @@ async def test_what_is_no_http_is_not_reached() -> None:
 
     server = await asyncio.start_server(babble, "127.0.0.1", 0)
     async with server, poster() as sender:
-        answer = await sender.post(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", {}, b"{}")
+        answer = await post(sender, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
 
     assert isinstance(answer, NotReached)
 
@@ -212,7 +215,7 @@ async def test_what_is_no_http_is_not_reached() -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "169.254.169.254"])
 async def test_a_literal_address_that_is_not_public_is_refused(host: str) -> None:
     async with receiver(ok) as port, poster(allowed=frozenset()) as sender:
-        answer = await sender.post(f"http://{host}:{port}/", {}, b"{}")
+        answer = await post(sender, f"http://{host}:{port}/")
 
     assert isinstance(answer, AddressRefused)
 
@@ -220,7 +223,7 @@ async def test_a_literal_address_that_is_not_public_is_refused(host: str) -> Non
 @pytest.mark.parametrize("host", ["2130706433", "127.1", "0x7f.1", "0177.0.0.1"])
 async def test_an_odd_spelling_of_loopback_reaches_nothing(host: str) -> None:
     async with receiver(ok) as port, poster(allowed=frozenset()) as sender:
-        answer = await sender.post(f"http://{host}:{port}/", {}, b"{}")
+        answer = await post(sender, f"http://{host}:{port}/")
 
     assert not isinstance(answer, Answered)
 
@@ -228,7 +231,7 @@ async def test_an_odd_spelling_of_loopback_reaches_nothing(host: str) -> None:
 @pytest.mark.parametrize("answer", [["127.0.0.1"], ["8.8.8.8", "10.0.0.1"], ["::ffff:127.0.0.1"], ["fd00::1"]])
 async def test_a_name_with_one_address_that_is_not_public_is_refused(answer: list[str]) -> None:
     async with receiver(ok) as port, poster(allowed=frozenset(), names=Names(answer)) as sender:
-        got = await sender.post(f"http://receiver.example:{port}/", {}, b"{}")
+        got = await post(sender, f"http://receiver.example:{port}/")
 
     assert isinstance(got, AddressRefused)
     assert "receiver.example" in got.why
@@ -245,7 +248,9 @@ async def test_a_name_that_is_allowed_may_be_loopback_and_is_asked_once_per_requ
     names = Names(["127.0.0.1"])
     async with receiver(once) as port, poster(allowed=frozenset({"receiver.example"}), names=names) as sender:
         for asked in (1, 2):
-            assert await sender.post(f"http://RECEIVER.example:{port}/", {}, b"{}") == Answered(200, "thanks")
+            answer = await post(sender, f"http://RECEIVER.example:{port}/")
+            assert isinstance(answer, Answered)
+            assert (answer.status, answer.body) == (200, b"thanks")
             assert names.asked == asked
 
 
@@ -253,4 +258,4 @@ async def test_proxy_variables_are_ignored(monkeypatch: pytest.MonkeyPatch) -> N
     async with receiver(ok) as port, poster() as sender:
         monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1/")
         monkeypatch.setenv("http_proxy", "http://127.0.0.1:1/")
-        assert isinstance(await sender.post(f"http://127.0.0.1:{port}/", {}, b"{}"), Answered)
+        assert isinstance(await post(sender, f"http://127.0.0.1:{port}/"), Answered)

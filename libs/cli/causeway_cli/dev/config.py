@@ -14,6 +14,7 @@ from typing import Final
 from causeway_cli.configuration import load_services, set_value
 from causeway_common.runtime import ServiceSettings
 
+SENDER: Final = "Causeway <causeway@localhost>"
 LOOPBACK_HOSTS: Final = ("127.0.0.1", "localhost", "::1")
 
 
@@ -27,6 +28,7 @@ class Configured:
         api_port: of the server API's own; 0: it has none.
         api_key: of the server API, "" where it is not set.
         token_hmac_secret_key: likewise.
+        hooks_port: where integrations take webhooks, 0 where the configuration does not say.
         added: per service, the environment variables that give `causeway dev` its own defaults.
     """
 
@@ -36,6 +38,7 @@ class Configured:
     api_key: str = field(repr=False)
     token_hmac_secret_key: str = field(repr=False)
     added: Mapping[str, Mapping[str, str]]
+    hooks_port: int = 0
 
 
 def load_configuration(path: Path, env: Mapping[str, str], data_dir: Path) -> Configured:
@@ -58,15 +61,14 @@ def storage_variables(storage: str) -> dict[str, str]:
 
 
 def _configured(settings: Mapping[str, ServiceSettings], data_dir: Path) -> Configured:
-    gateway, hosts = settings["gateway"], set_value(settings["integrations"], "webhook.allow_hosts") or []
+    gateway = settings["gateway"]
     added: dict[str, dict[str, str]] = {
         service: {} if set_value(own, "telemetry.log_format") else {f"CAUSEWAY_{service.upper()}_TELEMETRY__LOG_FORMAT": "console"}
         for service, own in settings.items()
     }
     if set_value(settings["storage"], "path") is None:
         added["storage"]["CAUSEWAY_STORAGE_PATH"] = str(data_dir / "storage.sqlite3")
-    allowed = json.dumps(list(dict.fromkeys((*hosts, *LOOPBACK_HOSTS))))
-    added["integrations"]["CAUSEWAY_INTEGRATIONS_WEBHOOK__ALLOW_HOSTS"] = allowed
+    added["integrations"] |= _of_integrations(settings["integrations"], data_dir)
     storage = "mongodb" if set_value(settings["storage"], "uri") else "sqlite"
     if storage == "mongodb" and set_value(settings["storage"], "migrate") is None:
         added["storage"]["CAUSEWAY_STORAGE_MIGRATE"] = "true"
@@ -77,4 +79,26 @@ def _configured(settings: Mapping[str, ServiceSettings], data_dir: Path) -> Conf
         api_key=set_value(gateway, "http_api.key") or "",
         token_hmac_secret_key=set_value(gateway, "client.token.hmac_secret_key") or "",
         added=added,
+        hooks_port=set_value(settings["integrations"], "hooks.port") or 0,
     )
+
+
+def _of_integrations(settings: ServiceSettings, data_dir: Path) -> dict[str, str]:
+    """Loopback may be reached, every app may use everything, e-mails are files, and payments a rehearsal: unless configured otherwise."""
+    added: dict[str, str] = {}
+    for section in ("webhook", "http", "payments"):
+        hosts = set_value(settings, f"{section}.allow_hosts") or []
+        added[f"{section}__allow_hosts"] = json.dumps(list(dict.fromkeys((*hosts, *LOOPBACK_HOSTS))))
+    if set_value(settings, "permissions") is None:
+        added["permissions"] = json.dumps({"*": ["*"]})
+    if set_value(settings, "email.host") is None and set_value(settings, "email.folder") is None:
+        added["email__folder"] = str(data_dir / "mail")
+        if set_value(settings, "email.sender") is None:
+            added["email__sender"] = SENDER
+    source = set_value(settings, "payments.source") or "stripe"
+    if set_value(settings, "payments.provider") is None and source not in {
+        each.name for each in set_value(settings, "sources") or []
+    }:
+        added["payments__provider"] = "test"
+        added["payments__folder"] = str(data_dir / "payments")
+    return {f"CAUSEWAY_INTEGRATIONS_{key.upper()}": value for key, value in added.items()}

@@ -144,12 +144,16 @@ def plan_stack(
             **_gateway_variables(member, options, credentials),
             **_app_variables(member, options),
         }
+        port = options.port if member.role is Role.GATEWAY else None
+        if member.role is Role.INTEGRATIONS:
+            port = configured.hooks_port or new_port()
+            own |= {"HOOKS__HOST": options.host, "HOOKS__PORT": str(port)}
         inherited = {**env, **configured.added.get(member.role, {})}
         if member.folder is not None:
             inherited = with_folder(inherited, member.folder)
-        services.append(_service(options, member, inherited, own, new_port()))
+        services.append(_service(options, member, inherited, own, (port, new_port())))
         if options.reload and member.role is Role.LOGIC:
-            twins[member.name] = _service(options, member, inherited, own, new_port())
+            twins[member.name] = _service(options, member, inherited, own, (None, new_port()))
     users.append(NatsUser(OPERATOR, credentials.nats_operator_password, rights_of(Role.OPERATOR, OPERATOR)))
     nats = ProcessSpec(
         service="nats",
@@ -204,9 +208,10 @@ def _app_variables(member: _Member, options: StackOptions) -> dict[str, str]:
 
 
 def _service(
-    options: StackOptions, member: _Member, env: Mapping[str, str], own: Mapping[str, str], internal_port: int
+    options: StackOptions, member: _Member, env: Mapping[str, str], own: Mapping[str, str], ports: tuple[int | None, int]
 ) -> ProcessSpec:
-    """`own` are the variables of this process alone, without their prefix."""
+    """`own` are the variables of this process alone, without their prefix; `ports` what it serves to others, and its internal one."""
+    port, internal_port = ports
     internal = {"INTERNAL__HOST": options.host, "INTERNAL__PORT": str(internal_port)}
     prefix = f"CAUSEWAY_{member.role.upper()}_"
     return ProcessSpec(
@@ -215,7 +220,7 @@ def _service(
         kind=member.role.value,
         command=(str(options.scripts / f"causeway-{member.role}"), *member.arguments, "--config", str(options.config)),
         env={**env, **{prefix + key: value for key, value in {**own, **internal}.items()}},
-        port=options.port if member.role is Role.GATEWAY else None,
+        port=port,
         internal_port=internal_port,
         health_url=f"http://{options.host}:{internal_port}/readyz",
     )

@@ -165,9 +165,8 @@ class Operation(Generic[Req, Rep]):
         return _read(payload, self.request, self.name)
 
     def result(self, reply: Rep) -> JsonMap:
-        """The reply as it travels."""
-        made: JsonMap = msgspec.to_builtins(reply, builtin_types=(bytes,))
-        return made
+        """The reply as it travels, its defaults included: an app may read it without the type."""
+        return {name: msgspec.to_builtins(getattr(reply, name), builtin_types=(bytes,)) for name in reply.__struct_fields__}
 
     def read_reply(self, payload: JsonMap) -> Rep:
         """The reply of a payload. Raises CausewayError 107 naming the place."""

@@ -36,6 +36,12 @@ FAULT_POINTS: Final = (
     "integrations.deliver.before",
     "integrations.deliver.after",
     "integrations.settle.after",
+    "integrations.email.before",
+    "integrations.email.after",
+    "integrations.payment.before",
+    "integrations.payment.after",
+    "integrations.hook.before",
+    "integrations.hook.after",
 )
 
 

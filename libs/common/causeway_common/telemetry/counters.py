@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from opentelemetry import metrics
@@ -58,5 +58,13 @@ class Counters:
 
         def observe(_options: CallbackOptions) -> Iterable[Observation]:
             return [Observation(read())]
+
+        _meter.create_observable_gauge(f"causeway.{self._service}.{name}", [observe], unit=unit, description=description)
+
+    def gauges(self, name: str, description: str, read: Callable[[], Mapping[str, float]], *, label: str, unit: str = "1") -> None:
+        """Values read when they are exported, by the value of their one label, which is a configured name and never user input."""
+
+        def observe(_options: CallbackOptions) -> Iterable[Observation]:
+            return [Observation(value, {label: name}) for name, value in read().items()]
 
         _meter.create_observable_gauge(f"causeway.{self._service}.{name}", [observe], unit=unit, description=description)

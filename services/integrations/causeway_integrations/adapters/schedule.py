@@ -1,29 +1,27 @@
-"""The retry schedule: tenacity's wait and stop objects, asked for values. The waiting is the record's."""
+"""The retry schedules: tenacity's wait and stop objects, asked for values. The waiting is the record's."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
-from tenacity import RetryCallState, Retrying, stop_after_attempt, wait_exponential_jitter
+from tenacity import RetryCallState, Retrying, stop_after_attempt, wait_chain, wait_fixed, wait_none, wait_random
+from tenacity.wait import wait_base
 
-GROWTH: Final = 4
+JITTER: Final = 0.1
+"""Of a delay, at most, is added at random: what failed together does not come back together."""
 
 
 class TenacitySchedule:
-    """`ports.Schedule`: each delay four times the one before, with jitter.
+    """`ports.Schedule`.
 
     Args:
-        max_attempts: tries in all.
-        initial_ms: after the first failure; the jitter adds up to as much.
-        max_ms: no delay is longer.
+        delays_ms: before each try; that of the first is the queue's own and counts as 0.
     """
 
-    def __init__(self, *, max_attempts: int, initial_ms: int, max_ms: int) -> None:
-        seconds = initial_ms / 1000
-        self._policy = Retrying(
-            stop=stop_after_attempt(max_attempts),
-            wait=wait_exponential_jitter(multiplier=seconds, max=max_ms / 1000, exp_base=GROWTH, jitter=seconds),
-        )
+    def __init__(self, delays_ms: Sequence[int]) -> None:
+        waits: list[wait_base] = [wait_fixed(ms / 1000) + wait_random(0, ms / 1000 * JITTER) for ms in delays_ms[1:]]
+        self._policy = Retrying(stop=stop_after_attempt(len(delays_ms)), wait=wait_chain(*waits) if waits else wait_none())
 
     def delay_ms(self, attempt: int) -> int | None:
         """As the port says."""

@@ -8,13 +8,14 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from causeway_common.contracts.ids import derived_id
-from causeway_common.contracts.messages import JsonMap, NewRecord, Record
-from causeway_integrations.domain.outcome import Done, Failed, GivenUp, Outcome
+from causeway_common.contracts.messages import JsonMap, NewRecord
+from causeway_integrations.domain.outcome import Done, Failed, GivenUp, Outcome, of_webhook
+from causeway_integrations.domain.outside import AddressRefused, Answer, Answered, NotReached
+from causeway_integrations.domain.work import Work
 
 CONNECTOR: Final = "webhook"
 EVENT: Final = "event"
 DELIVER: Final = "deliver"
-GONE: Final = 410
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,39 +56,16 @@ class DeliverPayload(_Payload):
     body: str
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """The receiver answered; `text` is the begin of what it said."""
-
-    status: int
-    text: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class NotReached:
-    """No answer: the name does not resolve, no connection, no TLS, no answer in time."""
-
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class AddressRefused:
-    """The address is none that requests may go to."""
-
-    why: str
-
-
-Answer = Answered | NotReached | AddressRefused
-
-
-def judged(answer: Answer) -> Outcome:
-    """What an attempt's answer means: 2xx is done, 410 and refused addresses give up, everything else is tried again."""
+def judged(answer: Answer, now_ms: int) -> Outcome:
+    """What an attempt's answer means, by `outcome.of_webhook`; an address that is refused stays so."""
     match answer:
-        case Answered(status, text):
-            note = f"{status}: {text}" if text else str(status)
-            if 200 <= status < 300:
-                return Done(note)
-            return GivenUp(note) if status == GONE else Failed(note)
+        case Answered(status):
+            verdict = of_webhook(status)
+            if verdict == "done":
+                return Done(answer.note, status)
+            if verdict == "retry":
+                return Failed(answer.note, status, answer.retry_after_ms(now_ms))
+            return GivenUp(answer.note, status, disable=verdict == "disable")
         case NotReached(why):
             return Failed(why)
         case AddressRefused(why):
@@ -108,13 +86,13 @@ def parse_deliver(payload: JsonMap) -> DeliverPayload:
     return _parsed(DeliverPayload, payload)
 
 
-def fan_out(record: Record, event: EventPayload, endpoints: tuple[Endpoint, ...], traceparent: str) -> list[NewRecord]:
+def fan_out(work: Work, event: EventPayload, endpoints: tuple[Endpoint, ...], traceparent: str) -> list[NewRecord]:
     """One delivery per endpoint of this app and event.
 
-    Ids and bodies depend on the event's record alone: a repeated fan-out makes the same deliveries again.
+    Ids and bodies depend on the event alone: a repeated fan-out makes the same deliveries again.
 
     Args:
-        record: the event's.
+        work: the event's.
         event: its payload.
         endpoints: all that are configured.
         traceparent: of the span that the deliveries belong to.
@@ -122,12 +100,10 @@ def fan_out(record: Record, event: EventPayload, endpoints: tuple[Endpoint, ...]
     body = event.model_dump_json()
     found: list[NewRecord] = []
     for endpoint in endpoints:
-        if (endpoint.app, endpoint.event) == (record.app, event.type):
-            key = "msg_" + derived_id(record.id, endpoint.id)
+        if (endpoint.app, endpoint.event) == (work.app, event.type):
+            key = "msg_" + derived_id(work.id, endpoint.id)
             payload = {"endpoint": endpoint.id, "id": key, "body": body}
-            found.append(
-                NewRecord(id=key, app=record.app, connector=CONNECTOR, op=DELIVER, payload=payload, traceparent=traceparent)
-            )
+            found.append(NewRecord(id=key, app=work.app, connector=CONNECTOR, op=DELIVER, payload=payload, traceparent=traceparent))
     return found
 
 

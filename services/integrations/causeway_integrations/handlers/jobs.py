@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final, assert_never
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal, assert_never
 
 from causeway_common.contracts.errors import CausewayError
-from causeway_common.contracts.messages import JobDelivery, Record, SettleRequest
+from causeway_common.contracts.ids import derived_id
+from causeway_common.contracts.messages import Attempt, JobDelivery, Record, SettleRequest
 from causeway_common.runtime import fault_point
 from causeway_common.telemetry import Counters, Kind, current_traceparent, get_logger, names, span
-from causeway_integrations.domain.outcome import Done, Failed, GivenUp, Outcome, shortened
-from causeway_integrations.ports import Operation, Records, Schedule
+from causeway_integrations.domain.outcome import Done, Failed, GivenUp, Outcome, Postponed, shortened
+from causeway_integrations.domain.permissions import OWN, Permissions
+from causeway_integrations.domain.slots import Slots
+from causeway_integrations.domain.work import Work
+from causeway_integrations.ports import Connector, Operation, Records
 
 LOST_ATTEMPTS_MAX: Final = 20
-"""So many claims beyond the schedule's tries may end without an outcome (a crash each) before the job is given up unrun."""
+"""So many claims in a row may end without an outcome (a crash each) before the job is given up unrun."""
+NOT_SAMPLED: Final = "-00"
 
 log = get_logger("integrations")
 _counters = Counters("integrations")
-attempts: Final = _counters.counter("attempts", "attempts by outcome: done, retry, dead")
+attempts: Final = _counters.counter("attempts", "attempts by outcome: done, retry, dead, postponed")
+by_connector: Final = _counters.counter("jobs", "attempts by connector", label="connector")
 skipped: Final = _counters.counter("deliveries_skipped", "deliveries whose record needed no attempt, by the claim's outcome")
 lost: Final = _counters.counter("leases_lost", "attempts whose outcome was not taken, because another one had the record")
+
+
+@dataclass(frozen=True, slots=True)
+class _Began:
+    """An attempt as it begins."""
+
+    record: Record
+    number: int
+    at_ms: int
 
 
 class Jobs:
@@ -27,23 +44,25 @@ class Jobs:
 
     Args:
         records: storage's.
-        operations: by connector, then by name.
-        schedule: when a failed one is tried again.
-        max_attempts: the schedule's tries.
+        connectors: by name.
+        permissions: of the apps.
+        slots: for jobs, by destination.
+        now_ms: the time of day.
         lease_ms: longer than any attempt takes.
     """
 
     def __init__(
         self,
         records: Records,
-        operations: Mapping[str, Mapping[str, Operation]],
-        schedule: Schedule,
+        connectors: Mapping[str, Connector],
+        permissions: Permissions,
+        slots: Slots,
+        now_ms: Callable[[], int],
         *,
-        max_attempts: int,
         lease_ms: int,
     ) -> None:
-        self._records, self._operations, self._schedule = records, operations, schedule
-        self._max_attempts, self._lease_ms = max_attempts, lease_ms
+        self._records, self._connectors, self._permissions = records, connectors, permissions
+        self._slots, self._now_ms, self._lease_ms = slots, now_ms, lease_ms
 
     async def handle(self, delivery: JobDelivery) -> None:
         """Return: the delivery is done with, whatever became of the job.
@@ -61,36 +80,72 @@ class Jobs:
         here = current_traceparent()
         links = (here,) if here else ()
         with span(name, kind=Kind.INTERNAL, parent=record.traceparent, attributes=attributes, links=links):
-            outcome = await self._attempted(record)
-            await self._settle(self._settlement(record, outcome))
+            began = _Began(record, _tries(record) + 1, self._now_ms())
+            outcome = await self._attempted(began)
+            await self._settle(self._settlement(began, outcome))
 
-    async def _attempted(self, record: Record) -> Outcome:
-        operation = self._operations.get(record.connector, {}).get(record.op)
-        if operation is None:
+    async def _attempted(self, began: _Began) -> Outcome:
+        record = began.record
+        connector = self._connectors.get(record.connector)
+        operation = connector.operations.get(record.op) if connector else None
+        if connector is None or operation is None:
             return GivenUp(f"there is no operation {record.connector}.{record.op}")
-        if record.attempts > self._max_attempts + LOST_ATTEMPTS_MAX:
-            return GivenUp(f"{record.attempts - 1} attempts ended without an outcome")
+        name = f"{record.connector}.{record.op}"
+        if name not in OWN and not self._permissions.may(record.app, record.connector, record.op):
+            return GivenUp(f"{record.app} may not use {name}: integrations.permissions says which app may use what")
+        if _lost(record) > LOST_ATTEMPTS_MAX:
+            return GivenUp(f"{_lost(record)} attempts ended without an outcome")
+        work = work_of(record, began.number)
+        destination = f"{connector.name}/{connector.destination(work)}"
+        if not self._slots.take(destination):
+            return Postponed("the destination is busy", self._slots.delay_ms(destination))
+        by_connector.add(1, connector.name)
+        loop = asyncio.get_running_loop()
+        started = loop.time()
         try:
-            return await operation(record)
-        except CausewayError as error:
-            return Failed(str(error)) if error.temporary else GivenUp(str(error))
-        except Exception as error:
-            log.exception("an attempt failed for a reason that its connector does not know", record=record.id)
-            return Failed(f"internal: {type(error).__name__}")
+            return await _within(operation, work, connector.attempt_ms)
+        finally:
+            self._slots.free(destination, (loop.time() - started) * 1000)
 
-    def _settlement(self, record: Record, outcome: Outcome) -> SettleRequest:
+    def _settlement(self, began: _Began, outcome: Outcome) -> SettleRequest:
         match outcome:
-            case Done(note):
-                return SettleRequest(id=record.id, attempt=record.attempts, outcome="done", note=shortened(note))
-            case GivenUp(note):
-                return SettleRequest(id=record.id, attempt=record.attempts, outcome="dead", note=shortened(note))
-            case Failed(note):
-                delay = self._schedule.delay_ms(record.attempts)
-                if delay is None:
-                    return SettleRequest(id=record.id, attempt=record.attempts, outcome="dead", note=shortened(note))
-                return SettleRequest(id=record.id, attempt=record.attempts, outcome="retry", delay_ms=delay, note=shortened(note))
+            case Done(note, status):
+                return self._told(began, "done", note, status)
+            case GivenUp(note, status):
+                return self._told(began, "dead", note, status)
+            case Postponed(note, delay):
+                return self._told(began, "postponed", note, 0, delay)
+            case Failed(note, status, retry_after):
+                schedule = self._connectors[began.record.connector].schedule_of(began.record.op)
+                delay_ms = schedule.delay_ms(began.number)
+                if delay_ms is None:
+                    return self._told(began, "dead", note, status)
+                return self._told(began, "retry", note, status, max(delay_ms, retry_after))
             case _:
                 assert_never(outcome)
+
+    def _told(
+        self, began: _Began, outcome: Literal["done", "retry", "dead", "postponed"], note: str, status: int, delay_ms: int = 0
+    ) -> SettleRequest:
+        record, traceparent = began.record, current_traceparent()
+        entry = Attempt(
+            number=began.number - (outcome == "postponed"),
+            claim=record.attempts,
+            at_ms=began.at_ms,
+            duration_ms=max(self._now_ms() - began.at_ms, 0),
+            outcome=outcome,
+            status=status,
+            answer=shortened(note),
+            trace_id="" if traceparent.endswith(NOT_SAMPLED) else traceparent[3:35],
+        )
+        return SettleRequest(
+            id=record.id,
+            attempt=record.attempts,
+            outcome="retry" if outcome == "postponed" else outcome,
+            delay_ms=delay_ms,
+            note=shortened(note),
+            attempt_log=entry,
+        )
 
     async def _settle(self, request: SettleRequest) -> None:
         if not await self._records.settle(request):
@@ -98,8 +153,47 @@ class Jobs:
             log.warning("another attempt has this record, this one's outcome does not count", record=request.id)
             return
         fault_point("integrations.settle.after")
-        attempts.add(1, request.outcome)
-        if request.outcome == "dead":
+        told = request.attempt_log.outcome if request.attempt_log else request.outcome
+        attempts.add(1, told)
+        if told == "dead":
             log.error("a job is dead", record=request.id, attempt=request.attempt, note=request.note)
-        elif request.outcome == "retry":
+        elif told == "retry":
             log.info("an attempt failed", record=request.id, attempt=request.attempt, delay_ms=request.delay_ms, note=request.note)
+
+
+def work_of(record: Record, attempt: int) -> Work:
+    """A record as its operation gets it."""
+    return Work(
+        app=record.app,
+        connector=record.connector,
+        op=record.op,
+        payload=record.payload,
+        key=derived_id(record.id),
+        id=record.id,
+        created_ms=record.created_ms,
+        attempt=attempt,
+        traceparent=record.traceparent,
+    )
+
+
+async def _within(operation: Operation, work: Work, limit_ms: int) -> Outcome:
+    try:
+        async with asyncio.timeout(limit_ms / 1000):
+            return await operation(work)
+    except TimeoutError:
+        return Failed(f"no end within {limit_ms} ms")
+    except CausewayError as error:
+        return Failed(str(error)) if error.temporary else GivenUp(str(error))
+    except Exception as error:
+        log.exception("an attempt failed for a reason that its connector does not know", record=work.id)
+        return Failed(f"internal: {type(error).__name__}")
+
+
+def _tries(record: Record) -> int:
+    """Tries that were told. What an older storage does not tell is counted by the claims."""
+    return record.log[-1].number if record.log else record.attempts - 1
+
+
+def _lost(record: Record) -> int:
+    """Claims in a row that ended without an outcome, this one left out."""
+    return record.attempts - 1 - (record.log[-1].claim if record.log else 0)

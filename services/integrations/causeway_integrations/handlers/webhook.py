@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 
 from standardwebhooks.webhooks import Webhook
 
-from causeway_common.contracts.messages import Record
+from causeway_common.contracts.messages import BreakerState
 from causeway_common.runtime import fault_point
-from causeway_common.telemetry import current_traceparent
+from causeway_common.telemetry import current_traceparent, get_logger
 from causeway_integrations.domain.outcome import Done, GivenUp, Outcome
+from causeway_integrations.domain.outside import Outgoing
 from causeway_integrations.domain.webhook import (
+    CONNECTOR,
     DELIVER,
     EVENT,
     DeliverPayload,
@@ -21,55 +23,93 @@ from causeway_integrations.domain.webhook import (
     parse_deliver,
     parse_event,
 )
-from causeway_integrations.ports import Operation, Poster, Records
+from causeway_integrations.domain.work import Work
+from causeway_integrations.ports import Breakers, Operation, Outside, Records
+
+log = get_logger("integrations")
 
 
 class WebhookConnector:
-    """Standard Webhooks to the configured endpoints.
+    """Standard Webhooks to the configured endpoints. One that answered 410 gets nothing more, from any process.
 
     Args:
         endpoints: all of them.
         records: where deliveries are made.
-        poster: sends.
+        outside: sends.
+        breakers: where endpoints are disabled.
         now_ms: the time of day, for the signature's timestamp.
     """
 
-    def __init__(self, endpoints: tuple[Endpoint, ...], records: Records, poster: Poster, now_ms: Callable[[], int]) -> None:
-        self._endpoints, self._records, self._poster, self._now_ms = endpoints, records, poster, now_ms
+    def __init__(
+        self,
+        endpoints: tuple[Endpoint, ...],
+        records: Records,
+        outside: Outside,
+        breakers: Breakers,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._endpoints, self._records, self._outside = endpoints, records, outside
+        self._breakers, self._now_ms = breakers, now_ms
         self._by_id = {endpoint.id: endpoint for endpoint in endpoints}
+        self._disabled: dict[str, str] = {}
 
     def operations(self) -> Mapping[str, Operation]:
         """By name."""
         return {EVENT: self.event, DELIVER: self.deliver}
 
-    async def event(self, record: Record) -> Outcome:
+    def destination(self, work: Work) -> str:
+        """The endpoint of a delivery; events have slots of their own."""
+        endpoint = work.payload.get("endpoint") if work.op == DELIVER else None
+        return endpoint if isinstance(endpoint, str) and endpoint in self._by_id else ""
+
+    def heard(self, endpoint: str, state: BreakerState | None) -> None:
+        """What a process shared about an endpoint."""
+        if state is not None and state.state == "disabled":
+            self._disabled[endpoint] = state.reason
+        else:
+            self._disabled.pop(endpoint, None)
+
+    async def event(self, work: Work) -> Outcome:
         """Make one delivery per endpoint of the event; a repeat makes none twice.
 
         Raises:
             CausewayError: storage is unavailable.
         """
         try:
-            event = parse_event(record.payload)
+            event = parse_event(work.payload)
         except ValueError as error:
             return GivenUp(str(error))
-        deliveries = fan_out(record, event, self._endpoints, current_traceparent() or record.traceparent)
+        deliveries = fan_out(work, event, self._endpoints, current_traceparent() or work.traceparent)
         for delivery in deliveries:  # one by one: each carries the body, together they may be too large for the bus
             await self._records.enqueue([delivery], message_id=delivery.id)
-        return Done(f"{len(deliveries)} deliveries")
+        return Done(f"{len(deliveries)} deliveries", reply={"deliveries": len(deliveries)})
 
-    async def deliver(self, record: Record) -> Outcome:
+    async def deliver(self, work: Work) -> Outcome:
         """Send one signed request; id and body are the same at each try, the timestamp and so the signature are the try's own."""
         try:
-            delivery = parse_deliver(record.payload)
+            delivery = parse_deliver(work.payload)
         except ValueError as error:
             return GivenUp(str(error))
         endpoint = self._by_id.get(delivery.endpoint)
         if endpoint is None:
             return Done("the endpoint is configured no more")
+        if endpoint.app != work.app:
+            return GivenUp(f"the endpoint is none of {work.app}'s")
+        if reason := self._disabled.get(endpoint.id):
+            return GivenUp(f"the endpoint is disabled: {reason}")
         fault_point("integrations.deliver.before")
-        answer = await self._poster.post(endpoint.url, self._headers(endpoint, delivery), delivery.body.encode())
+        answer = await self._outside.send(Outgoing("POST", endpoint.url, self._headers(endpoint, delivery), delivery.body.encode()))
         fault_point("integrations.deliver.after")
-        return judged(answer)
+        outcome = judged(answer, self._now_ms())
+        if isinstance(outcome, GivenUp) and outcome.disable:
+            self._disable(endpoint, outcome.note)
+        return outcome
+
+    def _disable(self, endpoint: Endpoint, reason: str) -> None:
+        log.warning("an endpoint wants nothing more and is disabled", app=endpoint.app, event_type=endpoint.event, id=endpoint.id)
+        state = BreakerState(state="disabled", at_ms=self._now_ms(), reason=reason[:200])
+        self.heard(endpoint.id, state)
+        self._breakers.share(CONNECTOR, endpoint.id, state)
 
     def _headers(self, endpoint: Endpoint, delivery: DeliverPayload) -> dict[str, str]:
         seconds = self._now_ms() // 1000

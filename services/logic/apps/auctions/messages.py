@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, Field, PlainSerializer
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, PlainSerializer
 
 from apps.auctions.models import Amount, Lot, Status
+from causeway_logic.connectors import CURRENCIES
 
 TITLE_MAX_CHARS: Final = 200
 CLOSES_IN_MAX: Final = 30 * 24 * 3600
@@ -24,8 +25,14 @@ def rfc3339(moment: datetime) -> str:
 
 Time = Annotated[AwareDatetime, PlainSerializer(rfc3339, return_type=str)]
 LotId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[0-9A-Za-z_-]+$")]
-Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
-"""An ISO 4217 code."""
+def iso_4217(code: str) -> str:
+    """A currency that people pay with. Raises ValueError."""
+    if code not in CURRENCIES:
+        raise ValueError("no currency of ISO 4217")
+    return code
+
+
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$"), AfterValidator(iso_4217)]
 
 
 IdempotencyKey = Annotated[str, Field(min_length=1, max_length=64)]

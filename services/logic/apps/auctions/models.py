@@ -10,14 +10,15 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-AMOUNT_MAX: Final = 99_999_999_999
-"""The largest payment: no price, increment or maximum is higher."""
+from causeway_logic.connectors import AMOUNT_MAX
+
 CONTENDERS_MAX: Final = 5
 """So many bidders are remembered for a second chance."""
 WATCHED_MAX: Final = 50
 
 Status = Literal["open", "awaiting_payment", "sold", "unsold"]
 Amount = Annotated[int, Field(ge=1, le=AMOUNT_MAX)]
+"""Minor units; no price, increment or maximum is higher than the largest payment."""
 
 
 class Contender(BaseModel):

@@ -1,4 +1,4 @@
-"""The settings of integrations: section `[integrations]`, `CAUSEWAY_INTEGRATIONS_…`."""
+"""`[integrations.webhook]`: signed requests to the configured endpoints."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from causeway_common.contracts.names import IDENTIFIER_RULE, is_identifier
-from causeway_common.runtime import Duration, ServiceSettings, Settings
+from causeway_common.runtime import Duration, Settings
+from causeway_integrations.config.schedules import RetrySchedule
 from causeway_integrations.domain.webhook import Endpoint
 
 _SECRET_RULE = "must be whsec_ and base64 (Standard Webhooks recommends 24 to 64 bytes)"  # noqa: S105 - a rule, no secret
@@ -64,10 +65,11 @@ class WebhookSettings(Settings):
     """`[integrations.webhook]`."""
 
     endpoints: list[EndpointSettings] = Field([], description="the receivers")
-    max_attempts: int = Field(5, ge=1, le=100, description="tries of one delivery before it is dead")
-    retry_initial: Duration = Field(1000, ge=1, description="delay after the first failure; each further one is four times as long")
-    retry_max: Duration = Field(3_600_000, ge=1, description="no delay is longer")
-    timeout: Duration = Field(10_000, ge=1, description="for one request, its answer included")
+    retry_schedule: RetrySchedule = Field(
+        [0, 5_000, 300_000, 1_800_000, 7_200_000, 18_000_000, 36_000_000, 50_400_000, 72_000_000, 86_400_000],
+        description="the delay before each try of a delivery, the first one 0s; up to a tenth is added at random; after the last it is dead",
+    )
+    timeout: Duration = Field(15_000, ge=1, description="for one request, its answer included")
     allow_hosts: list[str] = Field([], description="host names and addresses that may be private or loopback")
 
     @model_validator(mode="after")
@@ -76,17 +78,3 @@ class WebhookSettings(Settings):
         if len(set(ids)) < len(ids):
             raise ValueError("two endpoints have the same app, event and url")
         return self
-
-
-class JwksSettings(Settings):
-    """`[integrations.jwks]`: key sets that the gateway asks for."""
-
-    urls: list[str] = Field([], description="the URLs that may be fetched; empty: any https URL of a public address")
-
-
-class IntegrationsSettings(ServiceSettings):
-    """What an integrations process may be told."""
-
-    concurrency: int = Field(32, ge=1, le=1000, description="attempts at once")
-    webhook: WebhookSettings = WebhookSettings()
-    jwks: JwksSettings = JwksSettings()

@@ -1,0 +1,62 @@
+"""The `email` connector."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from causeway_common.contracts.connectors import EMAIL_SEND, EmailSent
+from causeway_common.contracts.errors import bad_request
+from causeway_common.contracts.names import is_identifier
+from causeway_common.runtime import fault_point
+from causeway_integrations.domain.mail import Rendered, mail_of
+from causeway_integrations.domain.outcome import Done, Failed, GivenUp, Outcome
+from causeway_integrations.domain.work import Work
+from causeway_integrations.ports import Operation
+from causeway_integrations.ports.mail import Mailer, MailFailedError, MailRefusedError, Templates
+
+REFUSED_CODE: Final = 422
+
+
+class EmailConnector:
+    """Sends e-mail.
+
+    Args:
+        mailer: the server's.
+        templates: by name.
+        sender: the From address.
+        domain: behind the `@` of message ids.
+    """
+
+    def __init__(self, mailer: Mailer, templates: Templates, *, sender: str, domain: str) -> None:
+        self._mailer, self._templates, self._sender, self._domain = mailer, templates, sender, domain
+
+    def operations(self) -> Mapping[str, Operation]:
+        """By name."""
+        return {EMAIL_SEND.op: self.send}
+
+    async def send(self, work: Work) -> Outcome:
+        """Send it. A repeat has the same Message-ID, by which the receivers' side drops it.
+
+        Raises:
+            CausewayError: 107, the message or its template is wrong.
+        """
+        request = EMAIL_SEND.read_request(work.payload)
+        if request.template:
+            if not is_identifier(request.template):
+                raise bad_request(f"a template's name is an identifier, got {request.template!r:.80}")
+            rendered = await self._templates.render(request.template, request.data)
+        else:
+            rendered = Rendered(request.subject, request.text, request.html)
+        message_id = f"<{work.key}@{self._domain}>"
+        mail = mail_of(request, rendered, sender=self._sender, message_id=message_id, date_ms=work.created_ms)
+        try:
+            fault_point("integrations.email.before")
+            refused = await self._mailer.send(mail)
+            fault_point("integrations.email.after")
+        except MailRefusedError as error:
+            return GivenUp(str(error), error.code, code=REFUSED_CODE)
+        except MailFailedError as error:
+            return Failed(str(error), error.code)
+        note = f"sent {message_id}" + (f", refused: {', '.join(sorted(refused))}" if refused else "")
+        return Done(note, 250, EMAIL_SEND.result(EmailSent(message_id=message_id, refused=dict(refused))))
