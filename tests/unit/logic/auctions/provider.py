@@ -18,6 +18,7 @@ class Provider:
 
     payments: dict[str, dict[str, Any]] = field(default_factory=dict)
     refunds: dict[str, int] = field(default_factory=dict)
+    refunded: set[str] = field(default_factory=set)
 
     def install(self, tester: AppTester) -> None:
         """Answer the payment operations of a tester."""
@@ -60,8 +61,6 @@ class Provider:
         self.refunded.add(payment["id"])
         return {"id": f"re_{key[:16]}", "payment": payment["id"], "amount": self.refunds[key], "currency": "EUR", "state": "succeeded"}
 
-    refunded: set[str] = field(default_factory=set)
-
     def net(self, lot_id: str) -> int:
         """What the buyers of a lot have paid in all, less what they got back."""
         mine = [payment for payment in self.payments.values() if payment["metadata"].get("lot_id") == lot_id]
@@ -77,9 +76,10 @@ class Provider:
 class House:
     """The auctions app with a provider and its regulars: sam sells, ann, bob and cem bid, max is an auctioneer."""
 
-    def __init__(self, **options: Any) -> None:
-        self.tester = AppTester(app, **options)
-        self.tester.start()
+    def __init__(self, tester: AppTester | None = None) -> None:
+        self.tester = tester or AppTester(app)
+        if tester is None:
+            self.tester.start()
         self.provider = Provider()
         self.provider.install(self.tester)
         for op in ("webhook.event", "email.send"):
