@@ -66,8 +66,9 @@ class Bidder:
     async def _take_part(self, lot: str, price: Price) -> None:
         while await self._bid(lot, price.amount + INCREMENT):
             await asyncio.sleep(self._draw.uniform(0, 4 * PAUSE_SECONDS))
+        forgets = self._forgetful and self._draw.random() < 0.5
         while (state := await self._state(lot))["status"] not in OVER:
-            if state["buyer"] == self.name and not (self._forgetful and self._draw.random() < 0.5):
+            if state["buyer"] == self.name and not forgets:
                 await self._pay(lot)
             await asyncio.sleep(self._draw.uniform(0, 1))
 

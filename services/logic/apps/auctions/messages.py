@@ -25,6 +25,8 @@ def rfc3339(moment: datetime) -> str:
 
 Time = Annotated[AwareDatetime, PlainSerializer(rfc3339, return_type=str)]
 LotId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[0-9A-Za-z_-]+$")]
+
+
 def iso_4217(code: str) -> str:
     """A currency that people pay with. Raises ValueError."""
     if code not in CURRENCIES:

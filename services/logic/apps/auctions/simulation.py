@@ -26,25 +26,25 @@ THINGS: Final = (
 
 async def visit(crowd: Crowd, me: Visitor) -> None:
     """One user, until the crowd goes home."""
-    await me.watch(f"bidder:{me.name}", lambda notice: _noticed(crowd, me, notice))
+    owed: list[str] = []
+
+    def noticed(notice: Any) -> None:
+        crowd.count(f"told {notice['type']}")
+        if notice["type"] == "offered" and crowd.random.random() >= FORGETFUL:
+            owed.append(notice["lot_id"])
+
+    await me.watch(f"bidder:{me.name}", noticed)
     while await crowd.turn():
         try:
-            await _act(crowd, me)
+            await _act(crowd, me, owed)
         except Unanswered:
             crowd.count("calls without an answer")
         except Refused as refusal:
             crowd.count(f"refused {refusal.code}")
 
 
-def _noticed(crowd: Crowd, me: Visitor, notice: Any) -> None:
-    crowd.count(f"told {notice['type']}")
-    if notice["type"] == "offered" and crowd.random.random() >= FORGETFUL:
-        crowd.shared.setdefault(f"to pay by {me.name}", []).append(notice["lot_id"])
-
-
-async def _act(crowd: Crowd, me: Visitor) -> None:
+async def _act(crowd: Crowd, me: Visitor, owed: list[str]) -> None:
     """One turn: pay what is won; else sell where little is on offer; else bid."""
-    owed = crowd.shared.get(f"to pay by {me.name}", [])
     if owed:
         await _pay(crowd, me, owed)
         return

@@ -27,8 +27,16 @@ class Provider:
 
     def create(self, request: dict[str, Any], key: str) -> dict[str, Any]:
         """Ask for money; the same key is the same payment."""
-        made = {"id": f"pi_{key[:16]}", "state": "open", "received": 0, "amount": request["amount"], "currency": request["currency"]}
-        return self.payments.setdefault(str(made["id"]), {**made, "metadata": request.get("metadata", {}), "client_secret": "s3cret"})
+        made = {
+            "id": f"pi_{key[:16]}",
+            "state": "open",
+            "received": 0,
+            "amount": request["amount"],
+            "currency": request["currency"],
+        }
+        return self.payments.setdefault(
+            str(made["id"]), {**made, "metadata": request.get("metadata", {}), "client_secret": "s3cret"}
+        )
 
     def get(self, request: dict[str, Any]) -> dict[str, Any]:
         """Look."""
@@ -59,7 +67,13 @@ class Provider:
         payment = self.get(request)
         self.refunds.setdefault(key, payment["received"] if payment["id"] not in self.refunded else 0)
         self.refunded.add(payment["id"])
-        return {"id": f"re_{key[:16]}", "payment": payment["id"], "amount": self.refunds[key], "currency": "EUR", "state": "succeeded"}
+        return {
+            "id": f"re_{key[:16]}",
+            "payment": payment["id"],
+            "amount": self.refunds[key],
+            "currency": "EUR",
+            "state": "succeeded",
+        }
 
     def net(self, lot_id: str) -> int:
         """What the buyers of a lot have paid in all, less what they got back."""

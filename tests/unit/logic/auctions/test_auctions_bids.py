@@ -84,7 +84,11 @@ async def test_a_proxy_answers_for_its_owner_and_its_maximum_stays_secret(house:
     assert [(each["seq"], each["user"], each["amount"]) for each in told] == [(1, "ann", 100), (2, "bob", 200), (3, "ann", 210)]
     assert (await house.ann.call("lot", {"lot_id": lot_id}))["maximum"] == 7777
     for user in (house.bob, house.sam, house.max, house.nobody):
-        seen = [await user.call("lot", {"lot_id": lot_id}), await user.call("lots", {}), await user.call("bids", {"lot_id": lot_id})]
+        seen = [
+            await user.call("lot", {"lot_id": lot_id}),
+            await user.call("lots", {}),
+            await user.call("bids", {"lot_id": lot_id}),
+        ]
         assert "7777" not in json.dumps([*seen, *told])
 
 

@@ -45,7 +45,12 @@ class Furnished(House):
 
 def inputs(method: str, lots: list[str], *, good: bool) -> st.SearchStrategy[Any]:
     """Inputs of a method that know which lots there are."""
-    known: dict[str, list[Any]] = {"lot_id": lots, "amount": [100, 160, SECRET - 10], "maximum": [200, SECRET], "seller": list(ROLES)}
+    known: dict[str, list[Any]] = {
+        "lot_id": lots,
+        "amount": [100, 160, SECRET - 10],
+        "maximum": [200, SECRET],
+        "seller": list(ROLES),
+    }
     known |= {"currency": ["EUR", "JPY"], "currencies": [["USD"], ["EUR", "USD"]]}
     return (fitting if good else wild)(METHODS[method], known)
 
