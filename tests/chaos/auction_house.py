@@ -104,7 +104,8 @@ class Bidder:
         try:
             await self.client.rpc("auctions.pay", {"lot_id": lot, "method": "pm_card_visa"})
         except ReplyError as error:
-            assert error.temporary or error.code in (400, 403, 410, 425), error  # too early, or too late
+            if not (error.temporary or error.code in (400, 403, 410, 425)):  # too early, or too late
+                raise
         except CentrifugeError:
             pass
         else:

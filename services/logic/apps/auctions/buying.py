@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from causeway_logic.connectors import PAYMENTS_CONFIRM, PAYMENTS_GET, ConfirmPayment, GetPayment, HttpRequest, Payment, http
 from pydantic import ValidationError
 
 from apps.auctions import rules
@@ -12,6 +11,7 @@ from apps.auctions.models import Lot, Sale
 from apps.auctions.paying import record
 from apps.auctions.rates import Rates, convert
 from causeway_logic import CausewayError, Context, Reject
+from causeway_logic.connectors import PAYMENTS_CONFIRM, PAYMENTS_GET, ConfirmPayment, GetPayment, HttpRequest, Payment, http
 
 RATES = http("rates")
 """The outside API of exchange rates; address, cache and circuit breaker are the connector's configuration."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from causeway_logic.connectors import PAYMENTS_REFUND, WEBHOOK_EVENT, RefundPayment, WebhookEvent
-
 from apps.auctions.bidding import Bid
 from apps.auctions.declared import bidder_channel, lot_channel
 from apps.auctions.messages import BidPublished, LotEvent, LotRef, Notice, OfferRef, StatusPublished, rfc3339
 from apps.auctions.models import Lot
 from causeway_logic import Draft
+from causeway_logic.connectors import PAYMENTS_REFUND, WEBHOOK_EVENT, RefundPayment, WebhookEvent
 
 # Tasks by their names: their functions stand in `tasks`, which needs what is here.
 CLOSE: Final = "close_lot"

@@ -67,12 +67,12 @@ def test_no_input_of_any_user_is_an_internal_error_or_passes_a_rule_by(method: s
             given_ = data.draw(inputs(method, lots, good=data.draw(st.booleans(), label="good")), label="input")
             before = house.tester.entities(Lot)
             answer = house.tester.run(getattr(house, who).attempt(method, given_))
-            judge(method, getattr(house, who), given_, answer, before, house.tester.entities(Lot))
+            judge(method, getattr(house, who), given_, answer, before=before, after=house.tester.entities(Lot))
     finally:
         house.tester.close()
 
 
-def judge(method: str, user: User, given_: Any, answer: Any, before: dict[str, Lot], after: dict[str, Lot]) -> None:
+def judge(method: str, user: User, given_: Any, answer: Any, *, before: dict[str, Lot], after: dict[str, Lot]) -> None:
     """Hold one call against the rules, as they are told here."""
     changed = {lot_id for lot_id, lot in after.items() if before.get(lot_id) != lot}
     if isinstance(answer, CallError):
