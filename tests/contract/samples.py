@@ -67,6 +67,13 @@ SAMPLES: dict[str, m.Message] = {
     "query_reply": m.QueryReply(entities=[m.FoundEntity(id="1", document=m.Document(version=1, state={}))], cursor="c"),
     "snapshot_request": m.SnapshotRequest(kind="room", id="1", channel="chat:1"),
     "snapshot_reply": m.SnapshotReply(document=m.Document(version=1, state={}), head=m.Head(epoch="e.1", head=3)),
+    "inspect_request": m.InspectRequest(app="chat", kind="room", id="1"),
+    "waiting_items": m.WaitingItems(items=[], at_ms=5),
+    "inspect_reply": m.InspectReply(
+        document=m.Document(version=2, state={"n": 1}),
+        versions=[m.Trace(version=2, by="ann", at_ms=5, traceparent="t")],
+        outbox=[m.WaitingItems(items=[{"kind": "cancel", "name": "close"}], at_ms=5, version=2, traceparent="t")],
+    ),
     "trail_request": m.TrailRequest(kind="room", id="1"),
     "trace": m.Trace(version=3, by="ann", at_ms=5, traceparent="00-1-2-01", deleted=True),
     "trail_reply": m.TrailReply(versions=[m.Trace(version=1, by="", at_ms=5, traceparent="")]),

@@ -9,9 +9,12 @@ from causeway_cli.commands.audit import audit
 from causeway_cli.commands.call import call
 from causeway_cli.commands.check import check
 from causeway_cli.commands.client import client
+from causeway_cli.commands.completion import completion
 from causeway_cli.commands.dev import dev
 from causeway_cli.commands.disconnect import disconnect
 from causeway_cli.commands.events import events
+from causeway_cli.commands.history import history
+from causeway_cli.commands.inspect import inspect
 from causeway_cli.commands.presence import presence
 from causeway_cli.commands.publish import publish
 from causeway_cli.commands.revoke import revoke
@@ -32,7 +35,11 @@ def main() -> None:
     """
 
 
-for command in (dev, check, token, publish, call, tail, events, audit, presence, disconnect, revoke, schema, client):
+COMMANDS = (
+    *(dev, check, token, publish, call, tail, history, events, audit, presence, inspect, disconnect, revoke),
+    *(schema, client, completion),
+)
+for command in COMMANDS:
     main.add_command(command)
 
 if __name__ == "__main__":

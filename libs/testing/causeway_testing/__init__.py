@@ -7,11 +7,12 @@ from causeway_testing.faults import Faults
 from causeway_testing.jobs import Job
 from causeway_testing.rooms import Received
 from causeway_testing.tester import AppTester
-from causeway_testing.users import Subscription, User
+from causeway_testing.users import Answered, Subscription, User
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Answered",
     "AppTester",
     "BrokenInvariantError",
     "CallError",

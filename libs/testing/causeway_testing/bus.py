@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from causeway_common.bus import Call, Deadline
 from causeway_common.contracts.codec import encode
-from causeway_common.contracts.errors import CausewayError, ErrorName, unavailable
+from causeway_common.contracts.errors import CausewayError, unavailable
 from causeway_common.contracts.messages import Message
 from causeway_common.contracts.verbs import Verb
 from causeway_testing.steps import Steps
@@ -108,10 +108,3 @@ def _told(answer: Any) -> Any:
     if isinstance(answer, CausewayError):
         raise answer
     return answer
-
-
-def internal(error: BaseException) -> CausewayError:
-    """What a caller is told of a handler's own failure."""
-    told = CausewayError(ErrorName.INTERNAL)
-    told.__cause__ = error
-    return told

@@ -71,11 +71,11 @@ def explore(
     Raises:
         BrokenInvariantError: with the seed that replays it, `explore(…, seed=that, schedules=1)`, and the steps that led there.
     """
-    steps = 0
+    steps, manifest = 0, app.manifest()
     for number in range(seed, seed + schedules):
         made = services() if callable(services) else services
         chance = Chance.explored(number, faults)
-        with AppTester(app, seed=number, services=made, replicas=replicas, chance=chance) as tester:
+        with AppTester(app, seed=number, services=made, replicas=replicas, chance=chance, manifest=manifest) as tester:
             try:
                 tester.run(_prepared(tester, chance, setup))
                 tester.run(_schedule(tester, scenario))

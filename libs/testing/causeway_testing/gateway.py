@@ -40,7 +40,7 @@ from causeway_testing.bus import LocalBus
 from causeway_testing.clock import Clock, Ids
 from causeway_testing.loop import VirtualLoop
 from causeway_testing.rooms import Received, Rooms
-from causeway_testing.users import Subscription, User
+from causeway_testing.users import Answered, Subscription, User
 
 T = TypeVar("T")
 Rep = TypeVar("Rep", bound=Message)
@@ -58,6 +58,11 @@ class LocalGateway:
         bus: leads to storage.
         rooms: the channels.
         asking: asks the app.
+
+    Attributes:
+        catalogue: the app's namespaces and methods.
+        users: those who are connected.
+        answered: the calls that have ended.
     """
 
     def __init__(
@@ -74,11 +79,12 @@ class LocalGateway:
         self.loop, self._clock, self._ids = loop, clock, ids
         self._bus, self._rooms, self._asking = bus, rooms, asking
         self._manifest, self._app = manifest, manifest.app
-        self._catalogue = Catalogue([], CHANNEL_MAX_BYTES)
+        self.catalogue = Catalogue([], CHANNEL_MAX_BYTES)
         namespaces = {each.name: (manifest.app, each) for each in manifest.namespaces}
-        self._catalogue.update({manifest.app: manifest}, namespaces, lambda _name, _app: None)
+        self.catalogue.update({manifest.app: manifest}, namespaces, lambda _name, _app: None)
         self._commands = 0
         self.users: list[User] = []
+        self.answered: list[Answered] = []
 
     async def on_loop(self, work: Coroutine[Any, Any, T]) -> T:
         """Do this where the app runs, whoever asks."""
@@ -107,7 +113,7 @@ class LocalGateway:
         """
         user.must_be_connected()
         app, name = split_method(method, self._app)
-        concurrent = self._catalogue.method(app, name).concurrent
+        concurrent = self.catalogue.method(app, name).concurrent
         if not concurrent:
             await _turn_of(user)
         request = RpcRequest(user=user.name, client=user.client, data=data, info=user.info_json)
@@ -125,7 +131,7 @@ class LocalGateway:
         """Begin a subscription, or with `recover` go on with it. Raises CausewayError: what the client is answered."""
         user.must_be_connected()
         channel = subscription.channel
-        rule = self._catalogue.rule(channel)
+        rule = self.catalogue.rule(channel)
         if channel in user.subscriptions:
             raise CausewayError(ErrorName.ALREADY_SUBSCRIBED)
         decision = access.may_subscribe(rule.spec, channel, user.name, insecure=False)
@@ -214,7 +220,7 @@ class LocalGateway:
 
     async def history(self, user: User, channel: str, *, limit: int, since: int, reverse: bool) -> list[Received]:
         """A page of a log. Raises CausewayError: what the client is answered."""
-        if not self._catalogue.rule(channel).spec.has_history:
+        if not self.catalogue.rule(channel).spec.has_history:
             raise CausewayError(ErrorName.NOT_AVAILABLE)
         self._permitted(user, channel, access.may_read_history)
         page = await self._ask(verbs.HISTORY, HistoryRequest(channel=channel, since=since, limit=limit, reverse=reverse))
@@ -222,7 +228,7 @@ class LocalGateway:
 
     def presence(self, user: User, channel: str) -> dict[str, ClientInfo]:
         """Who watches. Raises CausewayError: what the client is answered."""
-        if not self._catalogue.rule(channel).spec.presence:
+        if not self.catalogue.rule(channel).spec.presence:
             raise CausewayError(ErrorName.NOT_AVAILABLE)
         self._permitted(user, channel, access.may_read_presence)
         return {each.client: each for each in self._rooms.present(channel)}
@@ -256,12 +262,12 @@ class LocalGateway:
         user.data = None if reply.data is None else from_json(reply.data)
         for channel, given in reply.subs.items():
             allowed = SubscribeHookReply(data=given.data, info=given.info, override=given.override or Override())
-            await self.join(user, Subscription(user, channel), self._catalogue.rule(channel), allowed)
+            await self.join(user, Subscription(user, channel), self.catalogue.rule(channel), allowed)
         self.users.append(user)
         return user
 
     def _permitted(self, user: User, channel: str, may: access.Check) -> Rule:
-        rule = self._catalogue.rule(channel)
+        rule = self.catalogue.rule(channel)
         if not may(rule.spec, user.name, subscribed=channel in user.subscriptions, insecure=False):
             raise CausewayError(ErrorName.PERMISSION_DENIED)
         return rule

@@ -120,7 +120,7 @@ class LocalStorage:
         self._loop, self._clock = loop, clock
         now_ms = clock.now_ms
         database = self.database = MemoryDatabase(cursor_key=CURSOR_KEY)
-        self.logs, self.entities = MemoryLogs(database, ids.letters, appended), MemoryEntities(database)
+        self.logs, self.entities = MemoryLogs(database, ids.letters, appended, now_ms), MemoryEntities(database)
         self.records = MemoryRecords(database)
         self._timers = MemoryTimers(database)
         self.delivery = Delivery(self.records, TaskQueue(deliver), now_ms, redeliver_after_ms=REDELIVER_AFTER_MS)
@@ -131,7 +131,7 @@ class LocalStorage:
         access = Access(Known(manifest))
         log_handlers = LogHandlers(self.logs, access, now_ms, passed)
         entity_handlers = EntityHandlers(self.entities, access, relay.kick, now_ms)
-        snapshots = SnapshotHandlers(MemorySnapshots(database), self.logs, access, relay.kick, now_ms)
+        snapshots = SnapshotHandlers(MemorySnapshots(database, now_ms), self.logs, access, relay.kick, now_ms)
         record_handlers = RecordHandlers(self.records, self.delivery, access, now_ms, _nothing)
         self.served: dict[str, Handler] = {
             verbs.APPEND.name: log_handlers.append,

@@ -12,10 +12,13 @@ from pydantic_core import to_json
 
 from causeway_common.bus import Bus, Call, Deadline
 from causeway_common.contracts.errors import CausewayError
-from causeway_common.contracts.messages import AppendRequest, FeedPublication
+from causeway_common.contracts.messages import AppendRequest, FeedPublication, Manifest
 from causeway_common.contracts.verbs import CLIENT_COMMAND_SECONDS
 from causeway_common.telemetry import get_logger
+from causeway_gateway.domain.protocol import publication_of
 from causeway_logic import App
+from causeway_logic.adapters.connectors import BusConnectors
+from causeway_logic.adapters.gateways import BusGateways
 from causeway_logic.adapters.storage import BusStorage
 from causeway_logic.domain.shape import Shape
 from causeway_logic.handlers.dispatch import Dispatcher
@@ -26,16 +29,17 @@ from causeway_testing.asking import Asking
 from causeway_testing.bus import LocalBus
 from causeway_testing.calls import Calls
 from causeway_testing.clock import BEGINNING, Clock, Ids
+from causeway_testing.control import Control
 from causeway_testing.errors import CallError, HarnessError
 from causeway_testing.faults import Chance, Faults
 from causeway_testing.gateway import LocalGateway
 from causeway_testing.jobs import Job, Jobs
 from causeway_testing.loop import VirtualLoop
 from causeway_testing.replicas import InlineRunner, Replicas
-from causeway_testing.rooms import Rooms
+from causeway_testing.rooms import Received, Rooms
 from causeway_testing.steps import Steps
 from causeway_testing.storage import LocalStorage
-from causeway_testing.users import User
+from causeway_testing.users import Answered, User
 
 M = TypeVar("M")
 T = TypeVar("T")
@@ -52,6 +56,8 @@ class AppTester:
         services: what the app's lifespans would make, by type: fakes in their place.
         now: when the test begins (aware).
         replicas: how many processes of the app there are.
+        chance: instead of `seed` and `faults`, for `explore`.
+        manifest: the app's, where it was made before: its JSON Schemas take longer than most tests.
 
     Attributes:
         app: the app.
@@ -68,6 +74,7 @@ class AppTester:
         now: datetime = BEGINNING,
         replicas: int = 1,
         chance: Chance | None = None,
+        manifest: Manifest | None = None,
     ) -> None:
         if faults is not None and seed is None:
             raise HarnessError("faults happen by a seed: AppTester(app, seed=1, faults=...)")
@@ -78,7 +85,7 @@ class AppTester:
         self._steps = Steps(chance)
         self.loop = VirtualLoop(self._steps, self._failed)
         self._clock, self._ids = Clock(self.loop, now), Ids(seed or 0)
-        manifest = app.manifest()
+        manifest = manifest or app.manifest()
         self._bus = LocalBus(self._steps, self._sent)
         self._storage = LocalStorage(
             manifest,
@@ -105,6 +112,8 @@ class AppTester:
             rooms=self._rooms,
             asking=Asking(app.name, self._replicas, self.loop, self._steps, self._ids),
         )
+        control = Control(self._gateway, self._gateway.catalogue, self._rooms, self.calls)
+        self._bus.serve(control.served)
 
     def __enter__(self) -> Self:
         """Begin; for plain tests, which use `run`."""
@@ -228,6 +237,16 @@ class AppTester:
         keys = [key.id for key in self._storage.database.entities if key.kind == kind]
         return {key: found for key in keys if (found := self.find(model, key)) is not None}
 
+    def published(self, channel: str) -> list[Received]:
+        """What the log of a channel holds, oldest first, whoever watches."""
+        found = self._storage.database.logs.get(str(channel))
+        return [] if found is None else [Received.of(publication_of(each)) for each, _ in found.publications.values()]
+
+    @property
+    def answered(self) -> list[Answered]:
+        """The users' calls that have ended, in the order of their ends."""
+        return self._gateway.answered
+
     @property
     def steps(self) -> tuple[str, ...]:
         """What happened so far, where a seed decides the order."""
@@ -236,8 +255,11 @@ class AppTester:
     # --- wiring
 
     def _dispatcher(self) -> Dispatcher:
+        bus = cast("Bus", self._bus)  # as much of one as the SDK's adapters ask for
         outside = Outside(
-            storage=BusStorage(cast("Bus", self._bus), self.app.name),
+            storage=BusStorage(bus, self.app.name),
+            gateways=BusGateways(bus, self.app.name),
+            connectors=BusConnectors(bus, self.app.name),
             now_ms=self._clock.now_ms,
             new_id=self._ids.new_id,
             jitter=self._ids.jitter,

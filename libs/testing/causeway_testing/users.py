@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json, to_json
@@ -19,6 +20,17 @@ from causeway_testing.rooms import Received, Room
 
 if TYPE_CHECKING:
     from causeway_testing.gateway import LocalGateway
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A call of a user and its end: the answer, or the error. A temporary error leaves open whether it had an effect."""
+
+    user: str
+    method: str
+    data: Any
+    value: Any = None
+    error: CallError | None = None
 
 
 class Subscription:
@@ -148,11 +160,16 @@ class User:
         Raises:
             CallError: what the client is answered; a failure of the handler itself is its cause.
         """
+        answered = self.gateway.answered
         try:
             reply = await self.gateway.call(self, method, b"null" if data is None else to_json(data))
         except CausewayError as error:
-            raise CallError.of(error) from error
-        return from_json(reply)
+            told = CallError.of(error)
+            answered.append(Answered(self.name, method, data, error=told))
+            raise told from error
+        value = from_json(reply)
+        answered.append(Answered(self.name, method, data, value))
+        return value
 
     async def attempt(self, method: str, data: Any = None) -> Any:
         """As `call`, but a CallError is returned: for calls that may fail, and for those beside others."""

@@ -17,6 +17,7 @@ from causeway_logic.adapters.storage import BusStorage
 from causeway_logic.config import LogicSettings
 from causeway_logic.domain.declare import App
 from causeway_logic.handlers.dispatch import Dispatcher
+from causeway_logic.handlers.watchdog import Watchdog
 from causeway_logic.ports import Outside
 
 
@@ -46,6 +47,9 @@ def service(app: App) -> Service[LogicSettings]:
         bus.on_reconnect(announcer.again)
         process.lifecycle.add("bus", bus.start, bus.stop)
         process.lifecycle.add("app", dispatcher.start, dispatcher.stop)
+        if settings.blocking_warning:
+            watchdog = Watchdog(app, seconds=settings.blocking_warning / 1000)
+            process.lifecycle.add("watchdog", watchdog.start, watchdog.stop)
         process.lifecycle.add("serving", serving.start, serving.stop)
         process.lifecycle.add("announcer", announcer.start, announcer.stop)
         process.health.check("bus", lambda: bus.connected)

@@ -13,3 +13,8 @@ class LogicSettings(ServiceSettings):
     method_concurrency: int = Field(256, ge=1, le=10_000, description="calls of one method at once, beyond: 111 overloaded")
     hook_concurrency: int = Field(256, ge=1, le=10_000, description="calls of one hook at once, beyond: 111 overloaded")
     announce_interval: Duration = Field(5000, ge=100, description="how often the app's manifest is announced again")
+    blocking_warning: Duration = Field(
+        200,
+        ge=0,
+        description="a handler that keeps the event loop for so long is named in a warning with its stack; 0: nobody looks",
+    )

@@ -26,8 +26,11 @@ from causeway_common.contracts.connectors import (
     WebhookEvent,
     http,
 )
+from causeway_common.contracts.money import AMOUNT_MAX, CURRENCIES
 
 __all__ = [
+    "AMOUNT_MAX",
+    "CURRENCIES",
     "EMAIL_SEND",
     "PAYMENTS_CANCEL",
     "PAYMENTS_CONFIRM",

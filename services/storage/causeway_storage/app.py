@@ -79,6 +79,7 @@ def build(settings: StorageSettings, process: Process) -> None:
         verbs.COMMIT: entity_handlers.commit,
         verbs.QUERY: entity_handlers.query,
         verbs.TRAIL: entity_handlers.trail,
+        verbs.INSPECT: entity_handlers.inspect,
         verbs.ENQUEUE: record_handlers.enqueue,
         verbs.CLAIM: record_handlers.claim,
         verbs.SETTLE: record_handlers.settle,

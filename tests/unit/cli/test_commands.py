@@ -32,11 +32,11 @@ def run(*arguments: str, env: dict[str, str] | None = None) -> Result:
 
 def test_every_command_has_help_and_exit_codes_are_told() -> None:
     assert "Exit codes" in run("--help").output
-    for command in ("dev", "check", "token", "publish", "call", "tail", "presence", "disconnect", "revoke"):
+    for command in main.commands:
         result = run(command, "--help")
         assert result.exit_code == 0
-        assert ("--data-dir" in result.output) == (command != "check")
-        assert f"Example: causeway {command} " in result.output
+        assert ("--data-dir" in result.output) == (command not in {"check", "schema", "client", "completion", "new"})
+        assert f"causeway {command} " in result.output.partition("Example: ")[2].partition("\n\n")[0]
 
 
 def test_the_version_is_told() -> None:
@@ -52,9 +52,9 @@ def test_without_a_stack_one_line_says_where_and_what_to_do(tmp_path: Path, comm
     )
 
 
-@pytest.mark.parametrize("command", ["events", "audit"])
-def test_events_and_audit_without_a_stack_are_one_line_too(tmp_path: Path, command: str) -> None:
-    result = run(command, "--data-dir", str(tmp_path))
+@pytest.mark.parametrize("command", [("events",), ("audit",), ("inspect", "chat", "room", "1")])
+def test_what_asks_the_bus_without_a_stack_ends_with_one_line_too(tmp_path: Path, command: tuple[str, ...]) -> None:
+    result = run(*command, "--data-dir", str(tmp_path))
     assert result.exit_code == 1
     assert result.output == (
         f"Error: no stack runs in {tmp_path}: start one with `causeway dev`, or name one with --data-dir or --nats\n"
@@ -69,7 +69,7 @@ def test_events_of_a_nats_that_is_not_there_end_with_one_line(monkeypatch: pytes
 
 
 def test_audit_of_a_nats_that_is_not_there_ends_with_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("causeway_cli.commands.audit.SECONDS", 0.1)
+    monkeypatch.setattr("causeway_cli.operators.SECONDS", 0.1)
     result = run("audit", "--nats", "nats://127.0.0.1:9")
     assert result.exit_code == 1
     assert "nats://127.0.0.1:9 lets the user operator not in, or is not there" in result.output
@@ -375,3 +375,34 @@ async def test_a_refusal_ends_every_command_of_the_server_api_with_1_and_one_lin
     assert (code, out, err) == (1, "", "Error: unavailable: x (code 100): try again; a repeat is harmless\n")
     api.status = 401
     assert "does not take this API key" in (await command(api, *name))[2]
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"), [(("ins",), ["inspect"]), (("completion", ""), ["bash", "zsh", "fish"]), (("tail", "--j"), ["--json"])]
+)
+def test_a_shell_is_offered_commands_choices_and_options(words: tuple[str, ...], offered: list[str]) -> None:
+    env = {"_CAUSEWAY_COMPLETE": "bash_complete", "COMP_WORDS": " ".join(("causeway", *words)), "COMP_CWORD": str(len(words))}
+    done = subprocess.run(
+        [Path(sys.executable).with_name("causeway")], env={**os.environ, **env}, capture_output=True, text=True, check=True
+    )
+    assert [line.partition(",")[2] for line in done.stdout.splitlines()] == offered
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_every_shell_gets_its_completion(shell: str) -> None:
+    result = run("completion", shell)
+    assert result.exit_code == 0
+    assert f"_CAUSEWAY_COMPLETE={shell}_complete" in result.output
+
+
+def test_without_a_stack_no_channel_is_offered_and_no_error_told(tmp_path: Path) -> None:
+    env = {"_CAUSEWAY_COMPLETE": "bash_complete", "COMP_WORDS": "causeway tail x", "COMP_CWORD": "2"}
+    done = subprocess.run(
+        [Path(sys.executable).with_name("causeway")],
+        env={**os.environ, **env},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (done.stdout.strip(), done.stderr) == ("", "")

@@ -7,14 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from causeway_common.bus import Bus, BusSettings, Deadline
+from causeway_common.bus import Bus, Deadline
 from causeway_common.contracts import messages as m
 from causeway_common.contracts import verbs
 from causeway_common.contracts.errors import CausewayError, ErrorName
 from causeway_logic import App, Channel, ConnectReply, ConnectRequest, Context, RefreshReply, Reject, SubscribeReply
-from causeway_logic.adapters.serving import Serving
-from support.nats import NatsServer
-from unit.logic.fakes import Bench
+from unit.logic.buses import served
 
 app = App("shop", version="1.0.0")
 lots = app.namespace("lot")
@@ -48,21 +46,8 @@ async def check(ctx: Context, channel: Channel, data: int) -> int:
 @pytest.fixture
 async def bus(tmp_path: Path) -> AsyncIterator[Bus]:
     """A bus on which the app is served."""
-    server = NatsServer(tmp_path / "nats")
-    await server.start()
-    ours, theirs = Bus(BusSettings(server.url, "", "", "gateway")), Bus(BusSettings(server.url, "", "", "logic"))
-    dispatcher = Bench(app).dispatcher
-    serving = Serving(theirs, app.name, dict.fromkeys(app.methods, 8), dispatcher.rpc)
-    for verb, answer in dispatcher.hooks():
-        serving.with_hook(verb, answer, limit=8)
-    await ours.start()
-    await theirs.start()
-    await serving.start()
-    yield ours
-    await serving.stop()
-    await ours.stop()
-    await theirs.stop()
-    server.kill()
+    async with served(app, tmp_path) as (bus, _):
+        yield bus
 
 
 async def test_methods_and_hooks_answer_on_their_own_subjects(bus: Bus) -> None:

@@ -14,6 +14,7 @@ from causeway_common.contracts.messages import (
     Condition,
     Document,
     GetRequest,
+    InspectRequest,
     Manifest,
     NamespaceSpec,
     QueryRequest,
@@ -137,3 +138,23 @@ async def test_the_operator_names_the_app_whose_trail_it_reads_and_an_app_reads_
     assert [each.by for each in (await handlers.trail(request, await call("operator"))).versions] == ["ann"]
     assert (await handlers.trail(request, await call("chat"))).versions == []
     assert len((await handlers.trail(TrailRequest(kind="lot", id="0", app="chat"), await call())).versions) == 1
+
+
+async def test_the_operator_sees_an_entity_its_versions_and_what_has_not_left_yet_and_nobody_else_does() -> None:
+    """`causeway inspect` asks this; an app's name opens nothing, its own entities included."""
+    handlers = EntityHandlers(MemoryEntities(MemoryDatabase()), Access(Apps()), lambda _key: None, lambda: 5)
+    item = {"kind": "job", "connector": "email", "op": "send", "payload": {"to": "ann"}}
+    for version in (0, 1):
+        request = CommitRequest(
+            kind="lot", id="0", expected=version, commit_id=str(version), state={"n": version}, by="ann", items=[item] * version
+        )
+        await handlers.commit(request, await call())
+
+    seen = await handlers.inspect(InspectRequest(app="auctions", kind="lot", id="0"), await call("operator"))
+    assert seen.document == Document(version=2, state={"n": 1})
+    assert [(each.version, each.by) for each in seen.versions] == [(1, "ann"), (2, "ann")]
+    assert [(each.version, each.items) for each in seen.outbox] == [(2, [item])]
+    for caller in ("auctions", "gateway"):
+        with pytest.raises(CausewayError) as caught:
+            await handlers.inspect(InspectRequest(app="auctions", kind="lot", id="0"), await call(caller))
+        assert caught.value.name is ErrorName.PERMISSION_DENIED

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import click
 import msgspec
 
-from causeway_cli.options import Where, data_dir_option, find_nats
+from causeway_cli.commands.inspect import version_text
+from causeway_cli.operators import Looking, look, nats_options, time_text
+from causeway_cli.options import Where, data_dir_option
 from causeway_cli.text import compact_json, printable
-from causeway_common.bus import Bus, BusSettings, Deadline
-from causeway_common.contracts.errors import CausewayError
 from causeway_common.contracts.messages import AuditPageRequest, AuditRecord, Trace, TrailRequest
 from causeway_common.contracts.verbs import AUDIT_PAGE, TRAIL
-from causeway_common.telemetry import warnings_to_stderr
 
-SECONDS: Final = 5.0
 PAGE_MAX: Final = 200
-CALLER: Final = "operator"
 
 
 @click.command()
@@ -29,9 +24,7 @@ CALLER: Final = "operator"
 @click.option("--entity", nargs=3, metavar="APP KIND ID", help="The last 16 versions of this entity, in place of operations.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 @data_dir_option
-@click.option("--nats", default="", envvar="CAUSEWAY_NATS_URL", show_envvar=True, help="NATS of a system that runs elsewhere.")
-@click.option("--nats-user", default=CALLER, show_default=True, envvar="CAUSEWAY_NATS_USER", show_envvar=True, help="Its user.")
-@click.option("--nats-password", default="", envvar="CAUSEWAY_NATS_PASSWORD", show_envvar=True, help="Its password.")
+@nats_options
 def audit(
     *,
     limit: int,
@@ -51,38 +44,21 @@ def audit(
 
     Exit codes: 0 done, 1 not reached or no such entity, 2 wrong usage.
     """
-    url, password = find_nats(Where(data_dir), nats, nats_password)
-    settings = BusSettings(url=url, user=nats_user, password=password, name="causeway-audit")
-    with warnings_to_stderr():
-        lines = asyncio.run(_lines(settings, limit, entity))
+    where = Where(data_dir)
+    lines = look(where, nats, nats_user, nats_password, lambda looking: _lines(looking, limit, entity), what="the audit records")
     if entity and not lines:
         raise click.ClickException(f"nothing is known of {printable(' '.join(entity))}")
     for line in lines:
         click.echo(compact_json(msgspec.to_builtins(line)) if as_json else text_of(line))
 
 
-async def _lines(settings: BusSettings, limit: int, entity: tuple[str, str, str] | None) -> Sequence[AuditRecord | Trace]:
-    bus = Bus(settings)
-    try:
-        async with asyncio.timeout(SECONDS):
-            await bus.start()
-        if entity is None:
-            return await _operations(bus, limit)
-        request = TrailRequest(app=entity[0], kind=entity[1], id=entity[2])
-        return (await bus.request(TRAIL, request, Deadline.after(SECONDS), caller=CALLER)).versions
-    except TimeoutError as error:
-        raise click.ClickException(f"{settings.url} lets the user {settings.user} not in, or is not there") from error
-    except CausewayError as error:
-        raise click.ClickException(f"the audit records cannot be read: {error.message}") from error
-    finally:
-        await bus.stop()
-
-
-async def _operations(bus: Bus, limit: int) -> list[AuditRecord]:
+async def _lines(looking: Looking, limit: int, entity: tuple[str, str, str] | None) -> Sequence[AuditRecord | Trace]:
+    if entity is not None:
+        return (await looking.ask(TRAIL, TrailRequest(app=entity[0], kind=entity[1], id=entity[2]))).versions
     found: list[AuditRecord] = []
     while len(found) < limit:
         request = AuditPageRequest(before=found[-1].id if found else "", limit=min(PAGE_MAX, limit - len(found)))
-        page = (await bus.request(AUDIT_PAGE, request, Deadline.after(SECONDS), caller=CALLER)).records
+        page = (await looking.ask(AUDIT_PAGE, request)).records
         if not page:
             break
         found += page
@@ -91,9 +67,7 @@ async def _operations(bus: Bus, limit: int) -> list[AuditRecord]:
 
 def text_of(line: AuditRecord | Trace) -> str:
     """A line for the eye: when, who, what, how it ended."""
-    when = datetime.fromtimestamp(line.at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     if isinstance(line, Trace):
-        parts = [f"version {line.version}" + (" (deleted)" if line.deleted else ""), line.by or "(nobody)", line.traceparent]
-    else:
-        parts = [line.caller, line.name, line.target, line.outcome]
-    return "  ".join([when, *(printable(part) for part in parts if part)])
+        return version_text(line)
+    parts = [line.caller, line.name, line.target, line.outcome]
+    return "  ".join([time_text(line.at_ms), *(printable(part) for part in parts if part)])

@@ -9,12 +9,13 @@ import cent
 import click
 
 from causeway_cli.api import server_api
+from causeway_cli.completing import channels
 from causeway_cli.options import Where, api_key_option, data_dir_option, url_option
 from causeway_cli.text import compact_json, printable
 
 
 @click.command()
-@click.argument("channel")
+@click.argument("channel", shell_complete=channels)
 @click.option("--stats", is_flag=True, help="Only how many clients and users.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per client: user, client, conn_info, chan_info.")
 @data_dir_option

@@ -9,12 +9,13 @@ import cent
 import click
 
 from causeway_cli.api import server_api
+from causeway_cli.completing import channels
 from causeway_cli.options import Where, api_key_option, data_dir_option, json_value, url_option
 from causeway_cli.text import compact_json
 
 
 @click.command()
-@click.argument("channel")
+@click.argument("channel", shell_complete=channels)
 @click.argument("data", callback=json_value)
 @click.option("--idempotency-key", help="A repeat with the same key within five minutes publishes nothing new.")
 @data_dir_option

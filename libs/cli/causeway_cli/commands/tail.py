@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import click
 from centrifuge import PublicationContext, SubscribedContext, SubscriptionEventHandler
 from centrifuge.contexts import SubscribingContext, SubscriptionErrorContext, UnsubscribedContext
 from centrifuge.types import Publication
-from rich.console import Console
-from rich.highlighter import JSONHighlighter
-from rich.text import Text
 
 from causeway_cli.client import connected
+from causeway_cli.completing import channels
 from causeway_cli.options import Where, data_dir_option, token_secret_option, url_option
-from causeway_cli.text import compact_json, printable
+from causeway_cli.publications import show_json, show_text
+from causeway_cli.text import printable
 
 # Publications between the client and a slow terminal; when it is full the client stops reading, and the gateway judges the reader.
 QUEUE_MAX: Final = 1000
@@ -59,7 +58,7 @@ class _Events(SubscriptionEventHandler):  # type: ignore[misc]  # centrifuge-pyt
 
 
 @click.command()
-@click.argument("channel")
+@click.argument("channel", shell_complete=channels)
 @click.option("--user", default="cli", show_default=True, help="The user who subscribes.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line: offset, data, user, client, tags.")
 @data_dir_option
@@ -105,28 +104,3 @@ async def _tail(where: Where, user: str, channel: str, *, as_json: bool) -> None
 def tell(line: str) -> None:
     """A line about the connection, beside the publications."""
     click.echo(f"# {line}", err=True)
-
-
-def show_json(publication: Publication) -> None:
-    """A publication as a JSON object of its own line."""
-    info = publication.info
-    entry: dict[str, Any] = {"offset": publication.offset, "data": publication.data}
-    if info is not None:
-        entry |= {"user": info.user, "client": info.client}
-    if publication.tags:
-        entry["tags"] = publication.tags
-    click.echo(compact_json(entry))
-
-
-def show_text(publication: Publication) -> None:
-    """A publication for the eye: offset where there is one, who, what."""
-    line = Text()
-    if publication.offset:
-        line.append(f"{publication.offset:>6}  ", style="dim")
-    if publication.info is not None and publication.info.user:
-        line.append(f"{printable(publication.info.user)}  ", style="bold")
-    line.append_text(_highlight(Text(compact_json(publication.data))))
-    Console(soft_wrap=True, highlight=False).print(line)
-
-
-_highlight: Final = JSONHighlighter()

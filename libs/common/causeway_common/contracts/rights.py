@@ -156,7 +156,7 @@ def rights_of(role: Role, user: str, app: str = "") -> Rights:
                 publish=(
                     f"$JS.API.STREAM.INFO.{s.EVENTS_STREAM}",
                     f"$JS.API.DIRECT.GET.{s.EVENTS_STREAM}",
-                    *_storage_verbs("operator", v.AUDIT_PAGE, v.TRAIL),
+                    *_storage_verbs("operator", v.AUDIT_PAGE, v.TRAIL, v.INSPECT),
                 ),
                 subscribe=(inbox, s.EVENT.wildcard()),
                 responses=False,

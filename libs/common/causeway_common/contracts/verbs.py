@@ -62,6 +62,7 @@ SNAPSHOT: Final = Verb("snapshot", STORAGE, m.SnapshotRequest, m.SnapshotReply, 
 COMMIT: Final = Verb("commit", STORAGE, m.CommitRequest, m.CommitReply, repeatable=True)
 QUERY: Final = Verb("query", STORAGE, m.QueryRequest, m.QueryReply, repeatable=True)
 TRAIL: Final = Verb("trail", STORAGE, m.TrailRequest, m.TrailReply, repeatable=True)
+INSPECT: Final = Verb("inspect", STORAGE, m.InspectRequest, m.InspectReply, repeatable=True)
 ENQUEUE: Final = Verb("enqueue", STORAGE, m.EnqueueRequest, m.EnqueueReply, repeatable=True)
 CLAIM: Final = Verb("claim", STORAGE, m.ClaimRequest, m.ClaimReply)
 SETTLE: Final = Verb("settle", STORAGE, m.SettleRequest, m.SettleReply, repeatable=True)
@@ -103,6 +104,7 @@ STORAGE_VERBS: Final = (
     COMMIT,
     QUERY,
     TRAIL,
+    INSPECT,
     ENQUEUE,
     CLAIM,
     SETTLE,

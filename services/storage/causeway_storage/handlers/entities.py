@@ -1,7 +1,8 @@
-"""get, query, trail, commit."""
+"""get, query, trail, inspect, commit."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from time import perf_counter_ns
 from typing import Final, assert_never
@@ -16,10 +17,13 @@ from causeway_common.contracts.messages import (
     FoundEntity,
     GetReply,
     GetRequest,
+    InspectReply,
+    InspectRequest,
     QueryReply,
     QueryRequest,
     TrailReply,
     TrailRequest,
+    WaitingItems,
 )
 from causeway_common.runtime import fault_point
 from causeway_common.telemetry import Counters, current_traceparent
@@ -29,7 +33,7 @@ from causeway_storage.domain.log import PAGE_MAX_BYTES
 from causeway_storage.domain.packing import pack
 from causeway_storage.domain.query import cursor_after, indexes_of, plan_query
 from causeway_storage.domain.relay import PUBLISH
-from causeway_storage.handlers.access import Access
+from causeway_storage.handlers.access import OPERATOR, Access
 from causeway_storage.handlers.latency import durable
 from causeway_storage.ports import Clock, Committed, Conflicted, Entities, Found
 
@@ -74,6 +78,16 @@ class EntityHandlers:
         """Who made the last versions of one entity of the caller's own, or for the operator of any app's."""
         key = checks.check_entity(self._access.looks_at(call, request.app), request.kind, request.id)
         return TrailReply(versions=list(await self._entities.trail(key)))
+
+    async def inspect(self, request: InspectRequest, call: Call) -> InspectReply:
+        """One entity of any app with its last versions and its outbox, for the operator alone. Each is read for itself."""
+        self._access.service(call, OPERATOR)
+        key = checks.check_entity(request.app, request.kind, request.id)
+        document, versions, outbox = await asyncio.gather(
+            self._entities.load(key), self._entities.trail(key), self._entities.outbox(key)
+        )
+        waiting = [WaitingItems(list(each.items), each.at_ms, each.version, each.traceparent) for each in outbox]
+        return InspectReply(document=document, versions=list(versions), outbox=waiting)
 
     async def commit(self, request: CommitRequest, call: Call) -> CommitReply:
         """State and outbox in one act; then the relay takes the outbox on."""

@@ -41,6 +41,8 @@ from causeway_common.contracts.messages.entities import (
     FoundEntity,
     GetReply,
     GetRequest,
+    InspectReply,
+    InspectRequest,
     JobItem,
     OutboxItem,
     PublishItem,
@@ -53,6 +55,7 @@ from causeway_common.contracts.messages.entities import (
     Trace,
     TrailReply,
     TrailRequest,
+    WaitingItems,
 )
 from causeway_common.contracts.messages.gateways import (
     ChannelsReply,
@@ -157,6 +160,8 @@ __all__ = [
     "HookFallbacks",
     "HookSubscription",
     "IndexValue",
+    "InspectReply",
+    "InspectRequest",
     "JobDelivery",
     "JobItem",
     "JsonMap",
@@ -208,4 +213,5 @@ __all__ = [
     "TrailReply",
     "TrailRequest",
     "UnsubscribeUser",
+    "WaitingItems",
 ]

@@ -178,3 +178,28 @@ class TrailReply(Message, frozen=True):
     """Oldest first; the last 16."""
 
     versions: list[Trace]
+
+
+class InspectRequest(Message, frozen=True):
+    """Everything about one entity of any app, for the operator."""
+
+    app: str
+    kind: str
+    id: str
+
+
+class WaitingItems(Message, frozen=True):
+    """What leaves with one commit and has not left yet: encoded outbox items. `version` is what the commit made, 0 where that is not known."""
+
+    items: list[JsonMap]
+    at_ms: int
+    version: int = 0
+    traceparent: str = ""
+
+
+class InspectReply(Message, frozen=True):
+    """The entity as it is, who made its last 16 versions (oldest first), and its outbox (oldest first)."""
+
+    document: Document
+    versions: list[Trace] = []
+    outbox: list[WaitingItems] = []

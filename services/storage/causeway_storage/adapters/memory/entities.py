@@ -1,7 +1,12 @@
-"""`ports.Entities` in memory. A document is packed and unpacked on its way, so that no caller shares a map with the store."""
+"""`ports.Entities` in memory. What callers give and get is packed and unpacked on its way, so that none shares a map with the store.
+
+The rest of a document is never changed in place (`domain.entity` makes a new one), and so need not be copied: the ids of 512 commits would
+be most of the work of a test.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import assert_never
 
 from causeway_common.contracts.errors import overloaded
@@ -38,19 +43,20 @@ class MemoryEntities:
 
     async def load(self, key: EntityKey) -> Document:
         """As the port says."""
-        return loaded(self._document(key))
+        return _given(self._document(key))
 
     async def commit(self, key: EntityKey, commit: Commit) -> Committed | Conflicted:
         """As the port says."""
         document = self._document(key)
-        match plan_commit(key, document, commit):
+        own = replace(commit, state=_copy(commit.state), items=tuple(map(_copy, commit.items)))
+        match plan_commit(key, document, own):
             case Write(written, version):
-                self._database.entities[key] = unpack(pack(written))
+                self._database.entities[key] = written
                 return Committed(version)
             case Repeat(version):
-                return Committed(version, repeat=True, document=loaded(document))
+                return Committed(version, repeat=True, document=_given(document))
             case Conflict():
-                return Conflicted(loaded(document))
+                return Conflicted(_given(document))
             case Busy(why):
                 raise overloaded(f"busy: {why}")
             case other:
@@ -58,7 +64,7 @@ class MemoryEntities:
 
     async def outbox(self, key: EntityKey) -> tuple[Element, ...]:
         """As the port says."""
-        return outbox_of(self._document(key))
+        return tuple(replace(each, items=tuple(map(_copy, each.items))) for each in outbox_of(self._document(key)))
 
     async def clear(self, key: EntityKey, ids: frozenset[str]) -> None:
         """As the port says."""
@@ -88,7 +94,7 @@ class MemoryEntities:
             entry = entries.get(query.order)
             behind = not query.after or (entry is not None and (entry < query.after if query.descending else entry > query.after))
             if entry is not None and meets and behind:
-                found.append(Found(key.id, loaded(unpack(pack(document))), entry))
+                found.append(Found(key.id, _given(document), entry))
         return sorted(found, key=lambda each: each.entry, reverse=query.descending)[: query.limit]
 
     async def cursor_key(self) -> bytes:
@@ -108,5 +114,14 @@ class MemoryEntities:
         return len(gone)
 
     def _document(self, key: EntityKey) -> JsonMap | None:
-        document = self._database.entities.get(key)
-        return None if document is None else unpack(pack(document))
+        return self._database.entities.get(key)
+
+
+def _copy(value: JsonMap) -> JsonMap:
+    return unpack(pack(value))
+
+
+def _given(document: JsonMap | None) -> Document:
+    """The document as an app sees it, its state its own."""
+    found = loaded(document)
+    return Document(version=found.version, state=_copy(found.state)) if found.state else found

@@ -1,0 +1,29 @@
+"""What the shell offers beside commands and options: names that the running stack knows. Where none can be asked, nothing is offered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cent
+import click
+from click.shell_completion import CompletionItem
+
+from causeway_cli.api import server_api
+from causeway_cli.options import DEFAULT_DATA_DIR, Where
+
+
+def channels(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Channels that somebody is subscribed to now."""
+    try:
+        with server_api(_where(ctx)) as api:
+            found = api.send(cent.ChannelsRequest()).channels
+    except click.ClickException:
+        return []  # a shell that completes has no place for an error
+    return [CompletionItem(name) for name in sorted(found) if name.startswith(incomplete)]
+
+
+def _where(ctx: click.Context) -> Where:
+    given: dict[str, Any] = ctx.params
+    data_dir = given.get("data_dir") or DEFAULT_DATA_DIR
+    return Where(Path(data_dir), url=given.get("url") or "", api_key=given.get("api_key") or "")

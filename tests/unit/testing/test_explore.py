@@ -1,0 +1,72 @@
+"""`explore` finds what breaks an app, and its seed replays it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from causeway_testing import AppTester, BrokenInvariantError, explore
+from unit.testing.planted import Stock, app
+
+SCHEDULES = 10_000
+Scenario = Callable[[AppTester], Awaitable[None]]
+
+
+async def filled(tester: AppTester) -> None:
+    tester.calls["payments.create"] = {"id": "p"}
+    await tester.user("owner").call("fill", 3)
+
+
+def bought_by(method: str, *users: str) -> Scenario:
+    async def scenario(tester: AppTester) -> None:
+        await asyncio.gather(*(tester.user(user).attempt(method) for user in users))
+
+    return scenario
+
+
+def nothing_is_lost(tester: AppTester) -> None:
+    stock = tester.entity(Stock, "tea")
+    assert stock.left + stock.sold == 3
+    told = [call.user for call in tester.answered if call.method.startswith("buy") and call.error is None]
+    assert set(told) <= set(stock.buyers)
+
+
+def who_paid_has_bought(tester: AppTester) -> None:
+    paid = {call.payload["payer"] for call in tester.calls.made}
+    assert paid <= set(tester.entity(Stock, "tea").buyers)
+
+
+def what_was_sold_was_told_in_order(tester: AppTester) -> None:
+    told = [each.data["sold"] for each in tester.published("stock:tea")]
+    assert told == list(range(1, tester.entity(Stock, "tea").sold + 1))
+
+
+FAULTS = {
+    "a state that was read outside edit": ("buy_what_was_read_before", nothing_is_lost),
+    "a call before the commit": ("pay_first", who_paid_has_bought),
+    "a publish outside the commit": ("buy_and_tell", what_was_sold_was_told_in_order),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_planted_fault_is_found_and_replayed_from_its_printed_seed(fault: str, capsys: pytest.CaptureFixture[str]) -> None:
+    method, invariant = FAULTS[fault]
+    scenario = bought_by(method, "ann", "bob", "cem", "dan")
+    with pytest.raises(BrokenInvariantError) as found:
+        explore(app, scenario, invariant, setup=filled, schedules=SCHEDULES)
+    seed = int(capsys.readouterr().out.partition("seed=")[2].partition(",")[0])
+    with pytest.raises(BrokenInvariantError) as again:
+        explore(app, scenario, invariant, setup=filled, schedules=1, seed=seed)
+
+    assert seed == found.value.seed
+    assert again.value.steps == found.value.steps
+    assert str(again.value.__cause__) == str(found.value.__cause__)
+
+
+@pytest.mark.parametrize("invariant", [nothing_is_lost, what_was_sold_was_told_in_order])
+def test_the_same_done_right_stands_all_schedules(invariant: Callable[[AppTester], None]) -> None:
+    explored = explore(app, bought_by("buy", "ann", "bob", "cem", "dan"), invariant, setup=filled, schedules=200)
+
+    assert explored.schedules == 200
