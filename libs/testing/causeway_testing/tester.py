@@ -20,7 +20,6 @@ from causeway_logic import App
 from causeway_logic.adapters.connectors import BusConnectors
 from causeway_logic.adapters.gateways import BusGateways
 from causeway_logic.adapters.storage import BusStorage
-from causeway_logic.domain.shape import Shape
 from causeway_logic.handlers.dispatch import Dispatcher
 from causeway_logic.ports import Outside
 from causeway_storage.domain.entity import EntityKey, loaded
@@ -222,18 +221,18 @@ class AppTester:
         """
         found = self.find(model, id)
         if found is None:
-            raise LookupError(f"there is no {Shape.of(model).kind} {id!r}")
+            raise LookupError(f"there is no {self.app.entity_type(model).kind} {id!r}")
         return found
 
     def find(self, model: type[M], id: str) -> M | None:
         """As `entity`; None where there is none."""
-        shape = Shape.of(model)
+        shape = self.app.entity_type(model).shape
         document = loaded(self._storage.database.entities.get(EntityKey(self.app.name, shape.kind, id)))
         return None if document.state is None else shape.load(document.state)
 
     def entities(self, model: type[M]) -> dict[str, M]:
         """All entities of this model, by id."""
-        kind = Shape.of(model).kind
+        kind = self.app.entity_type(model).kind
         keys = [key.id for key in self._storage.database.entities if key.kind == kind]
         return {key: found for key in keys if (found := self.find(model, key)) is not None}
 

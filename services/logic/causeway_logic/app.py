@@ -4,21 +4,66 @@ from __future__ import annotations
 
 import asyncio
 import random
+from typing import Any, Final
 
-from causeway_common.bus import Bus, Deadline, announce
+from causeway_common.bus import Bus, Deadline, DurableConsumer, announce
 from causeway_common.contracts.verbs import CLIENT_COMMAND_SECONDS
-from causeway_common.runtime import Process, Service, new_id, now_ms
+from causeway_common.runtime import Periodic, Process, Service, new_id, now_ms
 from causeway_logic import __version__
 from causeway_logic.adapters.announcer import Announcer
 from causeway_logic.adapters.connectors import BusConnectors
+from causeway_logic.adapters.deliveries import lifecycle_consumer, task_consumer
 from causeway_logic.adapters.gateways import BusGateways
+from causeway_logic.adapters.records import BusRecords
 from causeway_logic.adapters.serving import Serving
 from causeway_logic.adapters.storage import BusStorage
 from causeway_logic.config import LogicSettings
 from causeway_logic.domain.declare import App
 from causeway_logic.handlers.dispatch import Dispatcher
+from causeway_logic.handlers.every import Recurring
+from causeway_logic.handlers.lifecycle import LifecycleEvents
+from causeway_logic.handlers.tasks import Tasks
 from causeway_logic.handlers.watchdog import Watchdog
+from causeway_logic.handlers.work import Works
 from causeway_logic.ports import Outside
+
+RECURRING_RETRY_SECONDS: Final = 1.0
+TASKS_STOP_SECONDS: Final = 10.0
+"""So long tasks under way may end when the process stops; the others run again elsewhere, once their lease has ended."""
+
+
+class Durables:
+    """What runs because of a record, an event or a tick."""
+
+    def __init__(
+        self, app: App, dispatcher: Dispatcher, outside: Outside, records: BusRecords, *, bus: Bus, settings: LogicSettings
+    ) -> None:
+        works = Works(app, dispatcher)
+        tasks = Tasks(works, records, outside, concurrency=settings.task_concurrency)
+        events = LifecycleEvents(app, dispatcher, outside)
+        recurring = Recurring(app, dispatcher)
+        self._consumers: list[DurableConsumer[Any]] = []
+        if works.some:
+            self._consumers.append(task_consumer(bus, app.name, tasks.handle, concurrency=settings.tasks_held))
+        if app.lifecycle_handlers:
+            self._consumers.append(lifecycle_consumer(bus, app.name, events.handle))
+        self._recurring = Periodic("recurring tasks", recurring.ensure, after_failure_s=RECURRING_RETRY_SECONDS)
+
+    @property
+    def ready(self) -> bool:
+        """Whether everything that is to come does."""
+        return all(consumer.ready for consumer in self._consumers)
+
+    async def start(self) -> None:
+        """Take what comes."""
+        for consumer in self._consumers:
+            await consumer.start()
+        await self._recurring.start()
+
+    async def stop(self) -> None:
+        """Take no more, and wait for what runs."""
+        await self._recurring.stop()
+        await asyncio.gather(*(consumer.stop() for consumer in self._consumers))
 
 
 def service(app: App) -> Service[LogicSettings]:
@@ -45,6 +90,7 @@ def service(app: App) -> Service[LogicSettings]:
             lambda: announce(bus, manifest, Deadline.after(CLIENT_COMMAND_SECONDS)), interval_s=settings.announce_interval / 1000
         )
         bus.on_reconnect(announcer.again)
+        durables = Durables(app, dispatcher, outside, BusRecords(bus, app.name, process.node), bus=bus, settings=settings)
         process.lifecycle.add("bus", bus.start, bus.stop)
         process.lifecycle.add("app", dispatcher.start, dispatcher.stop)
         if settings.blocking_warning:
@@ -52,7 +98,9 @@ def service(app: App) -> Service[LogicSettings]:
             process.lifecycle.add("watchdog", watchdog.start, watchdog.stop)
         process.lifecycle.add("serving", serving.start, serving.stop)
         process.lifecycle.add("announcer", announcer.start, announcer.stop)
+        process.lifecycle.add("durables", durables.start, durables.stop, stop_seconds=TASKS_STOP_SECONDS)
         process.health.check("bus", lambda: bus.connected)
         process.health.check("announced", lambda: announcer.announced)
+        process.health.check("durables", lambda: durables.ready)
 
     return Service(f"logic-{app.name}", "logic", __version__, LogicSettings, "logic", build)

@@ -12,6 +12,12 @@ class LogicSettings(ServiceSettings):
 
     method_concurrency: int = Field(256, ge=1, le=10_000, description="calls of one method at once, beyond: 111 overloaded")
     hook_concurrency: int = Field(256, ge=1, le=10_000, description="calls of one hook at once, beyond: 111 overloaded")
+    task_concurrency: int = Field(
+        16, ge=1, le=10_000, description="runs of one task at once in this process, where it has no limit"
+    )
+    tasks_held: int = Field(
+        256, ge=1, le=10_000, description="tasks that run or wait in this process at once, of all kinds together"
+    )
     announce_interval: Duration = Field(5000, ge=100, description="how often the app's manifest is announced again")
     blocking_warning: Duration = Field(
         200,

@@ -11,6 +11,7 @@ from causeway_common.contracts.messages import (
     AppendReply,
     AppendRequest,
     CallRequest,
+    ClaimReply,
     CommitReply,
     CommitRequest,
     Control,
@@ -22,6 +23,11 @@ from causeway_common.contracts.messages import (
     NewRecord,
     PresenceCounts,
     PresenceReply,
+    QueryReply,
+    QueryRequest,
+    SettleRequest,
+    SnapshotReply,
+    SnapshotRequest,
 )
 
 
@@ -37,6 +43,14 @@ class Storage(Protocol):
 
     async def commit(self, request: CommitRequest, deadline: Deadline) -> CommitReply:
         """Commit, once per commit id: while no answer comes the same bytes are sent again, and a repeat is answered as the first."""
+        ...
+
+    async def query(self, request: QueryRequest, deadline: Deadline) -> QueryReply:
+        """A page of the entities of one kind, over declared indexes."""
+        ...
+
+    async def snapshot(self, request: SnapshotRequest, deadline: Deadline) -> SnapshotReply:
+        """An entity, and the position of a channel of the app's own that goes with the version."""
         ...
 
     async def history(self, request: HistoryRequest, deadline: Deadline) -> HistoryReply:
@@ -84,6 +98,18 @@ class Connectors(Protocol):
         Raises:
             CausewayError: what the connector says, 103 where the app may not use it, `unavailable` where the outcome is unknown.
         """
+        ...
+
+
+class Records(Protocol):
+    """The app's own tasks, as they are run. While storage is away each call is tried again for a while, then raises CausewayError 100."""
+
+    async def claim(self, id: str, lease_ms: int) -> ClaimReply:
+        """Take a record for one try; it is nobody else's for `lease_ms`."""
+        ...
+
+    async def settle(self, request: SettleRequest) -> bool:
+        """End a try, durably; False: another one has the record, and its outcome counts."""
         ...
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import operator
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,15 +17,19 @@ from causeway_common.contracts.messages import (
     AppendReply,
     AppendRequest,
     CallRequest,
+    CancelItem,
     ClientInfo,
     CommitReply,
     CommitRequest,
+    Condition,
     Control,
     Document,
     FeedPublication,
+    FoundEntity,
     Head,
     HistoryReply,
     HistoryRequest,
+    IndexValue,
     JobItem,
     JsonMap,
     NewRecord,
@@ -33,10 +38,16 @@ from causeway_common.contracts.messages import (
     PublishHookReply,
     PublishHookRequest,
     PublishItem,
+    QueryReply,
+    QueryRequest,
     RpcRequest,
+    ScheduleItem,
+    SnapshotReply,
+    SnapshotRequest,
     StoredPublication,
     SubscribeHookReply,
     SubscribeHookRequest,
+    TaskItem,
 )
 from causeway_logic import App
 from causeway_logic.handlers.dispatch import Dispatcher
@@ -48,18 +59,26 @@ PAGE_MAX = 7
 
 @dataclass
 class FakeStorage:
-    """Entities, logs and jobs in memory. `before_commit` runs just before a commit is judged; `lose_replies` loses so many answers."""
+    """Entities, logs, jobs, tasks and timers in memory. `before_commit` runs just before a commit is judged; `lose_replies` loses answers.
+
+    Timers and new records are kept as they were asked for; `unit.logic.durable` fires and runs them.
+    """
 
     entities: dict[tuple[str, str], Document] = field(default_factory=dict)
     commits: dict[str, int] = field(default_factory=dict)
     seen: list[CommitRequest] = field(default_factory=list)
     logs: dict[str, list[StoredPublication]] = field(default_factory=lambda: defaultdict(list))
     jobs: list[JobItem] = field(default_factory=list)
+    records: dict[str, NewRecord] = field(default_factory=dict)
+    timers: dict[tuple[str, str, str], ScheduleItem] = field(default_factory=dict)
+    indexes: dict[tuple[str, str], dict[str, IndexValue]] = field(default_factory=dict)
+    versions: dict[tuple[str, str], int] = field(default_factory=dict)
+    app: str = "shop"
     before_commit: Callable[[CommitRequest], None] | None = None
+    after_commit: Callable[[], None] | None = None
     lose_replies: int = 0
     ids: dict[tuple[str, str], int] = field(default_factory=dict)
     appended: list[AppendRequest] = field(default_factory=list)
-    records: dict[str, NewRecord] = field(default_factory=dict)
 
     async def get(self, kind: str, id: str, deadline: Deadline) -> Document:
         assert deadline.remaining() > 0
@@ -74,6 +93,8 @@ class FakeStorage:
             self.before_commit(request)
         while True:
             reply = self._judged(request)
+            if self.after_commit is not None:
+                self.after_commit()
             if not self.lose_replies:
                 return reply
             self.lose_replies -= 1
@@ -88,23 +109,75 @@ class FakeStorage:
             return CommitReply(outcome="committed", version=version, repeat=True, document=current)
         if current.version != request.expected:
             return CommitReply(outcome="conflict", version=current.version, document=current)
-        self.put(request.kind, request.id, request.state)
-        self.commits[request.commit_id] = current.version + 1
-        for item in map(decode_item, request.items):
+        if request.delete:
+            self.versions[key] = current.version + 1
+            self.entities.pop(key)
+            self.indexes.pop(key, None)
+        else:
+            self.put(request.kind, request.id, request.state)
+            self.indexes[key] = dict(request.indexes)
+        self.commits[request.commit_id] = version = self.versions[key]
+        for index, item in enumerate(map(decode_item, request.items)):
             match item:
                 case PublishItem(channel=channel, data=data):
                     log = self.logs[channel]
                     log.append(StoredPublication(offset=len(log) + 1, data=data, time_ms=len(log)))
                 case JobItem():
                     self.jobs.append(item)
+                case TaskItem(task=task, payload=payload):
+                    self.add(f"o:{request.commit_id}:{index}", task, payload)
+                case ScheduleItem(name=name):
+                    self.timers[*key, name] = item
+                case CancelItem(name=name):
+                    self.timers.pop((*key, name), None)
                 case _:
                     raise AssertionError(item)
-        return CommitReply(outcome="committed", version=current.version + 1)
+        return CommitReply(outcome="committed", version=version)
+
+    def add(self, id: str, task: str, payload: JsonMap) -> None:
+        """A new record, unless there is one of this id."""
+        self.records.setdefault(id, NewRecord(id=id, app=self.app, connector="", op=task, payload=payload))
 
     def put(self, kind: str, id: str, state: JsonMap) -> None:
         """What another process committed meanwhile."""
-        version = self.entities.get((kind, id), Document()).version
-        self.entities[(kind, id)] = Document(version=version + 1, state=json.loads(json.dumps(state)))
+        self.versions[kind, id] = version = self.versions.get((kind, id), 0) + 1
+        self.entities[kind, id] = Document(version=version, state=json.loads(json.dumps(state)))
+
+    async def snapshot(self, request: SnapshotRequest, deadline: Deadline) -> SnapshotReply:
+        document = await self.get(request.kind, request.id, deadline)
+        return SnapshotReply(document=document, head=Head(epoch="fake", head=len(self.logs.get(request.channel, []))))
+
+    async def query(self, request: QueryRequest, deadline: Deadline) -> QueryReply:
+        """Values of one type in one index; the cursor is a number."""
+        assert deadline.remaining() > 0
+        found = [
+            (self._value(key, request.order), FoundEntity(id=key[1], document=document))
+            for key, document in self.entities.items()
+            if key[0] == request.kind and all(self._meets(key, condition) for condition in request.where)
+        ]
+        found.sort(key=lambda each: (each[0], each[1].id), reverse=request.descending)
+        start = int(request.cursor or 0)
+        page = [each for _, each in found[start : start + min(request.limit, PAGE_MAX)]]
+        more = start + len(page) < len(found)
+        return QueryReply(entities=page, cursor=str(start + len(page)) if more else "")
+
+    def _value(self, key: tuple[str, str], index: str) -> Any:
+        return self.indexes.get(key, {}).get(index) if index else key[1]
+
+    def _meets(self, key: tuple[str, str], condition: Condition) -> bool:
+        values = self.indexes.get(key, {})
+        if condition.index not in values:
+            return False
+        value, wanted = values[condition.index], condition.value
+        match condition.op:
+            case "in":
+                return isinstance(wanted, list) and value in wanted
+            case "eq":
+                return value == wanted
+            case other:
+                if type(value) is not type(wanted):
+                    return False
+                return bool(getattr(operator, {"lte": "le", "gte": "ge"}.get(other, other))(value, wanted))
 
     async def history(self, request: HistoryRequest, deadline: Deadline) -> HistoryReply:
         assert deadline.remaining() > 0
@@ -172,13 +245,13 @@ class FakeConnectors:
 class Bench:
     """Calls an app as users do, over a FakeStorage, with a clock that stands until it is moved."""
 
-    def __init__(self, app: App) -> None:
-        self.storage = FakeStorage()
+    def __init__(self, app: App, storage: FakeStorage | None = None) -> None:
+        self.storage = storage or FakeStorage(app=app.name)
         self.time_ms = 1_735_689_600_000
         self.pauses: list[float] = []
         self._calls = 0
         self.gateways, self.connectors = FakeGateways(), FakeConnectors()
-        outside = Outside(
+        self.outside = Outside(
             storage=self.storage,
             gateways=self.gateways,
             connectors=self.connectors,
@@ -187,11 +260,11 @@ class Bench:
             jitter=lambda: 0.5,
             pause=self._pause,
         )
-        self.dispatcher = Dispatcher(app, outside)
+        self.dispatcher = Dispatcher(app, self.outside)
 
     def _id(self) -> str:
         self._calls += 1
-        return f"fresh-{self._calls}"
+        return f"fresh-{id(self)}-{self._calls}"
 
     async def _pause(self, seconds: float) -> None:
         self.pauses.append(seconds)

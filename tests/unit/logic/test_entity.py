@@ -261,19 +261,19 @@ def test_a_kind_is_declared_or_the_models_name() -> None:
     class Odd(BaseModel):
         __kind__ = "Not A Kind"
 
-    assert Shape.of(Lot).kind == "lot"
-    assert Shape.of(BidBook).kind == "book"
-    assert Shape.of(HTTPProxyBid).kind == "http_proxy_bid"
+    assert Shape(Lot).kind == "lot"
+    assert Shape(BidBook).kind == "book"
+    assert Shape(HTTPProxyBid).kind == "http_proxy_bid"
     with pytest.raises(TypeError, match="set __kind__"):
-        Shape.of(Odd)
+        Shape(Odd)
 
 
 def test_a_state_that_does_not_fit_its_model_is_never_written() -> None:
     wrong: Any = "many"
     with pytest.raises(TypeError, match="does not fit"):
-        Shape.of(Lot).dump(Lot.model_construct(price=wrong, colour=Colour(name="red"), tags=[]))
+        Shape(Lot).dump(Lot.model_construct(price=wrong, colour=Colour(name="red"), tags=[]))
     with pytest.raises(TypeError, match="does not fit"):
-        Shape.of(Lot).load({"price": "many"})
+        Shape(Lot).load({"price": "many"})
 
 
 _json = st.recursive(

@@ -1,11 +1,12 @@
 """The bus over NATS: requests, publishes, served endpoints, direct listeners, JetStream and the apps' manifests."""
 
-from causeway_common.bus.apps import AppsDirectory, announce
+from causeway_common.bus.apps import AppsDirectory, announce, version_order
 from causeway_common.bus.buckets import LiveBucket
 from causeway_common.bus.connection import Bus, BusSettings, Listener
+from causeway_common.bus.consumer import DeliveryInfo, DurableConsumer, Postponed
 from causeway_common.bus.deadline import Deadline
 from causeway_common.bus.dispatch import Call
-from causeway_common.bus.jetstream import DeliveryInfo, DurableConsumer, ensure_streams, publish_durable
+from causeway_common.bus.jetstream import ensure_streams, publish_durable
 from causeway_common.bus.owners import OwnedShards, ask_owner
 from causeway_common.bus.tail import Kept, StreamTail
 
@@ -21,9 +22,11 @@ __all__ = [
     "Listener",
     "LiveBucket",
     "OwnedShards",
+    "Postponed",
     "StreamTail",
     "announce",
     "ask_owner",
     "ensure_streams",
     "publish_durable",
+    "version_order",
 ]

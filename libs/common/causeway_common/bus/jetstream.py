@@ -1,4 +1,4 @@
-"""JetStream as Causeway uses it: streams declared here, publishes answered after their ack, one durable pull consumer.
+"""JetStream as Causeway uses it: streams declared here, publishes answered after their ack. Its consumer is in `bus.consumer`.
 
 Spoken straight over its request API (https://docs.nats.io/reference/reference-protocols/nats_api_reference), since the records own
 the work and a stream only delivers: no client-side state has to survive anything.
@@ -6,33 +6,22 @@ the work and a stream only delivers: no client-side state has to survive anythin
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from collections.abc import Mapping
+from typing import Any, Final
 
-from causeway_common.bus.client import parse_headers
-from causeway_common.bus.connection import Bus, Listener
+from causeway_common.bus.connection import Bus
 from causeway_common.bus.deadline import Deadline
 from causeway_common.contracts import subjects
-from causeway_common.contracts.codec import decode, encode
-from causeway_common.contracts.errors import CausewayError, unavailable
-from causeway_common.contracts.ids import derived_id
+from causeway_common.contracts.codec import encode
+from causeway_common.contracts.errors import unavailable
 from causeway_common.contracts.messages import Message
-from causeway_common.telemetry import Counters, Kind, current_traceparent, get_logger, names, span
-
-M = TypeVar("M", bound=Message)
-log = get_logger("jetstream")
-counters = Counters("consumer")
-deliveries = counters.counter("deliveries", "deliveries taken from a stream, by outcome")
+from causeway_common.telemetry import Kind, current_traceparent, names, span
 
 API: Final = "$JS.API"
 NANOSECONDS: Final = 1_000_000_000
-PULL_SECONDS: Final = 5.0
 RETRY_SECONDS: Final = 0.25
 WRONG_LAST_SEQUENCE: Final = 10071
-ACK, TERM, IN_PROGRESS = b"+ACK", b"+TERM", b"+WPI"
 
 
 def _bucket(stream: str, subject: subjects.Subject, **options: Any) -> Mapping[str, Any]:
@@ -146,7 +135,7 @@ async def publish_durable(
         names.MESSAGING_OPERATION_TYPE: "send",
         names.MESSAGING_MESSAGE_ID: message_id,
     }
-    with span("publish " + _template(subject), kind=Kind.PRODUCER, parent=traceparent, attributes=attributes):
+    with span("publish " + template_of(subject), kind=Kind.PRODUCER, parent=traceparent, attributes=attributes):
         headers = {"Nats-Msg-Id": message_id}
         if current := current_traceparent():
             headers[names.TRACEPARENT] = current
@@ -188,7 +177,8 @@ def ttl_headers(seconds: int) -> dict[str, str]:
     return {"Nats-TTL": f"{seconds}s"} if seconds else {}
 
 
-def _template(subject: str) -> str:
+def template_of(subject: str) -> str:
+    """The template of a subject that a stream holds, for the names of spans."""
     for template in (subjects.JOB, subjects.TASK, subjects.EVENT):
         try:
             template.fields(subject)
@@ -196,158 +186,3 @@ def _template(subject: str) -> str:
             continue
         return template.template
     return subject.rsplit(".", 1)[0]
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryInfo:
-    """One delivery: its subject, and how often JetStream has delivered it (1 the first time)."""
-
-    subject: str
-    delivered: int
-    traceparent: str
-
-
-class DurableConsumer(Generic[M]):
-    """A durable pull consumer: explicit acknowledgement, bounded concurrency, made anew when the stream was lost.
-
-    The handler's return acknowledges; what it raises is logged and the delivery comes again after `ack_wait_s`. A body that is no
-    `message` is logged, counted and ended (`+TERM`): its record, if there is one, is delivered again by storage's sweep.
-    """
-
-    def __init__(
-        self,
-        bus: Bus,
-        *,
-        stream: str,
-        durable: str,
-        subject: str,
-        message: type[M],
-        handler: Callable[[M, DeliveryInfo], Awaitable[None]],
-        concurrency: int,
-        ack_wait_s: float = 30,
-    ) -> None:
-        self._bus, self._stream, self._durable, self._subject = bus, stream, durable, subject
-        self._message, self._handler, self._concurrency, self._ack_wait = message, handler, concurrency, ack_wait_s
-        self._inbox = f"{bus.inbox_prefix}.pull.{derived_id(stream, durable, str(id(self)), size=8)}"
-        self._running: set[asyncio.Task[None]] = set()
-        self._wake = asyncio.Event()
-        self._asked = 0
-        self._listener: Listener | None = None
-        self._loop_task: asyncio.Task[None] | None = None
-        self.ready = False
-
-    async def start(self) -> None:
-        """Begin to pull, as soon as the stream is there."""
-        self._listener = await self._bus.listen_raw(self._inbox, self._received)
-        self._bus.on_reconnect(self._reconnected)
-        self._loop_task = asyncio.get_running_loop().create_task(self._pull())
-
-    async def stop(self) -> None:
-        """Pull no more and wait for what runs; what was delivered and not begun comes again elsewhere."""
-        if self._loop_task is not None:
-            self._loop_task.cancel()
-            await asyncio.gather(self._loop_task, return_exceptions=True)
-        if self._listener is not None:
-            await self._listener.close()
-        if self._running:
-            await asyncio.wait(self._running)
-
-    def _reconnected(self) -> None:
-        self.ready = False
-        self._asked = 0
-        self._wake.set()
-
-    async def _pull(self) -> None:
-        while True:
-            try:
-                if not self.ready:
-                    await self._ensure()
-                    self.ready = True
-                    self._asked = 0
-                free = self._concurrency - len(self._running) - self._asked
-                if free > 0:
-                    request = json.dumps({"batch": free, "expires": int(PULL_SECONDS * NANOSECONDS)}).encode()
-                    self._bus.send_raw(f"{API}.CONSUMER.MSG.NEXT.{self._stream}.{self._durable}", request, reply=self._inbox)
-                    self._asked += free
-            except CausewayError as error:
-                log.debug("cannot pull yet", stream=self._stream, reason=error.message)
-                self.ready = False
-                await asyncio.sleep(RETRY_SECONDS)
-                continue
-            self._wake.clear()
-            try:
-                async with asyncio.timeout(PULL_SECONDS + 1):
-                    await self._wake.wait()
-            except TimeoutError:
-                self._asked = 0  # neither messages nor the pull's own end: it was lost with a server, ask anew
-                self.ready = False
-
-    async def _ensure(self) -> None:
-        config = {
-            "durable_name": self._durable,
-            "ack_policy": "explicit",
-            "ack_wait": int(self._ack_wait * NANOSECONDS),
-            "max_deliver": -1,
-            "max_ack_pending": self._concurrency * 2,
-            "filter_subject": self._subject,
-            "deliver_policy": "all",
-        }
-        request = {"stream_name": self._stream, "config": config, "action": ""}
-        verb = f"CONSUMER.CREATE.{self._stream}.{self._durable}.{self._subject}"
-        answer = await api(self._bus, verb, request, Deadline.after(2))
-        if "error" in answer:
-            raise unavailable(f"JetStream refuses the consumer {self._durable}: {answer['error'].get('description')}")
-
-    def _received(self, subject: str, reply: str, body: bytes, block: bytes) -> None:
-        headers = parse_headers(block) if block else {}
-        status = headers.get("", "")
-        if status and not reply:
-            # 404 and 408 end a pull that found nothing; 409 and 503 say that consumer or stream are gone or busy.
-            self._asked = 0
-            if not status.startswith(("404", "408")):
-                self.ready = False
-            self._wake.set()
-            return
-        self._asked = max(self._asked - 1, 0)
-        tokens = reply.split(".")
-        info = DeliveryInfo(subject, int(tokens[-5]) if len(tokens) >= 9 else 1, headers.get(names.TRACEPARENT, ""))
-        task = asyncio.get_running_loop().create_task(self._run(body, info, reply))
-        self._running.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
-        self._wake.set()
-
-    async def _run(self, body: bytes, info: DeliveryInfo, reply: str) -> None:
-        try:
-            message = decode(body, self._message)
-        except CausewayError as error:
-            deliveries.add(1, "undecodable")
-            log.exception("a delivery cannot be decoded and is ended", subject=info.subject, reason=error.message)
-            self._settle(reply, TERM)
-            return
-        attributes = {
-            names.MESSAGING_SYSTEM: names.MESSAGING_SYSTEM_NATS,
-            names.MESSAGING_OPERATION_NAME: "process",
-            names.MESSAGING_OPERATION_TYPE: "process",
-        }
-        try:
-            with span(f"process {_template(info.subject)}", kind=Kind.CONSUMER, parent=info.traceparent, attributes=attributes):
-                await self._handler(message, info)
-        except CausewayError as error:
-            deliveries.add(1, error.name.value)
-            log.warning("a delivery was not handled and comes again", subject=info.subject, reason=error.message)
-            return
-        except Exception:
-            deliveries.add(1, "failed")
-            log.exception("a delivery was not handled and comes again", subject=info.subject)
-            return
-        deliveries.add(1, "ok")
-        self._settle(reply, ACK)
-
-    def _settle(self, reply: str, what: bytes) -> None:
-        try:
-            self._bus.send_raw(reply, what)
-        except CausewayError as error:
-            log.info("an acknowledgement could not be sent, the delivery comes again", reason=error.message)

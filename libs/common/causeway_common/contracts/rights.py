@@ -126,6 +126,8 @@ def rights_of(role: Role, user: str, app: str = "") -> Rights:
                     s.FEED_APP.wildcard(app=app),
                     s.KV_APPS.wildcard(app=app),
                     *_read_kv(s.APPS_STREAM, s.ROUTES_STREAM),
+                    *_consume(s.TASKS_STREAM, app, s.TASK.wildcard(app=app)),
+                    *_consume(s.EVENTS_STREAM, app, s.EVENT.wildcard(source=s.LIFECYCLE_SOURCE)),
                 ),
                 subscribe=(
                     inbox,
@@ -167,6 +169,15 @@ def _storage_verbs(caller: str, *verbs: Verb[Any, Any]) -> tuple[str, ...]:
     any_process = tuple(s.STORAGE.at(caller=caller, verb=verb.name) for verb in verbs)
     owners = tuple(s.STORAGE_SHARD.wildcard(caller=caller, verb=verb.name) for verb in verbs if verb.name in v.SHARD_VERBS)
     return any_process + owners
+
+
+def _consume(stream: str, durable: str, subject: str) -> tuple[str, ...]:
+    """One consumer, of this name and over this subject alone."""
+    return (
+        f"$JS.API.CONSUMER.CREATE.{stream}.{durable}.{subject}",
+        f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}",
+        f"$JS.ACK.{stream}.{durable}.>",
+    )
 
 
 def _read_kv(*streams: str) -> tuple[str, ...]:

@@ -152,6 +152,8 @@ NODES_STREAM: Final = "KV_cw_nodes"
 REVOCATIONS_STREAM: Final = "KV_cw_revocations"
 KEYS_STREAM: Final = "KV_cw_keys"
 BREAKERS_STREAM: Final = "KV_cw_breakers"
+LIFECYCLE_SOURCE: Final = "gateway"
+"""The source of the events that the gateways cause; no source of inbound events has this name."""
 VERB_COMPARE_HEADS: Final = "compare_heads"
 
 

@@ -14,9 +14,13 @@ from causeway_common.contracts.messages import (
     HistoryReply,
     HistoryRequest,
     NewRecord,
+    QueryReply,
+    QueryRequest,
+    SnapshotReply,
+    SnapshotRequest,
 )
 from causeway_common.contracts.shards import channel_shard, entity_shard
-from causeway_common.contracts.verbs import APPEND, COMMIT, ENQUEUE, GET, HISTORY
+from causeway_common.contracts.verbs import APPEND, COMMIT, ENQUEUE, GET, HISTORY, QUERY, SNAPSHOT
 
 
 class BusStorage:
@@ -34,6 +38,14 @@ class BusStorage:
         """As the port says; the bus sends the same bytes again under the commit id while no answer comes."""
         shard = entity_shard(self._app, request.kind, request.id)
         return await ask_owner(self._bus, COMMIT, request, deadline, shard=shard, message_id=request.commit_id, caller=self._app)
+
+    async def query(self, request: QueryRequest, deadline: Deadline) -> QueryReply:
+        """As the port says."""
+        return await self._bus.request(QUERY, request, deadline, caller=self._app)
+
+    async def snapshot(self, request: SnapshotRequest, deadline: Deadline) -> SnapshotReply:
+        """As the port says."""
+        return await self._bus.request(SNAPSHOT, request, deadline, caller=self._app)
 
     async def history(self, request: HistoryRequest, deadline: Deadline) -> HistoryReply:
         """As the port says."""

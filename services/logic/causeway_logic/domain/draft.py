@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from causeway_common.contracts.connectors import Operation
-from causeway_common.contracts.messages import JobItem, Message, OutboxItem, PublishItem
+from causeway_common.contracts.messages import CancelItem, JobItem, Message, OutboxItem, PublishItem
 from causeway_logic.domain.operations import order
 from causeway_logic.domain.publishing import outgoing
+from causeway_logic.domain.tasks import TaskName, find_task, item_of, timer_name
 from causeway_logic.domain.values import Channel
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from causeway_logic.domain.declare import App
 
 M = TypeVar("M")
@@ -24,11 +27,11 @@ class Draft(Generic[M]):
         state: the entity's state; set it or change it in place.
     """
 
-    __slots__ = ("_app", "_items", "state")
+    __slots__ = ("_app", "_by", "_items", "state")
 
-    def __init__(self, state: M, app: App) -> None:
+    def __init__(self, state: M, app: App, by: str = "") -> None:
         self.state = state
-        self._app = app
+        self._app, self._by = app, by
         self._items: list[OutboxItem] = []
 
     @property
@@ -73,3 +76,30 @@ class Draft(Generic[M]):
         """
         connector, op, made = order(operation, payload)
         self._items.append(JobItem(connector=connector, op=op, payload=made))
+
+    def schedule(self, task: TaskName, payload: Any = None, *, at: datetime | None = None, name: str | None = None) -> None:
+        """Have a task of the app run once the change is committed.
+
+        With a time or a name it is a timer of this entity: setting one of the same name again moves it, and it goes with the version
+        that set it last.
+
+        Args:
+            task: the function under `@app.task`, or its name.
+            payload: its input, a model or a map; None for a task without one.
+            at: when, with a time zone; None: at once.
+            name: of the timer; left out, the task's name.
+
+        Raises:
+            ValueError: the app has no such task, or the name is empty or longer than 255 bytes.
+            TypeError: the payload is not what the task takes, or the time has no zone.
+        """
+        found = find_task(self._app.tasks, task)
+        self._items.append(item_of(found, found.payload(payload, self._by), at, name))
+
+    def cancel(self, name: TaskName) -> None:
+        """Cancel the entity's timer of this name (a task's function stands for its name), where there is one that has not fired.
+
+        Raises:
+            ValueError: the name is empty or longer than 255 bytes.
+        """
+        self._items.append(CancelItem(name=timer_name(name if isinstance(name, str) else find_task(self._app.tasks, name).name)))

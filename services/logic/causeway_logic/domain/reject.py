@@ -19,3 +19,13 @@ class Reject(CausewayError):  # noqa: N818 - an app says `raise Reject(409, "...
 
     def __init__(self, code: int, message: str, *, temporary: bool = False) -> None:
         super().__init__(ErrorName.REJECTED, message, code=code, temporary=temporary)
+
+
+class Deleted(Reject):
+    """404 of an edit that was committed by an earlier run, of an entity that was deleted since: there is no state to return.
+
+    To change an entity and delete it in one commit, give the change to `delete`.
+    """
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(404, f"this {kind} was deleted")

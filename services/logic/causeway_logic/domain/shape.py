@@ -22,34 +22,19 @@ class Shape(Generic[M]):
     """How a model is stored.
 
     Args:
-        model: a pydantic model or a dataclass. `__kind__: ClassVar[str]` names its kind; without it the kind is the class's
-            name in snake_case.
+        model: a pydantic model or a dataclass.
+        kind: its name in storage; left out, `__kind__: ClassVar[str]` of the class, and without that the class's name in snake_case.
 
     Raises:
         TypeError: the kind is not a name.
     """
 
-    def __init__(self, model: type[M]) -> None:
-        self.kind: str = model.__dict__.get("__kind__") or _WORD_START.sub("_", model.__name__).lower()
+    def __init__(self, model: type[M], kind: str = "") -> None:
+        self.kind: str = kind or model.__dict__.get("__kind__") or _WORD_START.sub("_", model.__name__).lower()
         if not is_identifier(self.kind):
             raise TypeError(f"the kind of {model.__name__} is {self.kind!r}, allowed is {IDENTIFIER_RULE}; set __kind__")
         self._adapter: TypeAdapter[M] = TypeAdapter(model)
         self._name = model.__name__
-
-    @classmethod
-    def of(cls, model: type[M]) -> Shape[M]:
-        """The shape of an app's model, made once per model: building a validator takes long.
-
-        Raises:
-            TypeError: the kind is not a name, or one that the SDK keeps for itself.
-        """
-        found = _shapes.get(model)
-        if found is None:
-            found = cls(model)
-            if found.kind in RESERVED_KINDS:
-                raise TypeError(f"the kind {found.kind!r} of {model.__name__} is the SDK's own: set __kind__")
-            _shapes[model] = found
-        return found
 
     def load(self, stored: JsonMap) -> M:
         """The state of a stored document; what this version does not know is left to `merged`.
@@ -76,9 +61,6 @@ class Shape(Generic[M]):
         if not isinstance(dumped, dict):
             raise TypeError(f"the state of a {self.kind} must be a map: a pydantic model or a dataclass")
         return dumped
-
-
-_shapes: Final[dict[type[Any], Shape[Any]]] = {}
 
 
 def merged(stored: Any, known: Any, new: Any) -> Any:

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 from structlog.stdlib import BoundLogger
 
 from causeway_common.bus import Deadline
-from causeway_logic.domain.shape import Shape
 from causeway_logic.domain.signatures import Asked
 from causeway_logic.domain.values import moment, optional_json
 from causeway_logic.handlers.entity import Entity
@@ -62,4 +61,4 @@ class ContextBase(Asked):
         Raises:
             TypeError: the model has no usable kind.
         """
-        return Entity(self._scope, Shape.of(model), id)
+        return Entity(self._scope, self._scope.app.entity_type(model), id)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from msgspec import structs
 
-from causeway_common.bus import Call
+from causeway_common.bus import Call, Deadline
 from causeway_common.contracts.errors import CausewayError, ErrorName
 from causeway_common.contracts.messages import (
     ConnectHookReply,
@@ -30,6 +30,7 @@ from causeway_logic.domain.hooks import ConnectReply, ConnectRequest, RefreshRep
 from causeway_logic.domain.identity import Identity
 from causeway_logic.domain.methods import Method
 from causeway_logic.domain.reject import Reject
+from causeway_logic.domain.signatures import Signature
 from causeway_logic.domain.values import Channel
 from causeway_logic.handlers.answering import Answering
 from causeway_logic.handlers.channels import AskedChannel, a
@@ -37,7 +38,7 @@ from causeway_logic.handlers.context import Context
 from causeway_logic.handlers.limits import in_time, sooner
 from causeway_logic.handlers.locks import EntityLocks
 from causeway_logic.handlers.once import Keyed, released
-from causeway_logic.handlers.running import Bound, Runner
+from causeway_logic.handlers.running import NOTHING, Bound, Runner
 from causeway_logic.handlers.scope import Scope
 from causeway_logic.ports import Outside
 
@@ -77,8 +78,8 @@ class Dispatcher:
         ]
         return [(verb, answer) for verb, answer, declared in found if declared]
 
-    async def rpc(self, method: str, request: RpcRequest, call: Call) -> RpcReply:
-        """Run one method; 104 where the app has none of that name."""
+    async def rpc(self, method: str, request: RpcRequest, call: Call, *, rerun: bool = False) -> RpcReply:
+        """Run one method; 104 where the app has none of that name. `rerun`: this very call may have run before."""
         with self._answering(method):
             found = self._app.methods.get(method)
             if found is None:
@@ -88,7 +89,7 @@ class Dispatcher:
                 call = structs.replace(call, deadline=sooner(call.deadline, found.timeout_ms / 1000))
             if found.key and (key := found.key_of(value)):
                 return RpcReply(data=await self._once(found, key, value, request, call))
-            context = self._context(request.user, request.client, call, info=request.info)
+            context = self._context(request.user, request.client, call, info=request.info, rerun=rerun)
             return RpcReply(data=found.write(await self._run(found, context, value)))
 
     async def _run(self, method: Method, context: Context, value: Any) -> Any:
@@ -101,7 +102,7 @@ class Dispatcher:
 
     async def _once(self, method: Method, key: str, value: Any, request: RpcRequest, call: Call) -> bytes:
         """Run a call with an idempotency key, or give the first one's result again."""
-        scope = self._scope(request.user, Identity(call.message_id, self._outside.new_id), call)
+        scope = self.scope(call.message_id, call.deadline, user=request.user)
         keyed = Keyed(scope, method.name, key, method.digest(value))
         claimed = await keyed.claim()
         if isinstance(claimed, bytes):
@@ -158,6 +159,41 @@ class Dispatcher:
             returned = await self._runner.run(hook.signature, context, value, given=channel.given, fields=channel.fields)
             return channel.published(request.data, returned)
 
+    def scope(self, message_id: str, deadline: Deadline, *, user: str = "", rerun: bool = False) -> Scope:
+        """What a call shares.
+
+        Args:
+            message_id: of what caused it; its commits' ids come from this one, however often it runs. "": from a fresh one.
+            deadline: when it ends.
+            user: who caused it; "" is nobody.
+            rerun: it may have run before.
+        """
+        return Scope(self._outside, self._locks, self._app, Identity(message_id, self._outside.new_id), user, deadline, rerun)
+
+    async def run(
+        self,
+        what: str,
+        signature: Signature,
+        scope: Scope,
+        value: Any = None,
+        *,
+        given: Mapping[Any, Any] = NOTHING,
+    ) -> Any:
+        """Run the handler of a durable call; what it returns.
+
+        Args:
+            what: its name, for span, count and log.
+            signature: the handler's.
+            scope: the call's.
+            value: for its input.
+            given: for the types of its `Offer.given`.
+
+        Raises:
+            CausewayError: as the answers.
+        """
+        with self._answering(what):
+            return await self._runner.run(signature, Context(scope, "", self._log), value, given=given)
+
     def _any(self, hook: Callable[[ChannelHooks], Hook | None]) -> bool:
         return any(
             hook(owner) is not None for namespace in self._app.namespaces.values() for owner in (namespace, *namespace.patterns)
@@ -170,12 +206,11 @@ class Dispatcher:
             raise CausewayError(ErrorName.UNKNOWN_CHANNEL)
         return AskedChannel.of(channel, namespace)
 
-    def _context(self, user: str, client: str, call: Call, *, info: bytes | None = None, meta: bytes | None = None) -> Context:
-        scope = self._scope(user, Identity(call.message_id, self._outside.new_id), call)
+    def _context(
+        self, user: str, client: str, call: Call, *, info: bytes | None = None, meta: bytes | None = None, rerun: bool = False
+    ) -> Context:
+        scope = self.scope(call.message_id, call.deadline, user=user, rerun=rerun)
         return Context(scope, client, self._log, info=info, meta=meta)
-
-    def _scope(self, user: str, identity: Identity, call: Call) -> Scope:
-        return Scope(self._outside, self._locks, self._app, identity, user, call.deadline)
 
 
 async def _refreshed(answer: Awaitable[Any]) -> RefreshHookReply:

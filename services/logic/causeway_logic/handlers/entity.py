@@ -1,46 +1,35 @@
-"""One entity of an app: read it, create it, edit it by a change that runs again on a conflict."""
+"""One entity of an app: read it, create it, edit it by a change that runs again on a conflict, delete it."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
-from causeway_common.contracts.codec import encode_item
-from causeway_common.contracts.errors import unavailable
-from causeway_common.contracts.messages import CommitReply, CommitRequest, Document, JsonMap
-from causeway_common.telemetry import Counters
+from causeway_common.contracts.messages import Document, JsonMap, SnapshotRequest
 from causeway_logic.domain.draft import Draft
-from causeway_logic.domain.reject import Reject
-from causeway_logic.domain.shape import Shape, merged
+from causeway_logic.domain.indexes import EntityType, Snapshot
+from causeway_logic.domain.reject import Deleted, Reject
+from causeway_logic.domain.shape import merged
+from causeway_logic.domain.values import Channel
+from causeway_logic.handlers.commits import ABSENT, Proposal, committed
 from causeway_logic.handlers.scope import Scope
 
 M = TypeVar("M")
 Change = Callable[[Draft[M]], None]
 
-CONFLICT_PAUSE_S: Final = 0.005
-NEVER: Final = 2**53 - 1
-"""The highest version that storage takes a question about; no entity gets there."""
 NOT_FOUND: Final = 404
 EXISTS: Final = 409
 _PLAIN: Final = "a change is a plain function without await: it may run several times; await before or after the edit"
-
-_conflicts: Final = Counters("logic").counter("edit_conflicts", "commits that another one came before")
-
-
-class Committed(NamedTuple):
-    """A commit of an earlier run, and the document as it is now."""
-
-    now: Document
 
 
 class Entity(Generic[M]):
     """A handle on one entity; made by `Context.entity`, does nothing by itself."""
 
-    __slots__ = ("_id", "_scope", "_shape")
+    __slots__ = ("_id", "_scope", "_type")
 
-    def __init__(self, scope: Scope, shape: Shape[M], id: str) -> None:
-        self._scope, self._shape, self._id = scope, shape, id
+    def __init__(self, scope: Scope, type_: EntityType[M], id: str) -> None:
+        self._scope, self._type, self._id = scope, type_, id
 
     async def get(self) -> M:
         """The state as last committed. A rule that a change relies on belongs into the change, where a conflict repeats it.
@@ -51,12 +40,17 @@ class Entity(Generic[M]):
         """
         return self._state(await self._load())
 
+    async def find(self) -> M | None:
+        """As `get`, None where there is none."""
+        document = await self._load()
+        return None if document.state is None else self._state(document)
+
     async def create(self, state: M, change: Change[M] | None = None) -> M:
         """Commit a new entity.
 
         Args:
             state: its first state.
-            change: a plain function that may finish the state, publish and enqueue.
+            change: a plain function that may finish the state, publish, enqueue and schedule.
 
         Returns:
             The state as committed.
@@ -66,68 +60,97 @@ class Entity(Generic[M]):
             CausewayError: unavailable; the outcome is unknown and nothing but this call's own repeat may follow.
         """
         _require_plain(change)
-        commit_id = self._scope.identity.commit_id(self._shape.kind, self._id)
-        async with self._scope.locks.hold(self._shape.kind, self._id):
-            draft = self._draft(state, change)
-            request = self._request(0, commit_id, self._shape.dump(draft.state), draft)
-            reply = await self._commit(request)
-            if reply.outcome == "conflict":
-                raise Reject(EXISTS, f"this {self._shape.kind} exists already")
-            return await self._committed(reply, request, draft)
+        draft = self._draft(state, change)
 
-    async def edit(self, change: Change[M]) -> M:
+        def propose(document: Document) -> Proposal:
+            if document.state is not None:
+                raise Reject(EXISTS, f"this {self._type.kind} exists already")
+            return self._proposal(draft, self._type.shape.dump(draft.state))
+
+        landed = await committed(self._scope, self._type.kind, self._id, propose, first=ABSENT)
+        return draft.state if landed is None or landed.document is None else self._since(landed.document)
+
+    async def edit(self, change: Change[M], *, initial: M | None = None) -> M:
         """Commit a change of the entity with everything that leaves with it, all or nothing.
+
+        A handler that runs again (a task, an event, a call that was sent twice) does not change twice: what it committed before is not
+        proposed again. For that it must edit the same entities in the same order each time.
 
         Args:
             change: a plain function; it sees the current state and may raise. It runs again when another commit came first,
                 so it must have no effect but on its draft. One that changes nothing commits nothing.
+            initial: where there is no such entity the change starts from this, and creates it; None: that is a 404.
 
         Returns:
             The state as committed.
 
         Raises:
-            Reject: 404, there is none; or what `change` raises.
+            Reject: 404, there is none; or what `change` raises. `Deleted`: an earlier run committed this, and it was deleted since.
             TypeError: `change` awaits.
             CausewayError: unavailable: the outcome is unknown or conflicts lasted until the deadline.
         """
         _require_plain(change)
-        commit_id = self._scope.identity.commit_id(self._shape.kind, self._id)
-        async with self._scope.locks.hold(self._shape.kind, self._id):
-            document = await self._before(commit_id)
-            if isinstance(document, Committed):
-                return self._state(document.now)
-            while True:
-                draft, state = self._proposal(document, change)
-                if state == document.state and not draft.items:
-                    return draft.state
-                request = self._request(document.version, commit_id, state, draft)
-                reply = await self._commit(request)
-                if reply.outcome == "committed":
-                    return await self._committed(reply, request, draft)
-                _conflicts.add()
-                document = reply.document or await self._load()
-                await self._back_off()
+        shape, result = self._type.shape, initial
 
-    async def _before(self, commit_id: str) -> Document | Committed:
-        """The document that a change begins with; in a rerun, where this commit is there already, what has become of it."""
-        if not self._scope.rerun:
-            return await self._load()
-        # A commit id is looked for before the version is compared: one on a version that there cannot be is the question for it.
-        probe = CommitRequest(kind=self._shape.kind, id=self._id, expected=NEVER, commit_id=commit_id, state={})
-        reply = await self._commit(probe)
-        document = reply.document or await self._load()
-        return Committed(document) if reply.outcome == "committed" else document
+        def propose(document: Document) -> Proposal | None:
+            nonlocal result
+            if document.state is None and initial is not None:
+                draft = self._draft(shape.load(shape.dump(initial)), change)  # its own: the change may run again
+                stored = shape.dump(draft.state)
+            else:
+                state = self._state(document)
+                known = shape.dump(state)
+                draft = self._draft(state, change)
+                stored = merged(document.state, known, shape.dump(draft.state))
+            result = draft.state
+            if stored == document.state and not draft.items:
+                return None
+            return self._proposal(draft, stored)
 
-    def _proposal(self, document: Document, change: Change[M]) -> tuple[Draft[M], JsonMap]:
-        """The draft after the change, and the state to store: its own fields, and those it does not know as they were."""
-        state = self._state(document)
-        known = self._shape.dump(state)
-        draft = self._draft(state, change)
-        stored: JsonMap = merged(document.state, known, self._shape.dump(draft.state))
-        return draft, stored
+        landed = await committed(self._scope, self._type.kind, self._id, propose)
+        if landed is not None and landed.document is not None:
+            return self._since(landed.document)
+        if result is None:
+            raise AssertionError("unreachable: a commit that landed was proposed")
+        return result
+
+    async def delete(self, change: Change[M] | None = None) -> None:
+        """Commit the end of the entity, with what leaves with it.
+
+        Its timers stay unless the change cancels them.
+
+        Args:
+            change: a plain function that may look at the last state, publish, enqueue, schedule and cancel, and may raise to refuse.
+
+        Raises:
+            Reject: 404, there is none; or what `change` raises.
+            CausewayError: as `edit`.
+        """
+        _require_plain(change)
+
+        def propose(document: Document) -> Proposal:
+            return Proposal({}, self._draft(self._state(document), change).items, delete=True)
+
+        await committed(self._scope, self._type.kind, self._id, propose)
+
+    async def snapshot(self, channel: str | Channel) -> Snapshot[M]:
+        """The state, and the position of a channel that goes with it: exact where only this entity publishes there.
+
+        A client that got both subscribes from the position and misses nothing, and sees nothing twice.
+
+        Args:
+            channel: of a namespace that the app declares with history: its full name, or one that a pattern made.
+
+        Raises:
+            Reject: 404, there is none.
+            CausewayError: unavailable, or the channel is not the app's.
+        """
+        request = SnapshotRequest(kind=self._type.kind, id=self._id, channel=str(channel))
+        reply = await self._scope.outside.storage.snapshot(request, self._scope.deadline)
+        return Snapshot(self._state(reply.document), reply.document.version, reply.head.head, reply.head.epoch)
 
     def _draft(self, state: M, change: Change[M] | None) -> Draft[M]:
-        draft = Draft(state, self._scope.app)
+        draft = Draft(state, self._scope.app, self._scope.user)
         result: Any = change(draft) if change else None
         if inspect.isawaitable(result):
             if inspect.iscoroutine(result):
@@ -135,44 +158,22 @@ class Entity(Generic[M]):
             raise TypeError(_PLAIN)
         return draft
 
-    def _request(self, expected: int, commit_id: str, state: JsonMap, draft: Draft[M]) -> CommitRequest:
-        return CommitRequest(
-            kind=self._shape.kind,
-            id=self._id,
-            expected=expected,
-            commit_id=commit_id,
-            state=state,
-            items=[encode_item(item) for item in draft.items],
-            by=self._scope.user,
-        )
+    def _proposal(self, draft: Draft[M], stored: JsonMap) -> Proposal:
+        return Proposal(stored, draft.items, self._type.values(draft.state))
 
-    async def _committed(self, reply: CommitReply, request: CommitRequest, draft: Draft[M]) -> M:
-        """Our own proposal stands, unless an earlier run of the same request committed: then what has become of it."""
-        if not reply.repeat or reply.version == request.expected + 1:
-            return draft.state
-        return self._state(reply.document or await self._load())
-
-    async def _back_off(self) -> None:
-        """Full jitter between tries; processes that met once do not meet again in step.
-
-        It does not grow: the document that the conflict brought ages meanwhile, and whoever waits longer loses to those that never had
-        to wait (make bench, 64 processes: with pauses of up to 0.5 s some callers committed 50 times a second and others not once).
-        """
-        pause = self._scope.outside.jitter() * CONFLICT_PAUSE_S
-        if pause >= self._scope.deadline.remaining():
-            raise unavailable(f"other changes of this {self._shape.kind} came first until the deadline")
-        await self._scope.outside.pause(pause)
-
-    async def _commit(self, request: CommitRequest) -> CommitReply:
-        return await self._scope.outside.storage.commit(request, self._scope.deadline)
+    def _since(self, document: Document) -> M:
+        """What has become of what an earlier run committed."""
+        if document.state is None:
+            raise Deleted(self._type.kind)
+        return self._type.shape.load(document.state)
 
     async def _load(self) -> Document:
-        return await self._scope.outside.storage.get(self._shape.kind, self._id, self._scope.deadline)
+        return await self._scope.outside.storage.get(self._type.kind, self._id, self._scope.deadline)
 
     def _state(self, document: Document) -> M:
         if document.state is None:
-            raise Reject(NOT_FOUND, f"no such {self._shape.kind}")
-        return self._shape.load(document.state)
+            raise Reject(NOT_FOUND, f"no such {self._type.kind}")
+        return self._type.shape.load(document.state)
 
 
 def _require_plain(change: Change[Any] | None) -> None:
