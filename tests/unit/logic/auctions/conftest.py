@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 
-import pytest
+import pytest_asyncio
 
 from unit.logic.auctions.provider import House
 
 
-@pytest.fixture
-def house() -> Iterator[House]:
+@pytest_asyncio.fixture
+async def house() -> AsyncIterator[House]:
     made = House()
     yield made
     made.tester.close()
