@@ -1,6 +1,6 @@
 """300 bidders on one lot through the whole stack: a gateway, two processes of the app, one entity.
 
-Everybody watches the lot and bids at once when a bid was answered, one increment above what they have seen. Nothing is thrown away:
+Everybody watches the lot and bids at once when a bid was answered, some increments above what they have seen. Nothing is thrown away:
 every bid must be answered, and the whole must be one linear auction.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import time
 from functools import lru_cache
 from typing import Any, Final
@@ -25,8 +26,11 @@ from support.auctions import Auction
 START_PRICE: Final = 1000
 INCREMENT: Final = 10
 BIDDERS: Final = 300
+STEPS_MAX: Final = 20
+"""A bid is 1 to so many increments above the price that its bidder knows, so that not all want the same one."""
 ANNOUNCED_SECONDS: Final = 15.0
 STANDS: Final = 409
+_random: Final = random.Random(1)
 
 
 @lru_cache(maxsize=64)
@@ -62,7 +66,7 @@ class Bidder(Peer):
 
     def _bid(self) -> None:
         self.number += 1
-        self.amount = max(self.price + INCREMENT, START_PRICE)
+        self.amount = max(self.price, START_PRICE) + INCREMENT * _random.randint(1, STEPS_MAX)
         self.began = time.perf_counter()
         data = b'{"lot_id":"%s","amount":%d}' % (self.lot.encode(), self.amount)
         self.transport.write(client_frame(b'{"id":%d,"rpc":{"method":"auctions.bid","data":%s}}' % (self.number, data)))
@@ -188,7 +192,7 @@ async def figures(plan: Plan) -> list[Row]:
     async with plan.stack("auction") as stack, aiohttp.ClientSession() as session:
         await stack.storage()
         gateway = await plan.gateway(stack)
-        ports = [await stack.app("apps.auctions:app", f"logic-{number}") for number in (1, 2)]
+        ports = [(await stack.app("apps.auctions:app", f"logic-{number}")).port for number in (1, 2)]
         async with session.ws_connect(f"http://127.0.0.1:{gateway.port}/connection/websocket") as ws:
             seller = await Seller.sit(ws)
             for run in plan.runs(f"auction, {BIDDERS} bidders"):

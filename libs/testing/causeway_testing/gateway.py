@@ -38,6 +38,7 @@ from causeway_gateway.domain.terms import overridden, terms
 from causeway_testing.asking import Asking
 from causeway_testing.bus import LocalBus
 from causeway_testing.clock import Clock, Ids
+from causeway_testing.lifecycle import Lifecycle
 from causeway_testing.loop import VirtualLoop
 from causeway_testing.rooms import Received, Rooms
 from causeway_testing.users import Answered, Subscription, User
@@ -58,6 +59,7 @@ class LocalGateway:
         bus: leads to storage.
         rooms: the channels.
         asking: asks the app.
+        lifecycle: tells who comes and goes.
 
     Attributes:
         catalogue: the app's namespaces and methods.
@@ -75,9 +77,10 @@ class LocalGateway:
         bus: LocalBus,
         rooms: Rooms,
         asking: Asking,
+        lifecycle: Lifecycle,
     ) -> None:
         self.loop, self._clock, self._ids = loop, clock, ids
-        self._bus, self._rooms, self._asking = bus, rooms, asking
+        self._bus, self._rooms, self._asking, self._lifecycle = bus, rooms, asking, lifecycle
         self._manifest, self._app = manifest, manifest.app
         self.catalogue = Catalogue([], CHANNEL_MAX_BYTES)
         namespaces = {each.name: (manifest.app, each) for each in manifest.namespaces}
@@ -93,7 +96,7 @@ class LocalGateway:
     def user(self, name: str, info: Any) -> User:
         """A new connection, let in by a token."""
         user = User(self, name, self._ids.new_id(), info)
-        self.users.append(user)
+        self._stands(user)
         return user
 
     async def connect(self, data: bytes | None, headers: dict[str, str]) -> User:
@@ -102,7 +105,9 @@ class LocalGateway:
         if not self._manifest.connect_hook:
             raise CausewayError(ErrorName.NOT_AVAILABLE, f"not available: {self._app} has no connect hook, use tester.user(name)")
         request = ConnectHookRequest(client=user.client, transport="tester", data=data, headers=headers)
-        reply = await self._asking.hook(lambda app, call: app.connect(request, call), "a client", verbs.CONNECT_HOOK)
+        reply = await self._asking.hook(
+            lambda process, call: process.dispatcher.connect(request, call), "a client", verbs.CONNECT_HOOK
+        )
         return await self._admitted(user, reply)
 
     async def call(self, user: User, method: str, data: bytes) -> bytes:
@@ -120,7 +125,7 @@ class LocalGateway:
         try:
             call = self._asking.call(app=app, method=name)
             reply: RpcReply = await self._asking.ask(
-                lambda dispatcher: dispatcher.rpc(name, request, call), f"{user.name or 'anonymous'}: {name}"
+                lambda process: process.dispatcher.rpc(name, request, call), f"{user.name or 'anonymous'}: {name}"
             )
             return reply.data
         finally:
@@ -141,7 +146,9 @@ class LocalGateway:
         if decision is access.Decision.ASK:
             request = SubscribeHookRequest(user=user.name, client=user.client, channel=channel, data=data, info=user.info_json)
             reply = await self._asking.hook(
-                lambda app, call: app.subscribe(request, call), f"{user.name}: watches {channel}", verbs.SUBSCRIBE_HOOK
+                lambda process, call: process.dispatcher.subscribe(request, call),
+                f"{user.name}: watches {channel}",
+                verbs.SUBSCRIBE_HOOK,
             )
             if 0 < reply.expire_at_ms <= self._clock.now_ms():
                 raise CausewayError(ErrorName.EXPIRED)
@@ -167,12 +174,12 @@ class LocalGateway:
         user.subscriptions[subscription.channel] = subscription
         subscription.active = True
         room.watchers.append(subscription)
+        self._lifecycle.joined(subscription, spec)
 
     async def recover(self, user: User, subscription: Subscription) -> None:
         """The user is there again, and this subscription goes on where it stood."""
         if not user.connected:
-            user.connected, user.closed = True, None
-            self.users.append(user)
+            self._stands(user)
         if subscription.active:
             self.leave(user, subscription)
         await self.subscribe(user, subscription, None, recover=True)
@@ -183,6 +190,7 @@ class LocalGateway:
             subscription.active = False
             del user.subscriptions[subscription.channel]
             self._rooms.leave(subscription.channel, subscription)
+            self._lifecycle.left(subscription)
 
     def closed(self, user: User, why: tuple[int, str] | None = None) -> None:
         """The connection is over."""
@@ -191,6 +199,7 @@ class LocalGateway:
         user.connected, user.closed = False, why
         if user in self.users:
             self.users.remove(user)
+            self._lifecycle.disconnected(user)
 
     async def publish(self, user: User, channel: str, data: bytes) -> None:
         """Publish as a client. Raises CausewayError: what the client is answered."""
@@ -203,7 +212,9 @@ class LocalGateway:
         if rule.spec.publish_hook:
             request = PublishHookRequest(user=user.name, client=user.client, channel=channel, data=value, info=user.info_json)
             reply = await self._asking.hook(
-                lambda app, call: app.publish(request, call), f"{user.name}: publishes to {channel}", verbs.PUBLISH_HOOK
+                lambda process, call: process.dispatcher.publish(request, call),
+                f"{user.name}: publishes to {channel}",
+                verbs.PUBLISH_HOOK,
             )
             value = value if reply.data is None else reply.data
         watched = user.subscriptions.get(channel)
@@ -263,8 +274,13 @@ class LocalGateway:
         for channel, given in reply.subs.items():
             allowed = SubscribeHookReply(data=given.data, info=given.info, override=given.override or Override())
             await self.join(user, Subscription(user, channel), self.catalogue.rule(channel), allowed)
-        self.users.append(user)
+        self._stands(user)
         return user
+
+    def _stands(self, user: User) -> None:
+        user.connected, user.closed = True, None
+        self.users.append(user)
+        self._lifecycle.connected(user)
 
     def _permitted(self, user: User, channel: str, may: access.Check) -> Rule:
         rule = self.catalogue.rule(channel)

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Final, Self, TypeVar
 
-from pydantic_core import to_json
+from pydantic_core import to_json, to_jsonable_python
 
-from causeway_common.bus import Bus, Call, Deadline
+from causeway_common.bus import Call, Deadline
 from causeway_common.contracts.errors import CausewayError
-from causeway_common.contracts.messages import AppendRequest, FeedPublication, Manifest
+from causeway_common.contracts.ids import derived_id
+from causeway_common.contracts.messages import AppendRequest, FeedPublication, Manifest, NewRecord
 from causeway_common.contracts.verbs import CLIENT_COMMAND_SECONDS
 from causeway_common.telemetry import get_logger
 from causeway_gateway.domain.protocol import publication_of
 from causeway_logic import App
-from causeway_logic.adapters.connectors import BusConnectors
-from causeway_logic.adapters.gateways import BusGateways
-from causeway_logic.adapters.storage import BusStorage
-from causeway_logic.handlers.dispatch import Dispatcher
-from causeway_logic.ports import Outside
+from causeway_logic.domain.tasks import ON_EVENT
 from causeway_storage.domain.entity import EntityKey, loaded
 from causeway_storage.ports import Appended, DueRecord
 from causeway_testing.asking import Asking
@@ -29,12 +27,15 @@ from causeway_testing.bus import LocalBus
 from causeway_testing.calls import Calls
 from causeway_testing.clock import BEGINNING, Clock, Ids
 from causeway_testing.control import Control
+from causeway_testing.deliveries import Deliveries
 from causeway_testing.errors import CallError, HarnessError
 from causeway_testing.faults import Chance, Faults
 from causeway_testing.gateway import LocalGateway
-from causeway_testing.jobs import Job, Jobs
+from causeway_testing.jobs import Job, Jobs, TaskRecord
+from causeway_testing.lifecycle import Lifecycle
 from causeway_testing.loop import VirtualLoop
-from causeway_testing.replicas import InlineRunner, Replicas
+from causeway_testing.process import AppProcess
+from causeway_testing.replicas import Replicas
 from causeway_testing.rooms import Received, Rooms
 from causeway_testing.steps import Steps
 from causeway_testing.storage import LocalStorage
@@ -42,6 +43,8 @@ from causeway_testing.users import Answered, User
 
 M = TypeVar("M")
 T = TypeVar("T")
+COMPARED_AFTER: Final = timedelta(seconds=40)
+"""Gateways compare heads so often."""
 log = get_logger("testing")
 
 
@@ -61,6 +64,7 @@ class AppTester:
     Attributes:
         app: the app.
         calls: what connectors answer, and what they were asked.
+        seed: what was given, or 0.
     """
 
     def __init__(
@@ -79,12 +83,12 @@ class AppTester:
             raise HarnessError("faults happen by a seed: AppTester(app, seed=1, faults=...)")
         if chance is None and seed is not None:
             chance = Chance(seed, faults or Faults(reorder=1.0))
-        self.app, self.calls = app, Calls()
+        self.app, self.calls, self.seed = app, Calls(), seed or 0
         self._services = dict(services or {})
         self._steps = Steps(chance)
         self.loop = VirtualLoop(self._steps, self._failed)
-        self._clock, self._ids = Clock(self.loop, now), Ids(seed or 0)
-        manifest = manifest or app.manifest()
+        self._clock, self._ids = Clock(self.loop, now), Ids(self.seed)
+        self._manifest = manifest = manifest or app.manifest()
         self._bus = LocalBus(self._steps, self._sent)
         self._storage = LocalStorage(
             manifest,
@@ -100,8 +104,11 @@ class AppTester:
         self.loop.sources.append(self._storage)
         self._jobs = Jobs(self._storage, self.calls, self._asks)
         self._rooms = Rooms(self.loop, self._steps, self._storage.logs)
-        self._replicas = Replicas(app.name, self._dispatcher, self.loop, self._steps, replicas)
+        self._replicas = Replicas(app.name, self._process, self.loop, self._steps, replicas)
         self._steps.kill = self._replicas.kill
+        self._deliveries = Deliveries(self.loop, self._steps, self._replicas, manifest.lifecycle)
+        lifecycle = Lifecycle(self._clock, self._ids, self._deliveries.tell)
+        self.loop.sources.append(lifecycle)
         self._gateway = LocalGateway(
             manifest,
             loop=self.loop,
@@ -109,6 +116,7 @@ class AppTester:
             ids=self._ids,
             bus=self._bus,
             rooms=self._rooms,
+            lifecycle=lifecycle,
             asking=Asking(app.name, self._replicas, self.loop, self._steps, self._ids),
         )
         control = Control(self._gateway, self._gateway.catalogue, self._rooms, self.calls)
@@ -134,7 +142,8 @@ class AppTester:
 
     def start(self) -> None:
         """Begin, its services made; `async with` and the fixture do it."""
-        self.loop.run(self._replicas.start())
+        with self.undisturbed():
+            self.loop.run(self._replicas.start())
 
     def close(self) -> None:
         """End: what still runs is cancelled, and has no effect any more."""
@@ -164,6 +173,11 @@ class AppTester:
             return await self._gateway.on_loop(self._gateway.connect(None if data is None else to_json(data), headers or {}))
         except CausewayError as error:
             raise CallError.of(error) from error
+
+    @property
+    def users(self) -> list[User]:
+        """The connections that stand."""
+        return list(self._gateway.users)
 
     # --- time
 
@@ -196,9 +210,24 @@ class AppTester:
 
     async def settle(self, delta: timedelta = timedelta(hours=1)) -> None:
         """Let so much time pass, and have subscribers told of what a lost message kept from them."""
-        await self.advance(delta)
-        await self._gateway.on_loop(self._rooms.compare())
+        first = min(delta, COMPARED_AFTER)
+        for part in (first, delta - first):
+            await self.advance(part)
+            await self._gateway.on_loop(self._rooms.compare())
         await self.advance(seconds=5)
+
+    @contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """Nothing goes wrong within, and everything in the order asked: to prepare, and to look."""
+        chance = self._steps.chance
+        if chance is None:
+            yield
+            return
+        before, chance.calm = chance.calm, True
+        try:
+            yield
+        finally:
+            chance.calm = before
 
     # --- the outside
 
@@ -207,9 +236,42 @@ class AppTester:
         """What the app enqueued for connectors, in order."""
         return self._jobs.all()
 
+    @property
+    def tasks(self) -> list[TaskRecord]:
+        """The app's own tasks that were due or are under way, events from outside among them, in order."""
+        return self._jobs.tasks()
+
     async def run_jobs(self) -> list[Job]:
         """Try each pending job once with the answers of `calls`; those that were tried, as they are now."""
         return await self._gateway.on_loop(self._jobs.run())
+
+    async def event(self, source: str, type_: str, data: Any, *, id: str = "") -> None:
+        """An event came in from outside, verified: the app's handler of it is run, as a task.
+
+        Args:
+            source: where it came in.
+            type_: the sender's name of its kind.
+            data: what it says.
+            id: the sender's; the same one again is the same event. Left out, a new one.
+
+        Raises:
+            HarnessError: the app handles no such event.
+        """
+        if not any(each.source == source and each.type in (type_, "*") for each in self._manifest.events):
+            raise HarnessError(f"{self.app.name} handles no {type_} of {source}")
+        await self._gateway.on_loop(self._arrived(source, type_, data, id or self._ids.new_id()))
+
+    async def _arrived(self, source: str, type_: str, data: Any, id: str) -> None:
+        payload = {
+            "source": source,
+            "type": type_,
+            "id": id,
+            "data": to_jsonable_python(data),
+            "received_ms": self._clock.now_ms(),
+        }
+        name = derived_id(source, id, self.app.name)
+        record = NewRecord(id=f"in:{name}", app=self.app.name, connector="", op=ON_EVENT, payload=payload)
+        await self._storage.delivery.put([record], ())
 
     # --- what there is
 
@@ -253,24 +315,14 @@ class AppTester:
 
     # --- wiring
 
-    def _dispatcher(self) -> Dispatcher:
-        bus = cast("Bus", self._bus)  # as much of one as the SDK's adapters ask for
-        outside = Outside(
-            storage=BusStorage(bus, self.app.name),
-            gateways=BusGateways(bus, self.app.name),
-            connectors=BusConnectors(bus, self.app.name),
-            now_ms=self._clock.now_ms,
-            new_id=self._ids.new_id,
-            jitter=self._ids.jitter,
-            pause=asyncio.sleep,
-        )
-        return Dispatcher(self.app, outside, InlineRunner(self.app, services=self._services))
+    def _process(self) -> AppProcess:
+        return AppProcess(self.app, self._bus, self._clock, self._ids, self._services)
 
     def _asks(self, caller: str) -> Call:
         return Call({"caller": caller}, "", Deadline(self.loop.time() + CLIENT_COMMAND_SECONDS))
 
     async def _deliver(self, record: DueRecord) -> None:
-        raise NotImplementedError
+        await self._deliveries.task(record)
 
     def _appended(self, appended: Appended) -> None:
         self._rooms.appended(appended)

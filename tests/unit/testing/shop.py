@@ -41,7 +41,7 @@ class Rates:
 
 app = App("shop", version="1.0.0")
 items = app.namespace(
-    "item", history=History(size=3, ttl="1h"), force_recovery=True, presence=True, allow_presence_for_subscriber=True
+    "item", history=History(size=8, ttl="1h"), force_recovery=True, presence=True, allow_presence_for_subscriber=True
 )
 moods = app.namespace("mood", publish_rate_limit=2)
 

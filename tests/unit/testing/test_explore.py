@@ -16,6 +16,7 @@ Scenario = Callable[[AppTester], Awaitable[None]]
 
 async def filled(tester: AppTester) -> None:
     tester.calls["payments.create"] = {"id": "p"}
+    tester.calls["shop.present"] = {}
     await tester.user("owner").call("fill", 3)
 
 
@@ -43,10 +44,17 @@ def what_was_sold_was_told_in_order(tester: AppTester) -> None:
     assert told == list(range(1, tester.entity(Stock, "tea").sold + 1))
 
 
+def each_buyer_is_thanked_once(tester: AppTester) -> None:
+    """The peer honours keys: calls with the same one are one."""
+    presents = {call.key: call.payload["user"] for call in tester.calls.to("shop.present")}
+    assert sorted(presents.values()) == sorted(tester.entity(Stock, "tea").buyers)
+
+
 FAULTS = {
     "a state that was read outside edit": ("buy_what_was_read_before", nothing_is_lost),
     "a call before the commit": ("pay_first", who_paid_has_bought),
     "a publish outside the commit": ("buy_and_tell", what_was_sold_was_told_in_order),
+    "a task that is not idempotent": ("buy_and_thank", each_buyer_is_thanked_once),
 }
 
 
@@ -65,8 +73,11 @@ def test_each_planted_fault_is_found_and_replayed_from_its_printed_seed(fault: s
     assert str(again.value.__cause__) == str(found.value.__cause__)
 
 
-@pytest.mark.parametrize("invariant", [nothing_is_lost, what_was_sold_was_told_in_order])
-def test_the_same_done_right_stands_all_schedules(invariant: Callable[[AppTester], None]) -> None:
-    explored = explore(app, bought_by("buy", "ann", "bob", "cem", "dan"), invariant, setup=filled, schedules=200)
+RIGHT = [("buy", nothing_is_lost), ("buy", what_was_sold_was_told_in_order), ("buy_and_thank_once", each_buyer_is_thanked_once)]
+
+
+@pytest.mark.parametrize(("method", "invariant"), RIGHT)
+def test_the_same_done_right_stands_all_schedules(method: str, invariant: Callable[[AppTester], None]) -> None:
+    explored = explore(app, bought_by(method, "ann", "bob", "cem", "dan"), invariant, setup=filled, schedules=200)
 
     assert explored.schedules == 200

@@ -7,6 +7,7 @@ import msgspec
 from causeway_common.bus import Deadline
 from causeway_logic.domain.declare import App
 from causeway_logic.domain.identity import Identity
+from causeway_logic.handlers.documents import Documents
 from causeway_logic.handlers.locks import EntityLocks
 from causeway_logic.ports import Outside
 
@@ -17,6 +18,7 @@ class Scope(msgspec.Struct, frozen=True):
     Attributes:
         outside: what it may reach.
         locks: of entities under edit in this process.
+        documents: what was committed in this process lately.
         app: whose call it is.
         identity: the ids that a rerun makes again.
         user: who asks; "" is nobody.
@@ -27,6 +29,7 @@ class Scope(msgspec.Struct, frozen=True):
 
     outside: Outside
     locks: EntityLocks
+    documents: Documents
     app: App
     identity: Identity
     user: str

@@ -48,6 +48,7 @@ AUDIT_MAX_BYTES: Final = 4096
 BY_MAX_BYTES: Final = 1024
 NODE_MAX_CHARS: Final = 64
 NOTE_MAX_CHARS: Final = 4096
+ANSWER_MAX_CHARS: Final = 1024
 COUNT_MAX: Final = 2**53 - 1
 """Sizes, offsets and versions: what a JavaScript client still counts exactly."""
 DURATION_MAX_MS: Final = 10 * 365 * 86_400_000
@@ -221,6 +222,18 @@ def check_settle(request: SettleRequest) -> None:
     _within(request.delay_ms, 0, DURATION_MAX_MS, "delay_ms")
     if len(request.note) > NOTE_MAX_CHARS:
         raise bad_request(f"a note has at most {NOTE_MAX_CHARS} characters")
+    if (entry := request.attempt_log) is not None:
+        for number, what in (
+            (entry.number, "number"),
+            (entry.duration_ms, "duration_ms"),
+            (entry.at_ms, "at_ms"),
+            (entry.status, "status"),
+        ):
+            _within(number, 0, COUNT_MAX, f"{what} of an attempt")
+        if entry.claim != request.attempt:
+            raise bad_request(f"an attempt's claim is the one that is settled, {request.attempt}, got {entry.claim}")
+        if len(entry.answer) > ANSWER_MAX_CHARS or len(entry.trace_id) > 32:
+            raise bad_request(f"an attempt has at most {ANSWER_MAX_CHARS} characters of an answer, and a trace's id")
 
 
 def _append_item(item: AppendItem, prefixes: tuple[str, ...]) -> AppendItem:
