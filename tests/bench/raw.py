@@ -87,7 +87,8 @@ def write_log(path: Path, channel: str, count: int) -> None:
     with closing(open_writer(path)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         number = connection.execute(
-            "INSERT INTO heads (channel, letters, head, floor, ttl_ms) VALUES (?, 'abcdefgh', ?, 0, 1)", (channel, count)
+            "INSERT INTO heads (channel, letters, head, floor, ttl_ms, expires_ms) VALUES (?, 'abcdefgh', ?, 0, 1, ?)",
+            (channel, count, 10**15),
         ).lastrowid
         assert number is not None
         connection.executemany(PUBLICATION, ((number, offset, TIME_MS, body(offset)) for offset in range(1, count + 1)))

@@ -15,9 +15,7 @@ from causeway_common.bus import Deadline
 from causeway_common.contracts.messages import CommitReply, CommitRequest, Document
 from causeway_common.telemetry import get_logger
 from causeway_logic import App, Context, Draft
-from causeway_logic.domain.identity import Identity
-from causeway_logic.handlers.locks import EntityLocks
-from causeway_logic.handlers.scope import Scope
+from causeway_logic.handlers.dispatch import Dispatcher
 from causeway_logic.ports import Outside
 from causeway_testing import AppTester
 
@@ -85,7 +83,7 @@ class Kept:
 
 def by_hand() -> Callable[[int], Awaitable[object]]:
     """Call the handler as a test without AppTester does: validate, make a context over a fake, run, check and write the answer."""
-    asked, answer, log, locks = TypeAdapter(Add), TypeAdapter(Added), get_logger("bench"), EntityLocks()
+    asked, answer, log = TypeAdapter(Add), TypeAdapter(Added), get_logger("bench")
     nothing = cast("Any", None)
     outside = Outside(
         storage=cast("Any", Kept()),
@@ -96,11 +94,12 @@ def by_hand() -> Callable[[int], Awaitable[object]]:
         jitter=lambda: 0.5,
         pause=asyncio.sleep,
     )
+    dispatcher = Dispatcher(app, outside)
     bodies = [f'{{"id":"{number}","by":1}}'.encode() for number in range(ENTITIES)]
 
     async def call(number: int) -> object:
         request = asked.validate_json(bodies[number % ENTITIES], strict=True)
-        scope = Scope(outside, locks, app, Identity(str(number), outside.new_id), "ann", Deadline.after(4))
+        scope = dispatcher.scope(str(number), Deadline.after(4), user="ann")
         result = await add(Context(scope, "client", log), request)
         return answer.dump_json(answer.validate_python(result, strict=True))
 

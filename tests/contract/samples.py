@@ -53,6 +53,7 @@ SAMPLES: dict[str, m.Message] = {
         kind="room", id="1", expected=2, commit_id="ab", state={}, indexes={"price": 1.5, "open": True, "name": "x", "none": None}
     ),
     "commit_delete": m.CommitRequest(kind="room", id="1", expected=2, commit_id="ab", state={}, delete=True),
+    "commit_remembered": m.CommitRequest(kind="room", id="1", expected=2, commit_id="ab", state={}, remember_ms=9_600_000),
     "condition": m.Condition(index="price", op="gte", value=3),
     "query_request": m.QueryRequest(
         kind="room",

@@ -11,19 +11,28 @@ from causeway_common.contracts import messages as m
 from causeway_common.contracts import verbs
 from causeway_common.contracts.codec import encode_item
 from causeway_common.contracts.errors import CausewayError
+from support.mongo import SERVERS
 from support.storage_process import World, world_in
+from support.stores import mongo_uri
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(90)]
 LOT = m.NamespaceSpec(name="lot", history_size=1000, history_ttl_ms=3_600_000)
 POINTS = (
+    "storage.commit.before_write",
     "storage.commit.after_write",
-    "storage.relay.before_append",
     "storage.append.before_write",
     "storage.feed.after",
     "storage.relay.before_clear",
     "storage.relay.after_clear",
+)
+WITH_A_RELAY = (
+    "storage.relay.before_append",
+    "storage.append.after_write",
+    "storage.relay.before_clear",
+    "storage.relay.after_clear",
     "storage.snapshot.after_append",
 )
+"""On MongoDB, where every publication of a commit goes through its outbox."""
 COMMITS = 12
 
 
@@ -45,7 +54,16 @@ async def taken(world: World) -> m.SnapshotReply:
 
 @pytest.mark.parametrize("point", POINTS)
 async def test_wherever_storage_dies_a_reader_goes_on_from_a_snapshot_without_gap_or_repeat(tmp_path: Path, point: str) -> None:
-    async with world_in(tmp_path, f"{point}:{1 if 'snapshot' in point else 3}") as world:
+    await dies_at(tmp_path, point)
+
+
+@pytest.mark.parametrize("point", WITH_A_RELAY)
+async def test_wherever_the_relay_dies_a_reader_goes_on_from_a_snapshot_without_gap_or_repeat(tmp_path: Path, point: str) -> None:
+    await dies_at(tmp_path, point, uri=mongo_uri(min(SERVERS), tmp_path))
+
+
+async def dies_at(tmp_path: Path, point: str, uri: str = "") -> None:
+    async with world_in(tmp_path, f"{point}:{1 if 'snapshot' in point else 3}", uri) as world:
         await world.announce(LOT)
         snapshots: list[m.SnapshotReply] = []
         done = asyncio.Event()

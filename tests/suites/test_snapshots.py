@@ -31,9 +31,16 @@ from causeway_storage.handlers.snapshots import SnapshotHandlers
 from causeway_storage.ports import Committed
 from support.models import Machine, World, checked, opened_worlds
 from support.mongo_process import Process
-from support.stores import Store
+from support.stores import ALL_OPENERS, Opener, Store
 
 NOW = 5
+
+
+@pytest.fixture(params=sorted(ALL_OPENERS))
+def opener(request: pytest.FixtureRequest) -> Opener:
+    return ALL_OPENERS[request.param]
+
+
 CHAT = NamespaceSpec(name="chat", history_size=100_000, history_ttl_ms=3_600_000)
 
 
@@ -124,7 +131,7 @@ class SnapshotsBetweenTheSteps(Machine):
         assert log == list(range(1, len(log) + 1))
 
 
-world = opened_worlds()
+world = opened_worlds(ALL_OPENERS)
 
 
 @pytest.mark.timeout(120)

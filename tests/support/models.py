@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack
 from itertools import count
 from pathlib import Path
@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
-from support.stores import OPENERS, Store
+from support.stores import ALL_OPENERS, OPENERS, Store
 
 T = TypeVar("T")
 example_numbers = count(1)
@@ -23,13 +23,13 @@ class World:
     """The opened processes, on a loop of their own."""
 
     def __init__(self, name: str, directory: Path) -> None:
-        opener = OPENERS[name]
-        self.examples = {"memory": 50, "sqlite": 20}.get(name, 10)
+        opener = ALL_OPENERS[name]
+        self.examples = {"memory": 50, "sqlite": 20}.get(name.partition("-")[0], 10)
         self.runner = asyncio.Runner()
         self._stack = AsyncExitStack()
         self.stores: list[Store] = []
         try:
-            for _ in range(1 if name == "sqlite" else 2):  # SQLite has an exclusive lock
+            for _ in range(1 if name.startswith("sqlite") else 2):  # SQLite has an exclusive lock
                 self.stores.append(self.run(self._stack.enter_async_context(opener(directory))))
         except BaseException:
             self.close()
@@ -49,10 +49,10 @@ class World:
         self.runner.close()
 
 
-def opened_worlds() -> Callable[..., Any]:
+def opened_worlds(openers: Iterable[str] = OPENERS) -> Callable[..., Any]:
     """A fixture of a test module: each adapter, opened once."""
 
-    @pytest.fixture(params=sorted(OPENERS), scope="module")
+    @pytest.fixture(params=sorted(openers), scope="module")
     def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         opened = World(request.param, tmp_path_factory.mktemp(request.param))
         yield opened

@@ -28,20 +28,19 @@ Rep = TypeVar("Rep", bound=m.Message)
 class World:
     """A real nats-server, a real storage process that is started again when it has died, and an app on the bus."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, uri: str = "") -> None:
         self.nats = NatsServer(directory / "nats")
         self.bus = Bus(BusSettings(self.nats.url, "", "", "app"))
         self.delivered: list[tuple[str, str]] = []
         self._directory = directory
+        self._where = f'uri = "{uri}"\nmigrate = true' if uri else f'path = "{directory / "s.sqlite3"}"'
         self._config = directory / "causeway.toml"
         self._process: subprocess.Popen[bytes] | None = None
         self._deaths = 0
 
     async def start(self, fault: str) -> None:
         await self.nats.start()
-        self._config.write_text(
-            f'[nats]\nurl = "{self.nats.url}"\n[storage]\npath = "{self._directory / "s.sqlite3"}"\nsweep_interval = "500ms"\n'
-        )
+        self._config.write_text(f'[nats]\nurl = "{self.nats.url}"\n[storage]\n{self._where}\nsweep_interval = "500ms"\n')
         self.run(fault)
         await self.bus.start()
         consumer = DurableConsumer(
@@ -94,6 +93,7 @@ class World:
                 except CausewayError as error:
                     if not error.temporary:
                         raise
+                    self.deaths()
                     await asyncio.sleep(0.02)
 
     async def commit(self, version: int, *items: m.OutboxItem) -> None:
@@ -113,8 +113,9 @@ class World:
 
 
 @asynccontextmanager
-async def world_in(directory: Path, fault: str = "") -> AsyncIterator[World]:
-    world = World(directory)
+async def world_in(directory: Path, fault: str = "", uri: str = "") -> AsyncIterator[World]:
+    """`uri`: of a MongoDB database; "": on SQLite."""
+    world = World(directory, uri)
     try:
         await world.start(fault)
         yield world

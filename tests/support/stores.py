@@ -83,16 +83,17 @@ def letters() -> Callable[[], str]:
 
 
 @asynccontextmanager
-async def open_sqlite(directory: Path) -> AsyncIterator[Store]:
-    """The embedded database."""
+async def open_sqlite(directory: Path, *, direct: bool = False) -> AsyncIterator[Store]:
+    """The embedded database; `direct`: publications leave with their commit where they can, as they do where it serves."""
     database = SqliteDatabase(directory / "s.sqlite3", write_queue=10_000, write_queue_bytes=1 << 28, read_queue=10_000)
     fed: list[Appended] = []
     clock = Clock()
     await database.start()
     try:
+        logs = SqliteLogs(database, letters(), fed.append, clock)
         yield Store(
-            SqliteLogs(database, letters(), fed.append, clock),
-            SqliteEntities(database),
+            logs,
+            SqliteEntities(database, logs if direct else None),
             SqliteRecords(database),
             SqliteAttendances(database),
             SqliteTimers(database),
@@ -164,3 +165,5 @@ OPENERS: dict[str, Opener] = {
     "memory": open_memory,
     **{name: partial(open_mongo, name=name) for name in SERVERS},
 }
+"""Those whose commits leave everything in the outbox."""
+ALL_OPENERS: dict[str, Opener] = {**OPENERS, "sqlite-direct": partial(open_sqlite, direct=True)}

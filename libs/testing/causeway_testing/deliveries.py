@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Collection, Coroutine
+from functools import partial
 from typing import Any, Final
 
 from causeway_common.bus import Postponed
@@ -40,6 +41,7 @@ class Deliveries:
         self._loop, self._steps, self._replicas = loop, steps, replicas
         self._events: deque[LifecycleEvent] = deque()
         self._telling = False
+        self._held: list[Callable[[], None]] = []
 
     async def task(self, record: DueRecord) -> None:
         """A task is due."""
@@ -65,7 +67,16 @@ class Deliveries:
             self._telling = True
             self._tell(1)
 
+    def resumed(self) -> None:
+        """The app is there again: it gets what waited."""
+        held, self._held = self._held, []
+        for deliver in held:
+            deliver()
+
     def _deliver(self, record: DueRecord, delivered: int) -> None:
+        if self._replicas.down:
+            self._held.append(partial(self._deliver, record, delivered))
+            return
         delivery = JobDelivery(id=record.id)
         self._run(
             lambda process: process.tasks.handle(delivery, record.op, delivered),
@@ -75,6 +86,9 @@ class Deliveries:
         )
 
     def _tell(self, delivered: int) -> None:
+        if self._replicas.down:
+            self._held.append(partial(self._tell, delivered))
+            return
         event = self._events[0]
         self._run(
             lambda process: process.lifecycle.handle(event, delivered),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
 from typing import Any, Final, TypeVar
 
-from causeway_common.contracts.errors import unavailable
+from causeway_common.contracts.errors import CausewayError, ErrorName, unavailable
 from causeway_testing.loop import VirtualLoop
 from causeway_testing.process import AppProcess
 from causeway_testing.steps import ACTIVITY, Steps
@@ -16,6 +16,10 @@ from causeway_testing.turns import LIFE, Life
 T = TypeVar("T")
 DEAD: Final = "the process that was asked is gone, the outcome is unknown"
 LATE: Final = "the deadline passed while this was handled, the outcome is unknown"
+
+
+class NobodyError(CausewayError):
+    """100 unavailable: no process of the app is there, nothing was asked."""
 
 
 class Replica:
@@ -36,6 +40,9 @@ class Replicas:
         loop: where they run.
         steps: in which order.
         count: how many live at once.
+
+    Attributes:
+        down: none of them is there for now.
     """
 
     def __init__(self, app: str, make: Callable[[], AppProcess], loop: VirtualLoop, steps: Steps, count: int) -> None:
@@ -45,13 +52,19 @@ class Replicas:
         """What dead processes left unfinished, kept from the garbage collector: it would have it clean up in the middle of the test."""
         self._living = [self._new() for _ in range(count)]
         self._next = 0
+        self.down = False
 
     def ask(self, work: Callable[[AppProcess], Coroutine[Any, Any, T]], activity: str, seconds: float) -> asyncio.Future[T]:
         """Have one of them do this; somebody waits for it.
 
         Returns:
             A future of the loop that runs now; CausewayError 100 where the process dies before it answers, or `seconds` pass.
+
+        Raises:
+            NobodyError: none is there.
         """
+        if self.down:
+            raise NobodyError(ErrorName.UNAVAILABLE, "unavailable: nobody answers this right now, try again")
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         task = self._begun(work, activity, answer)
         timer = self._loop.call_later(seconds, task.cancel)

@@ -164,7 +164,7 @@ class User:
         """
         answered = self.gateway.answered
         try:
-            reply = await self.gateway.call(self, method, b"null" if data is None else to_json(data))
+            reply = await self.gateway.calling.call(self, method, b"null" if data is None else to_json(data))
         except CausewayError as error:
             told = CallError.of(error)
             answered.append(Answered(self.name, method, data, error=told))

@@ -28,8 +28,9 @@ from causeway_logic.handlers.work import Works
 from causeway_logic.ports import Outside
 
 RECURRING_RETRY_SECONDS: Final = 1.0
-TASKS_STOP_SECONDS: Final = 10.0
-"""So long tasks under way may end when the process stops; the others run again elsewhere, once their lease has ended."""
+TASKS_PATIENCE_SECONDS: Final = 5.0
+"""So long tasks under way may end when the process stops; then they are cut off and given back, to run elsewhere."""
+TASKS_STOP_SECONDS: Final = 12.0
 
 
 class Durables:
@@ -39,12 +40,12 @@ class Durables:
         self, app: App, dispatcher: Dispatcher, outside: Outside, records: BusRecords, *, bus: Bus, settings: LogicSettings
     ) -> None:
         works = Works(app, dispatcher)
-        tasks = Tasks(works, records, outside, concurrency=settings.task_concurrency)
+        self._tasks = Tasks(works, records, outside, concurrency=settings.task_concurrency)
         events = LifecycleEvents(app, dispatcher, outside)
         recurring = Recurring(app, dispatcher)
         self._consumers: list[DurableConsumer[Any]] = []
         if works.some:
-            self._consumers.append(task_consumer(bus, app.name, tasks.handle, concurrency=settings.tasks_held))
+            self._consumers.append(task_consumer(bus, app.name, self._tasks.handle, concurrency=settings.tasks_held))
         if app.lifecycle_handlers:
             self._consumers.append(lifecycle_consumer(bus, app.name, events.handle))
         self._recurring = Periodic("recurring tasks", recurring.ensure, after_failure_s=RECURRING_RETRY_SECONDS)
@@ -61,9 +62,13 @@ class Durables:
         await self._recurring.start()
 
     async def stop(self) -> None:
-        """Take no more, and wait for what runs."""
+        """Take no more, wait for what runs, and after a while give back the tasks that still do."""
         await self._recurring.stop()
-        await asyncio.gather(*(consumer.stop() for consumer in self._consumers))
+        giving_back = asyncio.get_running_loop().call_later(TASKS_PATIENCE_SECONDS, self._tasks.stop)
+        try:
+            await asyncio.gather(*(consumer.stop() for consumer in self._consumers))
+        finally:
+            giving_back.cancel()
 
 
 def service(app: App) -> Service[LogicSettings]:

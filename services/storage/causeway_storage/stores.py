@@ -97,7 +97,7 @@ def _sqlite(settings: StorageSettings, on_appended: Callable[[Appended], None]) 
         healthy=lambda: database.healthy,
         depth=lambda: database.depth,
         logs=logs,
-        entities=SqliteEntities(database),
+        entities=SqliteEntities(database, logs),
         snapshots=SqliteSnapshots(database),
         records=SqliteRecords(database),
         attendances=SqliteAttendances(database),

@@ -63,7 +63,7 @@ def decode_item(item: JsonMap) -> OutboxItem | None:
     Raises:
         CausewayError: 107, the kind is known and the map does not fit it.
     """
-    if item.get("kind") not in _KINDS:
+    if item.get("kind") not in ITEM_KINDS:
         return None
     try:
         decoded: OutboxItem = msgspec.convert(item, OutboxItem)
@@ -72,7 +72,8 @@ def decode_item(item: JsonMap) -> OutboxItem | None:
     return decoded
 
 
-_KINDS: Final = frozenset({"publish", "job", "task", "schedule", "cancel"})
+ITEM_KINDS: Final = frozenset({"publish", "job", "task", "schedule", "cancel"})
+"""The kinds of outbox items that this process knows."""
 
 
 def to_fault(error: CausewayError) -> Fault:

@@ -130,6 +130,7 @@ def _request(scope: Scope, key: Key, commit_id: str, expected: int, proposal: Pr
         by=scope.user,
         indexes=proposal.indexes,
         delete=proposal.delete,
+        remember_ms=scope.remember_ms,
     )
 
 

@@ -160,7 +160,7 @@ class Dispatcher:
             returned = await self._runner.run(hook.signature, context, value, given=channel.given, fields=channel.fields)
             return channel.published(request.data, returned)
 
-    def scope(self, message_id: str, deadline: Deadline, *, user: str = "", rerun: bool = False) -> Scope:
+    def scope(self, message_id: str, deadline: Deadline, *, user: str = "", rerun: bool = False, remember_ms: int = 0) -> Scope:
         """What a call shares.
 
         Args:
@@ -168,9 +168,10 @@ class Dispatcher:
             deadline: when it ends.
             user: who caused it; "" is nobody.
             rerun: it may have run before.
+            remember_ms: it may run again for so long; 0: as long as a request may be sent again.
         """
         identity = Identity(message_id, self._outside.new_id)
-        return Scope(self._outside, self._locks, self._documents, self._app, identity, user, deadline, rerun)
+        return Scope(self._outside, self._locks, self._documents, self._app, identity, user, deadline, rerun, remember_ms)
 
     async def run(
         self,

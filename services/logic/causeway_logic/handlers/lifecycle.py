@@ -67,7 +67,8 @@ class LifecycleEvents:
     async def _run(self, handler: LifecycleHandler, event: m.LifecycleEvent, *, rerun: bool) -> None:
         seconds = handler.running.timeout_ms / 1000
         async with asyncio.timeout(seconds):
-            scope = self._dispatcher.scope(event.id, Deadline.after(seconds), rerun=rerun)
+            remember_ms = handler.running.remember_ms
+            scope = self._dispatcher.scope(event.id, Deadline.after(seconds), rerun=rerun, remember_ms=remember_ms)
             given = {LifecycleEvent: LifecycleEvent.of(event)}
             await self._dispatcher.run(ON_LIFECYCLE, handler.signature, scope, given=given)
 

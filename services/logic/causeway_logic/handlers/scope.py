@@ -25,6 +25,7 @@ class Scope(msgspec.Struct, frozen=True):
         deadline: when the caller stops waiting.
         rerun: an earlier run with the same identity may have done some of this already. A change then runs only where its commit is
             not there yet: on the state that the earlier run left it might refuse what was done.
+        remember_ms: a rerun may come for so long; 0: as long as a request may be sent again.
     """
 
     outside: Outside
@@ -35,3 +36,4 @@ class Scope(msgspec.Struct, frozen=True):
     user: str
     deadline: Deadline
     rerun: bool = False
+    remember_ms: int = 0

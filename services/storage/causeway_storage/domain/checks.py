@@ -24,6 +24,7 @@ from causeway_common.contracts.messages import (
     JobItem,
     JsonMap,
     NewRecord,
+    OutboxItem,
     PublishItem,
     ScheduleItem,
     SettleRequest,
@@ -31,7 +32,7 @@ from causeway_common.contracts.messages import (
 )
 from causeway_common.contracts.names import CHANNEL_MAX_BYTES, IDENTIFIER_RULE, is_identifier
 from causeway_storage.domain.entity import OUTBOX_MAX_BYTES, OUTBOX_MAX_ITEMS, Commit, EntityKey
-from causeway_storage.domain.packing import pack, require_plain
+from causeway_storage.domain.packing import require_plain
 from causeway_storage.domain.query import check_indexes
 from causeway_storage.domain.record import TASK
 
@@ -51,6 +52,8 @@ NOTE_MAX_CHARS: Final = 4096
 ANSWER_MAX_CHARS: Final = 1024
 COUNT_MAX: Final = 2**53 - 1
 """Sizes, offsets and versions: what a JavaScript client still counts exactly."""
+REMEMBER_MAX_MS: Final = 8 * 86_400_000
+"""So long a commit's id may be remembered: as long as the longest schedule of a task's tries, and a day."""
 DURATION_MAX_MS: Final = 10 * 365 * 86_400_000
 
 
@@ -112,6 +115,7 @@ def check_commit(request: CommitRequest, *, traceparent: str, now_ms: int) -> Co
     """
     _within(request.expected, 0, COUNT_MAX, "expected")
     _text(request.commit_id, COMMIT_ID_MAX_CHARS, "commit_id")
+    _within(request.remember_ms, 0, REMEMBER_MAX_MS, "remember_ms")
     if len(request.by.encode()) > BY_MAX_BYTES:
         raise bad_request(f"by has at most {BY_MAX_BYTES} bytes")
     state_bytes = len(require_plain(request.state, "state", STATE_MAX_BYTES))
@@ -120,8 +124,18 @@ def check_commit(request: CommitRequest, *, traceparent: str, now_ms: int) -> Co
         raise bad_request("a deletion expects a version, and leaves neither state nor indexes")
     if len(request.items) > OUTBOX_MAX_ITEMS:
         raise bad_request(f"a commit has at most {OUTBOX_MAX_ITEMS} items, got {len(request.items)}")
-    items = tuple(_outbox_item(item, index) for index, item in enumerate(request.items))
-    size = sum(len(pack(item)) for item in items)
+    items: list[JsonMap] = []
+    publications: list[tuple[int, PublishItem]] = []
+    size, known = 0, True
+    for index, item in enumerate(request.items):
+        packed, decoded = len(require_plain(item, f"item {index}", OUTBOX_MAX_BYTES)), _outbox_item(item, index)
+        known = known and decoded is not None
+        if isinstance(decoded, PublishItem):
+            publications.append((index, decoded))
+            packed -= len(item["data"]) - len(decoded.data)
+            item = {**item, "data": decoded.data}  # noqa: PLW2901 - as it is stored
+        items.append(item)
+        size += packed
     if size > OUTBOX_MAX_BYTES:
         raise bad_request(f"the items of a commit have at most {OUTBOX_MAX_BYTES} bytes, got {size}")
     return Commit(
@@ -129,13 +143,15 @@ def check_commit(request: CommitRequest, *, traceparent: str, now_ms: int) -> Co
         id=request.commit_id,
         state=request.state,
         state_bytes=state_bytes,
-        items=items,
+        items=tuple(items),
         items_bytes=size,
         by=request.by,
         traceparent=traceparent,
         now_ms=now_ms,
         indexes=request.indexes,
         delete=request.delete,
+        publications=tuple(publications) if known else (),
+        remember_ms=request.remember_ms,
     )
 
 
@@ -255,22 +271,25 @@ def _info(info: ClientInfo | None) -> ClientInfo | None:
     return msgspec.structs.replace(info, conn_info=conn, chan_info=chan)
 
 
-def _outbox_item(item: JsonMap, index: int) -> JsonMap:
-    require_plain(item, f"item {index}", OUTBOX_MAX_BYTES)
+def _outbox_item(item: JsonMap, index: int) -> OutboxItem | None:
+    """The item, a publication with its data on one line; None for one of a kind that is unknown here."""
     match decode_item(item):
         case PublishItem() as publish:
-            return {**item, "data": check_publish(publish).data}
+            return check_publish(publish)
         case JobItem() as job:
             for name, what in ((job.connector, "connector"), (job.op, "op")):
                 if not is_identifier(name):
                     raise bad_request(f"the {what} of item {index} is {IDENTIFIER_RULE}, got {name!r:.80}")
+            return job
         case TaskItem() as task:
             check_task(task, f"item {index}")
+            return task
         case ScheduleItem() | CancelItem() as timer:
             check_timer(timer, f"item {index}")
+            return timer
         case None:
             _text(str(item.get("kind", "")), KIND_MAX_BYTES, f"the kind of item {index}")
-    return item
+            return None
 
 
 def _payload(data: bytes, info: ClientInfo | None, tags: dict[str, str] | None) -> None:

@@ -5,13 +5,13 @@ A document is a map. Fields that this process does not know stay as they are whe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from causeway_common.contracts.ids import ID_LIFETIME_MS, derived_id
-from causeway_common.contracts.messages import Document, IndexValue, JsonMap, Trace
+from causeway_common.contracts.messages import Document, IndexValue, JsonMap, PublishItem, Trace
 from causeway_storage.domain.query import index_entries
 
 COMMIT_IDS_MAX: Final = 512
@@ -31,8 +31,7 @@ DELETED: Final = "deleted"
 TRAIL_MAX: Final = 16
 
 
-@dataclass(frozen=True, slots=True)
-class EntityKey:
+class EntityKey(NamedTuple):
     """Which entity: the app is the caller's, from the subject."""
 
     app: str
@@ -56,6 +55,8 @@ class Commit:
         now_ms: the time of day.
         indexes: all values of the entity's indexes from now on.
         delete: leave a tombstone; `state` and `indexes` are empty.
+        publications: those of the items that publish, with their places; none where an item is of a kind that is unknown here.
+        remember_ms: its id is remembered for so long, where that is more than `ID_LIFETIME_MS`.
     """
 
     expected: int
@@ -69,6 +70,13 @@ class Commit:
     now_ms: int
     indexes: Mapping[str, IndexValue] = field(default_factory=dict)
     delete: bool = False
+    publications: tuple[tuple[int, PublishItem], ...] = ()
+    remember_ms: int = 0
+
+    @property
+    def seen_ms(self) -> int:
+        """The time that its id is kept under: later than now for one that is to be remembered longer than others."""
+        return self.now_ms + max(self.remember_ms - ID_LIFETIME_MS, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +119,7 @@ class Element:
         at_ms: when it was committed.
         traceparent: the commit's.
         version: what the commit made; 0 where that is not known any more.
+        places: of the items within the commit, which give them their ids; () where all of the commit's items are here.
     """
 
     id: str
@@ -118,10 +127,23 @@ class Element:
     at_ms: int
     traceparent: str
     version: int = 0
+    places: tuple[int, ...] = ()
+
+    @property
+    def placed(self) -> Iterator[tuple[int, JsonMap]]:
+        """The items, each with its place within the commit."""
+        return zip(self.places or range(len(self.items)), self.items, strict=True)
 
 
-def plan_commit(key: EntityKey, document: JsonMap | None, commit: Commit) -> CommitPlan:
-    """Decide a commit. The id is looked for before the version: a repeat is answered as the first time."""
+def plan_commit(key: EntityKey, document: JsonMap | None, commit: Commit, *, gone: Collection[int] = ()) -> CommitPlan:
+    """Decide a commit. The id is looked for before the version: a repeat is answered as the first time.
+
+    Args:
+        key: whose it is.
+        document: as it is; None where there is none.
+        commit: a checked one.
+        gone: the places of items that leave by themselves in the same act, and so need no place in the outbox.
+    """
     current: JsonMap = document or {}
     short = short_id(commit.id)
     recent: list[list[Any]] = current.get(COMMITS, [])
@@ -136,21 +158,24 @@ def plan_commit(key: EntityKey, document: JsonMap | None, commit: Commit) -> Com
     if commit.items:
         if why := _over_bound(outbox, commit):
             return Busy(why)
-        outbox = [*outbox, _element(key, commit, version + 1)]
+        if len(gone) < len(commit.items):
+            outbox = [*outbox, _element(key, commit, version + 1, gone)]
     kept = [entry for entry in recent if entry[2] > commit.now_ms - ID_LIFETIME_MS]
+    while len(kept) >= COMMIT_IDS_MAX:  # the oldest goes; one that is to be remembered longer only where there are no others
+        kept.pop(next((index for index, entry in enumerate(kept) if entry[2] <= commit.now_ms), 0))
     written: JsonMap = {
         **current,
         VERSION: version + 1,
         STATE: commit.state,
         OUTBOX: outbox,
-        COMMITS: [*kept[1 - COMMIT_IDS_MAX :], [short, version + 1, commit.now_ms]],
+        COMMITS: [*kept, [short, version + 1, commit.seen_ms]],
         LAST: {"by": commit.by, "at": commit.now_ms, "trace": commit.traceparent},
         TRAIL: [*current.get(TRAIL, [])[1 - TRAIL_MAX :], _trace(commit, version + 1)],
         INDEXES: dict(commit.indexes),
     }
     written.pop(DELETED, None)
     if commit.delete:
-        written[DELETED] = commit.now_ms
+        written[DELETED] = commit.seen_ms  # its ids are in it
     return Write(written, version + 1)
 
 
@@ -172,10 +197,23 @@ def entries_of(document: JsonMap, id: str) -> dict[str, str]:
     return {} if DELETED in document else index_entries(document.get(INDEXES, {}), id)
 
 
+def same_entries(document: JsonMap, other: JsonMap) -> bool:
+    """Whether two documents of one entity have the same index entries for sure."""
+    had, has = document.get(INDEXES, {}), other.get(INDEXES, {})
+    if (DELETED in document) != (DELETED in other) or had != has:
+        return False
+    return all(type(value) is type(has[name]) for name, value in had.items())  # True is 1 to Python, and another entry
+
+
 def outbox_of(document: JsonMap | None) -> tuple[Element, ...]:
     """The outbox, oldest first."""
     elements: list[JsonMap] = (document or {}).get(OUTBOX, [])
-    return tuple(Element(each["id"], tuple(each["items"]), each["at"], each["trace"], each.get("version", 0)) for each in elements)
+    return tuple(
+        Element(
+            *(each["id"], tuple(each["items"]), each["at"], each["trace"]), each.get("version", 0), tuple(each.get("places", ()))
+        )
+        for each in elements
+    )
 
 
 def oldest_ms(document: JsonMap) -> int | None:
@@ -192,14 +230,21 @@ def _trace(commit: Commit, version: int) -> list[Any]:
     return [version, commit.by, commit.now_ms, commit.traceparent, commit.delete]
 
 
-def _element(key: EntityKey, commit: Commit, version: int) -> JsonMap:
+def element_id(key: EntityKey, commit: Commit) -> str:
+    """The id of what leaves with a commit."""
+    return derived_id(key.app, key.kind, key.id, commit.id)
+
+
+def _element(key: EntityKey, commit: Commit, version: int, gone: Collection[int]) -> JsonMap:
+    left = [place for place in range(len(commit.items)) if place not in gone]
     return {
-        "id": derived_id(key.app, key.kind, key.id, commit.id),
-        "items": list(commit.items),
+        "id": element_id(key, commit),
+        "items": [commit.items[place] for place in left],
         "bytes": commit.items_bytes,
         "at": commit.now_ms,
         "trace": commit.traceparent,
         "version": version,
+        **({"places": left} if gone else {}),
     }
 
 

@@ -129,8 +129,8 @@ def plan_relay(key: EntityKey, outbox: Sequence[Element]) -> RelayRound:
             unknown = str(element.items[decoded.index(None)].get("kind"))
             break
         elements.append(element)
-        for index, item in enumerate(decoded):
-            _gather(gathered, key, element, index, item)
+        for placed, item in zip(element.placed, decoded, strict=True):
+            _gather(gathered, key, element, placed, item)
     return RelayRound(
         elements=tuple(element.id for element in elements),
         appends=tuple(_append(channel, *found) for channel, found in gathered.channels.items()),
@@ -167,7 +167,10 @@ def _decoded(item: JsonMap) -> OutboxItem | CausewayError | None:
         return error
 
 
-def _gather(gathered: _Gathered, key: EntityKey, element: Element, index: int, item: OutboxItem | CausewayError | None) -> None:
+def _gather(
+    gathered: _Gathered, key: EntityKey, element: Element, placed: tuple[int, JsonMap], item: OutboxItem | CausewayError | None
+) -> None:
+    index, encoded = placed
     made_id = outbox_id(element.id, index)
     try:
         match item:
@@ -208,7 +211,7 @@ def _gather(gathered: _Gathered, key: EntityKey, element: Element, index: int, i
             case None:
                 raise AssertionError("unreachable: the relay stops before unknown kinds")
     except CausewayError as error:
-        gathered.parked.append(ParkedItem(made_id, key.app, element.items[index], error.message, element.traceparent))
+        gathered.parked.append(ParkedItem(made_id, key.app, encoded, error.message, element.traceparent))
         gathered.record_elements.add(element.id)
 
 

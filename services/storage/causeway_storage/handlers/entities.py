@@ -99,11 +99,11 @@ class EntityHandlers:
         outcome = await self._entities.commit(key, commit)
         durable(started, "commit")
         match outcome:
-            case Committed(version, repeat, document):
+            case Committed(version, repeat, document, left):
                 _commits.add(1, "repeat" if repeat else "committed")
                 if not repeat:
                     fault_point("storage.commit.after_write")
-                    if commit.items:
+                    if commit.items and not left:
                         self._kick(key)
                 return CommitReply(outcome="committed", version=version, repeat=repeat, document=document)
             case Conflicted(document):

@@ -17,11 +17,12 @@ from causeway_storage.domain.query import Query
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """Durable as `version`. `repeat`: it already was, and `document` is the current one."""
+    """Durable as `version`. `repeat`: it already was, and `document` is the current one. `left`: nothing of it waits in the outbox."""
 
     version: int
     repeat: bool = False
     document: Document | None = None
+    left: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,9 @@ class Entities(Protocol):
 
     async def commit(self, key: EntityKey, commit: Commit) -> Committed | Conflicted:
         """State, version, outbox and commit id in one act, or nothing. A repeated id is answered as the first time.
+
+        A store that can do so appends publications that nothing waits before (`domain.direct`) in the same act instead of putting
+        them into the outbox, and feeds them as `Logs.append` does.
 
         Raises:
             CausewayError: 111, the outbox stands at its bound.

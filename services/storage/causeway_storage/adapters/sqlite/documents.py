@@ -7,16 +7,18 @@ Commit ids stand in a table of their own: within the document they would be most
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final, assert_never
 
 from causeway_common.contracts.errors import CausewayError, overloaded
-from causeway_common.contracts.messages import JsonMap
+from causeway_common.contracts.messages import AppendRequest, JsonMap
 from causeway_common.runtime import fault_point
 from causeway_storage.adapters.sqlite.commits import Commits
 from causeway_storage.adapters.sqlite.heads import chunks
 from causeway_storage.adapters.sqlite.queries import write_entries
+from causeway_storage.domain.direct import NOTHING, Leaving, leaving
 from causeway_storage.domain.entity import (
     DELETED,
     VERSION,
@@ -34,21 +36,30 @@ from causeway_storage.domain.entity import (
     plan_commit,
 )
 from causeway_storage.domain.packing import pack, unpack
-from causeway_storage.ports import Committed, Conflicted
+from causeway_storage.ports import Appended, Committed, Conflicted
 
 CACHED_MAX_BYTES: Final = 4 * 1024 * 1024
 CACHED_EACH_MAX_BYTES: Final = 64 * 1024
+Append = Callable[[sqlite3.Connection, Sequence[tuple[AppendRequest, int]]], Sequence[Appended]]
 Change = Commit | frozenset[str]
 """A commit, or the ids of the elements that leave the outbox."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Changed:
-    """What became of a change: the commit's answer (None for what was cleared), and the outbox where it was written."""
+    """What became of a change.
+
+    Attributes:
+        key: of the entity.
+        answer: the commit's; None for what was cleared.
+        outbox: where it was written.
+        appended: what the commit published in the same act.
+    """
 
     key: EntityKey
     answer: Committed | Conflicted | None
     outbox: tuple[Element, ...] | None
+    appended: Sequence[Appended] = ()
 
 
 def read_document(connection: sqlite3.Connection, key: EntityKey) -> JsonMap | None:
@@ -68,9 +79,14 @@ class _Stored:
 
 
 class Documents:
-    """The work of `Writer.submit_kind`."""
+    """The work of `Writer.submit_kind`.
 
-    def __init__(self) -> None:
+    Args:
+        append: appends what a commit publishes, in its transaction; None: all of it goes through the outbox.
+    """
+
+    def __init__(self, append: Append | None = None) -> None:
+        self._append = append
         self._cached: dict[EntityKey, _Stored] = {}
         self._bytes = 0
 
@@ -81,11 +97,15 @@ class Documents:
         commits = Commits(connection, asked)
         written: dict[EntityKey, _Stored] = {}
         done: list[Changed | CausewayError] = []
+        publishing: list[tuple[Changed, Leaving, int]] = []
         for key, change in asked:
             row = rows[key]
             if isinstance(change, Commit):
-                after, outcome = _committed(key, commits.put_in(key, row.document, change), change)
+                going = NOTHING if self._append is None else leaving(key, row.document, change)
+                after, outcome = _committed(key, commits.put_in(key, row.document, change), change, going)
                 after = after and commits.taken_out(key, after)
+                if after and going.appends and isinstance(outcome, Changed):
+                    publishing.append((outcome, going, change.now_ms))
             else:
                 after = None if row.document is None else cleared(row.document, change)
                 outcome = Changed(key, None, None if after is None else outbox_of(after))
@@ -95,6 +115,8 @@ class Documents:
         self._write(connection, written)
         write_entries(connection, [(key, before[key], row.document) for key, row in written.items() if row.document])
         commits.write(connection)
+        if publishing and self._append is not None:
+            _published(self._append, connection, publishing)
         return done
 
     def forget(self, keys: Iterable[EntityKey]) -> None:
@@ -160,12 +182,23 @@ class Documents:
             self._bytes -= self._cached.pop(oldest).size
 
 
-def _committed(key: EntityKey, document: JsonMap | None, commit: Commit) -> tuple[JsonMap | None, Changed | CausewayError]:
+def _published(append: Append, connection: sqlite3.Connection, publishing: Sequence[tuple[Changed, Leaving, int]]) -> None:
+    """Append what commits publish, in their order, and tell each what it came to."""
+    asked = [(request, now_ms) for _, going, now_ms in publishing for request in going.appends]
+    appended = iter(append(connection, asked))
+    for changed, going, _ in publishing:
+        changed.appended = list(islice(appended, len(going.appends)))
+
+
+def _committed(
+    key: EntityKey, document: JsonMap | None, commit: Commit, going: Leaving
+) -> tuple[JsonMap | None, Changed | CausewayError]:
     """The document after a commit (None: it stays as it is), and what the commit came to."""
-    match plan_commit(key, document, commit):
+    match plan_commit(key, document, commit, gone=going.places):
         case Write(written, version):
             fault_point("storage.commit.before_write")
-            return written, Changed(key, Committed(version), outbox_of(written))
+            left = 0 < len(going.places) == len(commit.items)
+            return written, Changed(key, Committed(version, left=left), outbox_of(written))
         case Repeat(version):
             return None, Changed(key, Committed(version, repeat=True, document=loaded(document)), None)
         case Conflict():

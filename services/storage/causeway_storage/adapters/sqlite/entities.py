@@ -8,6 +8,7 @@ from typing import Final
 from causeway_common.contracts.messages import Document, Trace
 from causeway_storage.adapters.sqlite.database import SqliteDatabase
 from causeway_storage.adapters.sqlite.documents import Changed, Documents, read_document
+from causeway_storage.adapters.sqlite.logs import SqliteLogs
 from causeway_storage.adapters.sqlite.queries import found_by, made_cursor_key, removed_tombstones
 from causeway_storage.domain.entity import Commit, Element, EntityKey, loaded, outbox_of, trail_of
 from causeway_storage.domain.query import Query
@@ -23,12 +24,17 @@ class SqliteEntities:
 
     The outboxes of those written lately are known without reading: a relay asks for them right after the commit, and again after it has
     cleared them. They are kept once durable, in the order of the writes, so that they are what a read would find, or a later one.
+
+    Args:
+        database: where they are.
+        logs: of the same database: what a commit publishes is appended in its own transaction, where nothing waits before it. None: all
+            of it goes through the outbox, as on a store that cannot do both in one act.
     """
 
-    def __init__(self, database: SqliteDatabase) -> None:
-        self._database = database
+    def __init__(self, database: SqliteDatabase, logs: SqliteLogs | None = None) -> None:
+        self._database, self._logs = database, logs
         self._cursor_key = b""
-        self._documents = Documents()
+        self._documents = Documents(None if logs is None else logs.appended_by)
         self._change = self._documents.work
         self._outboxes: dict[EntityKey, tuple[Element, ...]] = {}
         database.on_undone(self._documents.clear)
@@ -64,6 +70,9 @@ class SqliteEntities:
 
     def _changed(self, changed: Changed) -> None:
         """On the event loop, in the order of the writes, each durable."""
+        for each in changed.appended:
+            if self._logs is not None:
+                self._logs.told(each)
         if changed.outbox is None:
             return
         self._outboxes.pop(changed.key, None)

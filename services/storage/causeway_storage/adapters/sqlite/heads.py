@@ -92,7 +92,8 @@ class Heads:
         """Remove emptied logs that nobody has appended to since, and whose ids were forgotten: an outbox may still hold the others."""
         quiet = connection.execute(
             "SELECT number, channel FROM heads WHERE expires_ms IS NULL AND at_ms < ? "
-            "AND NOT EXISTS (SELECT 1 FROM ids WHERE ids.number = heads.number) LIMIT ?",
+            "AND NOT EXISTS (SELECT 1 FROM ids WHERE ids.number = heads.number) "
+            "AND NOT EXISTS (SELECT 1 FROM publications WHERE publications.number = heads.number) LIMIT ?",
             (before_ms, limit),
         ).fetchall()
         for table in ("heads", "versions"):

@@ -43,13 +43,14 @@ class SqliteLogs:
         self._database, self._on_appended, self._clock = database, on_appended, clock
         self._quiet_looked_ms = 0
         self._heads = Heads()
-        self._appends = Appends(self._heads, new_letters).work
+        self.appended_by = Appends(self._heads, new_letters).work
+        """Appends in a transaction of the writer's; what it wrote is to be `told` once that is durable."""
         database.on_undone(self._heads.clear)
 
     async def append(self, request: AppendRequest, now_ms: int) -> Appended:
         """As the port says."""
         cost = sum([len(item.data) for item in request.items])
-        return await self._database.write_kind(COLLECTION, "append", self._appends, (request, now_ms), cost=cost, then=self._told)
+        return await self._database.write_kind(COLLECTION, "append", self.appended_by, (request, now_ms), cost=cost, then=self.told)
 
     async def heads(self, channels: Sequence[str]) -> list[Head]:
         """As the port says."""
@@ -92,7 +93,8 @@ class SqliteLogs:
 
         return await self._database.write(COLLECTION, "forget", work)
 
-    def _told(self, appended: Appended) -> None:
+    def told(self, appended: Appended) -> None:
+        """On the event loop: it is durable."""
         if appended.publications:
             self._on_appended(appended)
 

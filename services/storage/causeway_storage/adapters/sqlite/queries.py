@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable
 
 from causeway_common.contracts.messages import JsonMap
-from causeway_storage.domain.entity import EntityKey, entries_of, loaded
+from causeway_storage.domain.entity import EntityKey, entries_of, loaded, same_entries
 from causeway_storage.domain.packing import unpack
 from causeway_storage.domain.query import Query
 from causeway_storage.ports import Found
@@ -23,6 +23,8 @@ def write_entries(connection: sqlite3.Connection, changes: Iterable[tuple[Entity
     old: list[tuple[str, ...]] = []
     new: list[tuple[str, ...]] = []
     for key, before, now in changes:
+        if before is not None and same_entries(before, now):
+            continue
         had, has = {} if before is None else entries_of(before, key.id), entries_of(now, key.id)
         if had == has:
             continue

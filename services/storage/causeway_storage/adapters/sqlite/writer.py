@@ -143,7 +143,7 @@ class Writer:
             batch, ended = self._next_batch()
             if batch:
                 failed = not self._write(batch)
-                loop.call_soon_threadsafe(self._settle, batch, failed)
+                loop.call_soon_threadsafe(self._settle, batch, failed)  # in the order in which they were done
         self._close()
 
     def _next_batch(self) -> tuple[list[_Operation], bool]:
@@ -161,7 +161,7 @@ class Writer:
         """Whether the batch is durable."""
         try:
             connection = self._connected()
-            self._apply(connection, [operation for operation in batch if not _given_up(operation)])
+            self._apply(connection, batch)
         except Exception as error:  # noqa: BLE001 - each operation is told
             self._undo()
             self._fail(batch, error, "nothing was written")
@@ -178,11 +178,17 @@ class Writer:
         return True
 
     def _apply(self, connection: sqlite3.Connection, batch: list[_Operation]) -> None:
-        """All operations, those of a kind together. Raises what concerns the whole batch: SQLite's own faults of the disk."""
+        """All operations, those of a kind together, which puts the batch into this order.
+
+        Raises what concerns the whole batch: SQLite's own faults of the disk.
+        """
         connection.execute("BEGIN IMMEDIATE")
         kinds: dict[Kind[Any, Any], list[_Operation]] = {}
         for operation in batch:
-            kinds.setdefault(operation.kind, []).append(operation)
+            if not _given_up(operation):
+                kinds.setdefault(operation.kind, []).append(operation)
+        alive = [operation for alike in kinds.values() for operation in alike]
+        batch[:] = [*alive, *(operation for operation in batch if operation.error is not None)]
         try:
             for kind, alike in kinds.items():
                 _do(connection, kind, alike)
@@ -192,7 +198,8 @@ class Writer:
             self._forget()
             connection.execute("ROLLBACK")
             connection.execute("BEGIN IMMEDIATE")
-            for operation in batch:
+            for operation in alive:
+                operation.error = None
                 self._apply_alone(connection, operation)
 
     def _apply_alone(self, connection: sqlite3.Connection, operation: _Operation) -> None:
