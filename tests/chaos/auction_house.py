@@ -21,7 +21,7 @@ START_PRICE: Final = 100
 OVER: Final = ("sold", "unsold")
 
 
-class Price(SubscriptionEventHandler):  # type: ignore[misc]
+class Price(SubscriptionEventHandler):
     """What a bidder sees of a lot."""
 
     def __init__(self) -> None:

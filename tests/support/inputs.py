@@ -96,7 +96,8 @@ class _Reader:
                 return JSON
 
     def _object(self, schema: Mapping[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
-        required, optional = {}, {}
+        required: dict[str, st.SearchStrategy[Any]] = {}
+        optional: dict[str, st.SearchStrategy[Any]] = {}
         for name, each in schema.get("properties", {}).items():
             strategy = self.read(each)
             if name in self._known:
