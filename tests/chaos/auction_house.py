@@ -34,7 +34,12 @@ class Price(SubscriptionEventHandler):
 
 
 class Bidder:
-    """Bids on every lot again and again, until it is closed; pays what is offered to them, or (`forgetful`) lets some of it lapse."""
+    """Bids on every lot again and again, until it is closed; pays what is offered to them, or (`forgetful`) lets some of it lapse.
+
+    Attributes:
+        accepted, refused, unknown: by lot, what became of each bid.
+        waits_for: by lot, what it has last seen of one that is not over.
+    """
 
     def __init__(self, client: Client, name: str, draw: random.Random, *, forgetful: bool) -> None:
         self.client, self.name, self._draw, self._forgetful = client, name, draw, forgetful
@@ -42,6 +47,8 @@ class Bidder:
         self.refused: dict[str, list[tuple[str, int]]] = {}
         self.unknown: dict[str, list[tuple[str, int]]] = {}
         self.payments = 0
+        self._enough = asyncio.Event()
+        self.waits_for: dict[str, Any] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self, lots: list[str]) -> None:
@@ -54,6 +61,10 @@ class Bidder:
                 kept[lot] = []
             self._tasks.append(asyncio.create_task(self._take_part(lot, price)))
 
+    def enough(self) -> None:
+        """Bid no more: each late bid makes its lot close later."""
+        self._enough.set()
+
     async def finish(self) -> None:
         """Wait until every lot is over for this bidder."""
         await asyncio.gather(*self._tasks)
@@ -64,13 +75,16 @@ class Bidder:
         return sum(map(len, self.accepted.values()))
 
     async def _take_part(self, lot: str, price: Price) -> None:
-        while await self._bid(lot, price.amount + INCREMENT):
+        self.waits_for[lot] = "its end"
+        while not self._enough.is_set() and await self._bid(lot, price.amount + INCREMENT):
             await asyncio.sleep(self._draw.uniform(0, 4 * PAUSE_SECONDS))
         forgets = self._forgetful and self._draw.random() < 0.5
         while (state := await self._state(lot))["status"] not in OVER:
+            self.waits_for[lot] = state
             if state["buyer"] == self.name and not forgets:
                 await self._pay(lot)
             await asyncio.sleep(self._draw.uniform(0, 1))
+        del self.waits_for[lot]
 
     async def _bid(self, lot: str, amount: int) -> bool:
         """One bid; False: the lot is closed."""

@@ -16,6 +16,8 @@ from support.waiting import until
 
 BIDDERS = 8
 LOTS = 3
+BIDDING_KILLS = 2
+"""So many die while lots are bid on, the others while they close and are paid."""
 VICTIMS = ["gateway", "storage", "nats", "logic-auctions", "integrations"]
 
 
@@ -39,13 +41,19 @@ async def auctions_under_kills(directory: Path, seed: int) -> None:
         for bidder in bidders:
             await bidder.start(lots)
         victims, started = draw.sample(VICTIMS, len(VICTIMS)), time.monotonic()
-        for victim in victims:
+        for number, victim in enumerate(victims):
+            if number == BIDDING_KILLS:
+                for bidder in bidders:
+                    bidder.enough()
             await asyncio.sleep(draw.uniform(0.2, 1.2))  # the moment of the kill is what the seed draws
             pid = stack.kill(victim)
             await until(lambda gone=pid: gone not in stack.pids(), 10)  # type: ignore[misc]
             await stack.ready()
-        async with asyncio.timeout(60):
-            await asyncio.gather(*(bidder.finish() for bidder in bidders))
+        try:
+            async with asyncio.timeout(60):
+                await asyncio.gather(*(bidder.finish() for bidder in bidders))
+        except TimeoutError:
+            raise AssertionError(f"a lot is not over: {[bidder.waits_for for bidder in bidders]}\n{stack.log()[-6000:]}") from None
         looking = stack.client("eve")
         await looking.connect()
         states = {lot: (await looking.rpc("auctions.lot", {"lot_id": lot})).data for lot in lots}

@@ -51,8 +51,8 @@ class Auction:
     def _answers(self, bids: list[Mapping[str, Any]]) -> list[str]:
         there = Counter((bid["user"], bid["amount"]) for bid in bids)
         found = [f"{bid} was accepted and is published {there[bid]} times" for bid in self.accepted if there[bid] != 1]
-        found += [f"{bid} was refused and is published" for bid in self.refused if there[bid]]
-        asked = Counter([*self.accepted, *self.unknown])
+        asked = {*self.accepted, *self.unknown}  # of a bid that was sent again the repeat may be refused
+        found += [f"{bid} was refused and is published" for bid in {*self.refused} - asked if there[bid]]
         found += [f"{bid} is published and was never bid" for bid in there if bid not in asked]
         found += [f"{bid} had no answer and is published {there[bid]} times" for bid in self.unknown if there[bid] > 1]
         return found

@@ -7,7 +7,7 @@ close_lot ─► request_payment ─► (the buyer pays) ─► paid ─► send
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from apps.auctions import leaving, sales
 from apps.auctions.declared import app, by_due
@@ -87,6 +87,12 @@ async def paid(ctx: Context, event: Event[PaymentIntent]) -> None:
     intent = event.data
     if lot_id := intent.metadata.get("lot_id"):
         await record(ctx, lot_id, intent.id, intent.amount_received, intent.currency.upper())
+
+
+@app.on_event("stripe", "*")
+async def told(ctx: Context, event: Event[Any]) -> None:
+    """What else the provider tells (cancelled, failed, refunded): all of it was asked for here, so nothing follows from it."""
+    ctx.log.debug("the payment provider tells", type=event.type, event=event.id)
 
 
 async def record(ctx: Context, lot_id: str, payment: str, amount: int, currency: str) -> None:
