@@ -137,6 +137,8 @@ SAMPLES: dict[str, m.Message] = {
         channels=[m.ChannelSpec(pattern="lot:{lot_id}")],
         at_ms=5,
     ),
+    "manifest_leaving": m.Manifest(app="chat", version="1", methods=[], at_ms=5, instance="n1", leaving=True),
+    "route_of_an_app": m.Route(app="chat", method="", version="2", share_permille=1000),
     "presence_counts": m.PresenceCounts(clients=3, users=2),
     "compare_heads": m.CompareHeads(),
     "append_versioned": m.AppendItem(id="k:2", data=b"1", delta=True, version=7, version_epoch="e"),

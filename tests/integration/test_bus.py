@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from causeway_common.bus import (
     AppsDirectory,
@@ -481,7 +482,7 @@ async def test_a_manifest_reaches_a_directory_live_and_one_that_comes_later(make
     await directory.start()
     await ensure_streams(server, Deadline.after(5))
     chat = m.Manifest(app="chat", version="0.1.0", methods=[m.MethodSpec(name="send")], namespaces=[m.NamespaceSpec(name="chat")])
-    newer = m.Manifest(app="chat", version="0.10.0", methods=[])
+    newer = m.Manifest(app="chat", version="0.10.0", methods=[m.MethodSpec(name="send", concurrent=True)])
     await announce(server, chat, Deadline.after(3))
     await until(lambda: directory.ready and "chat" in directory.manifests)
     assert directory.namespaces["chat"][0] == "chat"
@@ -492,8 +493,10 @@ async def test_a_manifest_reaches_a_directory_live_and_one_that_comes_later(make
     await later.start()
     await until(lambda: later.ready)
 
-    assert later.manifests == {"chat": newer}
-    await until(lambda: directory.manifests["chat"] == newer)
+    both = replace(newer, namespaces=chat.namespaces)
+    assert later.manifests == {"chat": both}
+    await until(lambda: directory.manifests["chat"] == both)
+    assert [each.version for each in later.living["chat"]] == ["0.10.0", "0.1.0"]
     await directory.stop()
     await later.stop()
 

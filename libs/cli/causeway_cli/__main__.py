@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from causeway_cli import __version__
+from causeway_cli.commands.apps import apps
 from causeway_cli.commands.audit import audit
 from causeway_cli.commands.call import call
 from causeway_cli.commands.check import check
@@ -18,6 +19,7 @@ from causeway_cli.commands.inspect import inspect
 from causeway_cli.commands.presence import presence
 from causeway_cli.commands.publish import publish
 from causeway_cli.commands.revoke import revoke
+from causeway_cli.commands.route import route
 from causeway_cli.commands.schema import schema
 from causeway_cli.commands.tail import tail
 from causeway_cli.commands.token import token
@@ -37,7 +39,7 @@ def main() -> None:
 
 COMMANDS = (
     *(dev, check, token, publish, call, tail, history, events, audit, presence, inspect, disconnect, revoke),
-    *(schema, client, completion),
+    *(apps, route, schema, client, completion),
 )
 for command in COMMANDS:
     main.add_command(command)

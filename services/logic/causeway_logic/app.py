@@ -6,7 +6,7 @@ import asyncio
 import random
 from typing import Any, Final
 
-from causeway_common.bus import Bus, Deadline, DurableConsumer, announce
+from causeway_common.bus import Announcement, AppsDirectory, Bus, Deadline, DurableConsumer
 from causeway_common.contracts.verbs import CLIENT_COMMAND_SECONDS
 from causeway_common.runtime import Periodic, Process, Service, new_id, now_ms
 from causeway_logic import __version__
@@ -87,17 +87,22 @@ def service(app: App) -> Service[LogicSettings]:
         )
         dispatcher = Dispatcher(app, outside)
         limits = {method.name: method.limit or settings.method_concurrency for method in app.methods.values()}
-        serving = Serving(bus, app.name, limits, dispatcher.rpc)
+        serving = Serving(bus, app.name, app.version, limits, dispatcher.rpc)
         for verb, answer in dispatcher.hooks():
             serving.with_hook(verb, answer, limit=settings.hook_concurrency)
-        manifest = app.manifest()
+        directory = AppsDirectory(bus)
+        announcement = Announcement(bus, directory, app.manifest(), process.node, now_ms)
         announcer = Announcer(
-            lambda: announce(bus, manifest, Deadline.after(CLIENT_COMMAND_SECONDS)), interval_s=settings.announce_interval / 1000
+            lambda: announcement.give(Deadline.after(CLIENT_COMMAND_SECONDS)),
+            interval_s=settings.announce_interval / 1000,
+            leave=announcement.leave,
         )
         bus.on_reconnect(announcer.again)
+        announcement.on_peer_left(announcer.again)
         durables = Durables(app, dispatcher, outside, BusRecords(bus, app.name, process.node), bus=bus, settings=settings)
         process.lifecycle.add("bus", bus.start, bus.stop)
         process.lifecycle.add("app", dispatcher.start, dispatcher.stop)
+        process.lifecycle.add("apps", directory.start, directory.stop)
         if settings.blocking_warning:
             watchdog = Watchdog(app, seconds=settings.blocking_warning / 1000)
             process.lifecycle.add("watchdog", watchdog.start, watchdog.stop)

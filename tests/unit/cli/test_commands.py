@@ -35,7 +35,7 @@ def test_every_command_has_help_and_exit_codes_are_told() -> None:
     for command in main.commands:
         result = run(command, "--help")
         assert result.exit_code == 0
-        assert ("--data-dir" in result.output) == (command not in {"check", "schema", "client", "completion", "new"})
+        assert ("--data-dir" in result.output) == (command not in {"schema", "client", "completion", "new"})
         assert f"causeway {command} " in result.output.partition("Example: ")[2].partition("\n\n")[0]
 
 
