@@ -92,7 +92,7 @@ async def paid(ctx: Context, event: Event[PaymentIntent]) -> None:
 @app.on_event("stripe", "*")
 async def told(ctx: Context, event: Event[Any]) -> None:
     """What else the provider tells (cancelled, failed, refunded): all of it was asked for here, so nothing follows from it."""
-    ctx.log.debug("the payment provider tells", type=event.type, event=event.id)
+    ctx.log.debug("the payment provider tells", type=event.type, id=event.id)
 
 
 async def record(ctx: Context, lot_id: str, payment: str, amount: int, currency: str) -> None:
