@@ -107,7 +107,7 @@ class Jobs:
         work = work_of(record, began.number)
         destination = f"{connector.name}/{connector.destination(work)}"
         if not self._slots.take(destination):
-            return Postponed("the destination is busy", self._slots.delay_ms(destination))
+            return Postponed("the destination is busy", self._slots.delay_ms(destination, self._now_ms()))
         by_connector.add(1, connector.name)
         loop = asyncio.get_running_loop()
         started = loop.time()
