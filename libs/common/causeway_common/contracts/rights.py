@@ -62,7 +62,7 @@ def rights_of(role: Role, user: str, app: str = "") -> Rights:
                     s.APP_RPC_VERSION.wildcard(),
                     s.APP_HOOK.wildcard(),
                     s.APP_HOOK_VERSION.wildcard(),
-                    *_storage_verbs("gateway", v.APPEND, v.HISTORY, v.HEADS, v.REMOVE, v.ATTEND, v.AUDIT, v.ENQUEUE),
+                    *_storage_verbs("gateway", v.APPEND, v.HISTORY, v.HEADS, v.REMOVE, v.ATTEND, v.AUDIT, v.ENQUEUE, v.INSPECT),
                     s.FEED_UNLOGGED.wildcard(),
                     s.FEED_APP.wildcard(),
                     s.FEED_MEMBERS.wildcard(),
