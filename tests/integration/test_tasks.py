@@ -10,9 +10,12 @@ import pytest
 
 from causeway_common.bus import Deadline, publish_durable
 from causeway_common.contracts import messages as m
+from causeway_common.contracts import verbs
+from causeway_common.contracts.codec import encode
 from causeway_common.contracts.errors import CausewayError
 from causeway_common.contracts.subjects import EVENT
 from support.logic_process import AppWorld, app_world
+from support.otlp import OtlpReceiver, ReceivedSpan
 from support.waiting import until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(120)]
@@ -160,6 +163,7 @@ async def test_wherever_an_apps_process_dies_in_a_task_its_effect_happens_once(t
         assert len(closings) <= 1, world.ran  # the same task each time: the same user, the same ids
         assert await world.state("lot", "7") == {"status": "closed", "closed": 1}
         assert await world.call("count", "7") == 1
+        await until(lambda: "a task is dead" in world.logs(), 30)
         assert world.logs().count("a task is dead") == 1  # the one without a lot; the other was not refused by its own effect
 
 
@@ -295,3 +299,37 @@ async def test_an_app_runs_no_others_tasks(tmp_path: Path) -> None:
             await world.enqueue(record, caller="shop")
 
         assert not world.ran
+
+
+TRACED = """
+[telemetry]
+otlp_endpoint = "{url}"
+export_interval = "200ms"
+"""
+
+
+async def test_the_trace_of_a_call_goes_on_in_the_task_that_its_timer_became(tmp_path: Path) -> None:
+    otlp = OtlpReceiver()
+    await otlp.start()
+    trace_id = "0af7651916cd43dd8448eb211c80319c"
+    try:
+        async with app_world(tmp_path, SOURCE, TRACED.format(url=otlp.url)) as world:
+            world.run("storage")
+            world.run("logic")
+            await world.call("found", "open")
+            request = encode(m.RpcRequest(user="ann", client="c", data=b'"7"'))
+            headers = {"traceparent": f"00-{trace_id}-b7ad6b7169203331-01"}
+            await world.bus.ask(verbs.RPC.at(app="shop", method="open_lot"), request, Deadline.after(5), headers)
+
+            def spans() -> list[ReceivedSpan]:
+                return [span for span in otlp.spans if span.trace_id == trace_id]
+
+            def edges() -> set[tuple[str, str]]:
+                by_id = {span.span_id: span for span in spans()}
+                return {(by_id[span.parent_id].name, span.name) for span in by_id.values() if span.parent_id in by_id}
+
+            wanted = {("attempt shop.close", "app shop.close"), ("app shop.close", "request cw.v1.storage.{caller}.any.{verb}")}
+            wanted |= {("publish cw.v1.task.{app}.{task}", "process cw.v1.task.{app}.{task}")}
+            await until(lambda: wanted <= edges(), 30)
+    finally:
+        await otlp.stop()

@@ -29,10 +29,10 @@ class AppWorld:
     The app finds a file of the environment's `RAN`; what it appends there line by line is `ran`.
     """
 
-    def __init__(self, directory: Path, source: str) -> None:
+    def __init__(self, directory: Path, source: str, config: str = "") -> None:
         self.nats = NatsServer(directory / "nats")
         self.bus = Bus(BusSettings(self.nats.url, "", "", "test"))
-        self._directory = directory
+        self._directory, self._more = directory, config
         self._ran = directory / "ran"
         self._config = directory / "causeway.toml"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -44,7 +44,7 @@ class AppWorld:
         await self.nats.start()
         self._config.write_text(
             f'[nats]\nurl = "{self.nats.url}"\nheartbeat = "200ms"\nsilence = "1s"\n'
-            f'[storage]\npath = "{self._directory / "s.sqlite3"}"\nsweep_interval = "500ms"\nredeliver_after = "2s"\n'
+            f'[storage]\npath = "{self._directory / "s.sqlite3"}"\nsweep_interval = "500ms"\nredeliver_after = "2s"\n{self._more}'
         )
         await self.bus.start()
 
@@ -125,9 +125,9 @@ class AppWorld:
 
 
 @asynccontextmanager
-async def app_world(directory: Path, source: str) -> AsyncIterator[AppWorld]:
-    """A world for the block; no process runs at its beginning but nats-server."""
-    world = AppWorld(directory, source)
+async def app_world(directory: Path, source: str, config: str = "") -> AsyncIterator[AppWorld]:
+    """A world for the block; no process runs at its beginning but nats-server. `config`: more of the configuration file."""
+    world = AppWorld(directory, source, config)
     try:
         await world.start()
         yield world

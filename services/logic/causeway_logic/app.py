@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
+from functools import partial
 from typing import Any, Final
 
 from causeway_common.bus import Announcement, AppsDirectory, Bus, Deadline, DurableConsumer
+from causeway_common.contracts.messages import Manifest
 from causeway_common.contracts.verbs import CLIENT_COMMAND_SECONDS
-from causeway_common.runtime import Periodic, Process, Service, new_id, now_ms
+from causeway_common.runtime import Periodic, Process, Service, StartError, new_id, now_ms
+from causeway_common.telemetry import get_logger
 from causeway_logic import __version__
 from causeway_logic.adapters.announcer import Announcer
 from causeway_logic.adapters.connectors import BusConnectors
@@ -27,6 +30,7 @@ from causeway_logic.handlers.watchdog import Watchdog
 from causeway_logic.handlers.work import Works
 from causeway_logic.ports import Outside
 
+log = get_logger("logic")
 RECURRING_RETRY_SECONDS: Final = 1.0
 TASKS_PATIENCE_SECONDS: Final = 5.0
 """So long tasks under way may end when the process stops; then they are cut off and given back, to run elsewhere."""
@@ -37,11 +41,19 @@ class Durables:
     """What runs because of a record, an event or a tick."""
 
     def __init__(
-        self, app: App, dispatcher: Dispatcher, outside: Outside, records: BusRecords, *, bus: Bus, settings: LogicSettings
+        self,
+        app: App,
+        dispatcher: Dispatcher,
+        outside: Outside,
+        records: BusRecords,
+        *,
+        bus: Bus,
+        directory: AppsDirectory,
+        settings: LogicSettings,
     ) -> None:
         works = Works(app, dispatcher)
         self._tasks = Tasks(works, records, outside, concurrency=settings.task_concurrency)
-        events = LifecycleEvents(app, dispatcher, outside)
+        events = LifecycleEvents(app, dispatcher, outside, lambda: directory.manifests.get(app.name))
         recurring = Recurring(app, dispatcher)
         self._consumers: list[DurableConsumer[Any]] = []
         if works.some:
@@ -71,6 +83,21 @@ class Durables:
             giving_back.cancel()
 
 
+async def _started(dispatcher: Dispatcher) -> None:
+    try:
+        await dispatcher.start()
+    except Exception as error:
+        log.exception("a service of the app failed to start")
+        raise StartError(f"a service of the app failed to start: {type(error).__name__}: {error}") from error
+
+
+def _manifest(app: App) -> Manifest:
+    try:
+        return app.manifest()
+    except ValueError as error:
+        raise StartError(str(error)) from error
+
+
 def service(app: App) -> Service[LogicSettings]:
     """The service that runs `app`."""
 
@@ -91,7 +118,7 @@ def service(app: App) -> Service[LogicSettings]:
         for verb, answer in dispatcher.hooks():
             serving.with_hook(verb, answer, limit=settings.hook_concurrency)
         directory = AppsDirectory(bus)
-        announcement = Announcement(bus, directory, app.manifest(), process.node, now_ms)
+        announcement = Announcement(bus, directory, _manifest(app), process.node, now_ms)
         announcer = Announcer(
             lambda: announcement.give(Deadline.after(CLIENT_COMMAND_SECONDS)),
             interval_s=settings.announce_interval / 1000,
@@ -99,9 +126,10 @@ def service(app: App) -> Service[LogicSettings]:
         )
         bus.on_reconnect(announcer.again)
         announcement.on_peer_left(announcer.again)
-        durables = Durables(app, dispatcher, outside, BusRecords(bus, app.name, process.node), bus=bus, settings=settings)
+        records = BusRecords(bus, app.name, process.node)
+        durables = Durables(app, dispatcher, outside, records, bus=bus, directory=directory, settings=settings)
         process.lifecycle.add("bus", bus.start, bus.stop)
-        process.lifecycle.add("app", dispatcher.start, dispatcher.stop)
+        process.lifecycle.add("app", partial(_started, dispatcher), dispatcher.stop)
         process.lifecycle.add("apps", directory.start, directory.stop)
         if settings.blocking_warning:
             watchdog = Watchdog(app, seconds=settings.blocking_warning / 1000)

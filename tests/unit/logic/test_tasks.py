@@ -91,6 +91,13 @@ async def twice(ctx: Context) -> None:
 
 
 @app.task
+async def gather(ctx: Context) -> None:
+    """What it takes in may grow between two runs."""
+    await ctx.entity(Lot, "7").edit(lambda lot: setattr(lot.state, "price", max(lot.state.price, len(runs))), once=False)
+    await ctx.entity(Lot, "7").edit(lambda lot: setattr(lot.state, "status", lot.state.status + "!"))
+
+
+@app.task
 async def edit_then_delete(ctx: Context) -> None:
     await ctx.entity(Lot, "7").edit(lambda lot: setattr(lot.state, "price", 5))
     await ctx.entity(Lot, "7").delete()
@@ -397,6 +404,19 @@ async def test_what_a_task_commits_is_remembered_as_long_as_a_try_may_come(bench
     await bench.deliver("r")
 
     assert bench.storage.seen[-1].remember_ms == 11_000 * 1.5 + 86_400_000
+
+
+async def test_a_change_for_every_run_takes_in_what_a_rerun_knows_beyond_the_first(bench: DurableBench) -> None:
+    runs.extend("abc")
+    bench.storage.add("r", "gather", {})
+    bench.records.die_before_settle = 1
+    with pytest.raises(KilledError):
+        await bench.deliver("r")
+    runs.extend("de")
+    bench.move(60)
+    await bench.deliver("r")
+
+    assert lot(bench) == {"price": 5, "status": "open!"}
 
 
 async def test_an_edit_of_what_was_deleted_since_is_told_as_such(bench: DurableBench) -> None:

@@ -104,12 +104,16 @@ async def _index(ctx: Context, room: str, messages: list[Message]) -> None:
     async def entity(message: Message) -> None:
         async with slots:
             await ctx.entity(Indexed, f"{room}.{message.id}").edit(
-                lambda _draft: None, initial=Indexed(room=room, number=int(message.id), message=plain(message))
+                lambda _draft: None, initial=Indexed(room=room, number=int(message.id), message=plain(message)), once=False
             )
 
     async def posting(word: str, numbers: list[int]) -> None:
         async with slots:
-            await ctx.entity(Posting, posting_id(room, word)).edit(lambda draft: _place(draft.state, numbers), initial=Posting())
+            await ctx.entity(Posting, posting_id(room, word)).edit(
+                lambda draft: _place(draft.state, numbers),
+                initial=Posting(),
+                once=False,  # a rerun may know of more messages
+            )
 
     for message in messages:
         for word in words(message.text):

@@ -42,7 +42,9 @@ Propose = Callable[[Document], Proposal | None]
 """From the entity as it is to what to write; None: nothing. It may raise, and may be asked several times."""
 
 
-async def committed(scope: Scope, kind: str, id: str, propose: Propose, *, first: Document | None = None) -> Landed | None:
+async def committed(
+    scope: Scope, kind: str, id: str, propose: Propose, *, first: Document | None = None, once: bool = True
+) -> Landed | None:
     """Commit what is proposed, once per place in the handler, however often the handler runs.
 
     Args:
@@ -51,6 +53,7 @@ async def committed(scope: Scope, kind: str, id: str, propose: Propose, *, first
         id: its id.
         propose: see `Propose`.
         first: propose on this before anything is loaded.
+        once: False: once in each run of the handler.
 
     Returns:
         None: nothing was proposed.
@@ -59,10 +62,11 @@ async def committed(scope: Scope, kind: str, id: str, propose: Propose, *, first
         CausewayError: unavailable: the outcome is unknown, or conflicts lasted until the deadline; or storage's refusal.
         Exception: what `propose` raises.
     """
-    key, commit_id = (kind, id), scope.identity.commit_id(kind, id)
+    key, commit_id = (kind, id), scope.identity.commit_id(kind, id) if once else scope.outside.new_id()
+    rerun = scope.rerun and once
     storage = scope.outside.storage
     async with scope.locks.hold(kind, id):
-        before = first or await (_rerun(scope, key, commit_id) if scope.rerun else _guessed(scope, key, commit_id, propose))
+        before = first or await (_rerun(scope, key, commit_id) if rerun else _guessed(scope, key, commit_id, propose))
         if isinstance(before, Landed):
             return before
         document = before or await storage.get(kind, id, scope.deadline)
@@ -73,7 +77,7 @@ async def committed(scope: Scope, kind: str, id: str, propose: Propose, *, first
                 return None
             reply = await _asked(scope, _request(scope, key, commit_id, document.version, proposal))
             if reply.outcome == "committed":
-                if reply.repeat and (scope.rerun or reply.version != document.version + 1):
+                if reply.repeat and (rerun or reply.version != document.version + 1):
                     return Landed(reply.document or await storage.get(kind, id, scope.deadline))
                 if not met:  # where others edit it too, the next guess would be wrong as well
                     _keep(scope, key, reply.version, proposal)
