@@ -56,7 +56,7 @@ async def settled(outcome: Outcome | Exception, *, attempts: int = 0) -> tuple[s
     records.add(new_record("run", connector="test"))
     for _ in range(attempts):
         await records.claim("o:1:0", 1)
-    await jobs_of(records, Scripted(outcome)).handle(JobDelivery(id="o:1:0"))
+    await jobs_of(records, Scripted(outcome)).handle(JobDelivery(id="o:1:0"), "test", "run")
     (request,) = records.settled
     assert request.attempt == attempts + 1
     return request.outcome, request.delay_ms, request.note
@@ -83,7 +83,7 @@ async def test_five_tries_then_dead() -> None:
     records.add(new_record("run", connector="test"))
     jobs = jobs_of(records, operation)
     for _ in range(7):
-        await jobs.handle(JobDelivery(id="o:1:0"))
+        await jobs.handle(JobDelivery(id="o:1:0"), "test", "run")
 
     assert operation.runs == 5
     assert [request.outcome for request in records.settled] == ["retry"] * 4 + ["dead"]
@@ -104,8 +104,8 @@ async def test_a_delivery_whose_record_needs_nothing_is_done_with(record_id: str
     records, operation = FakeRecords(), Scripted(Done())
     records.add(new_record("run", connector="test", id="done"))
     jobs = jobs_of(records, operation)
-    await jobs.handle(JobDelivery(id="done"))
-    await jobs.handle(JobDelivery(id=record_id))
+    await jobs.handle(JobDelivery(id="done"), "test", "run")
+    await jobs.handle(JobDelivery(id=record_id), "test", "run")
 
     assert operation.runs == len(records.settled) == 1
 
@@ -114,7 +114,7 @@ async def test_a_delivery_whose_record_needs_nothing_is_done_with(record_id: str
 async def test_an_unknown_operation_is_dead_at_once(connector: str, op: str) -> None:
     records = FakeRecords()
     records.add(new_record(op, connector=connector))
-    await jobs_of(records, Scripted(Done())).handle(JobDelivery(id="o:1:0"))
+    await jobs_of(records, Scripted(Done())).handle(JobDelivery(id="o:1:0"), "test", "run")
 
     assert records.records["o:1:0"].state == "dead"
     assert records.records["o:1:0"].note == f"there is no operation {connector}.{op}"
@@ -130,7 +130,7 @@ async def test_a_job_that_kills_the_process_each_time_is_given_up_unrun() -> Non
 async def test_an_attempt_whose_lease_was_lost_does_not_count() -> None:
     records = FakeRecords(lease_lost=True)
     records.add(new_record("run", connector="test"))
-    await jobs_of(records, Scripted(Done())).handle(JobDelivery(id="o:1:0"))
+    await jobs_of(records, Scripted(Done())).handle(JobDelivery(id="o:1:0"), "test", "run")
 
     assert records.records["o:1:0"].state == "pending"
 
@@ -248,7 +248,7 @@ async def test_every_attempt_is_told_to_the_record() -> None:
     records = FakeRecords()
     records.add(new_record("run", connector="test"))
     for outcome in (Failed("503: busy", 503), Done("200: thanks", 200)):
-        await jobs_of(records, Scripted(outcome)).handle(JobDelivery(id="o:1:0"))
+        await jobs_of(records, Scripted(outcome)).handle(JobDelivery(id="o:1:0"), "test", "run")
 
     first, second = records.records["o:1:0"].log
     assert (first.number, first.claim, first.outcome, first.status, first.answer) == (1, 1, "retry", 503, "503: busy")
@@ -272,7 +272,7 @@ async def test_a_job_that_finds_no_slot_waits_in_its_record_and_has_not_been_tri
     records.add(new_record("run", connector="test"))
     jobs = jobs_of(records, operation, slots=slots)
     for _ in range(LOST_ATTEMPTS_MAX * 2):
-        await jobs.handle(JobDelivery(id="o:1:0"))
+        await jobs.handle(JobDelivery(id="o:1:0"), "test", "run")
     assert operation.runs == 0
     assert all(request.outcome == "retry" and 200 <= request.delay_ms <= 60_000 for request in records.settled)
     (entry,) = records.records["o:1:0"].log
@@ -280,7 +280,7 @@ async def test_a_job_that_finds_no_slot_waits_in_its_record_and_has_not_been_tri
 
     slots.free("test/", 100)
     for _ in range(5):
-        await jobs.handle(JobDelivery(id="o:1:0"))
+        await jobs.handle(JobDelivery(id="o:1:0"), "test", "run")
     assert operation.runs == 5
     assert records.records["o:1:0"].state == "dead"
 
@@ -290,7 +290,7 @@ async def test_one_destination_that_is_busy_does_not_hold_another() -> None:
     assert slots.take("test/slow")
     for to in ("slow", "fast"):
         records.add(new_record("run", {"to": to}, connector="test", id=to))
-        await jobs_of(records, operation, slots=slots).handle(JobDelivery(id=to))
+        await jobs_of(records, operation, slots=slots).handle(JobDelivery(id=to), "test", "run")
 
     assert [records.records[to].state for to in ("slow", "fast")] == ["pending", "done"]
 
@@ -310,7 +310,7 @@ async def test_an_attempt_that_does_not_end_is_ended() -> None:
             await asyncio.Event().wait()
             raise AssertionError
 
-    await jobs_of(records, Hanging(Done()), attempt_ms=20).handle(JobDelivery(id="o:1:0"))
+    await jobs_of(records, Hanging(Done()), attempt_ms=20).handle(JobDelivery(id="o:1:0"), "test", "run")
 
     assert records.settled[0].note == "no end within 20 ms"
 
@@ -318,7 +318,7 @@ async def test_an_attempt_that_does_not_end_is_ended() -> None:
 async def test_a_job_of_an_app_that_may_not_is_dead_at_once() -> None:
     records, operation = FakeRecords(), Scripted(Done())
     records.add(new_record("run", connector="test", app="chat"))
-    await jobs_of(records, operation, permissions=Permissions({"auctions": ["*"]})).handle(JobDelivery(id="o:1:0"))
+    await jobs_of(records, operation, permissions=Permissions({"auctions": ["*"]})).handle(JobDelivery(id="o:1:0"), "test", "run")
 
     assert records.records["o:1:0"].state == "dead"
     assert "integrations.permissions" in records.records["o:1:0"].note

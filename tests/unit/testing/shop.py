@@ -92,6 +92,18 @@ def rate(req: str, found: Rates) -> int:
     return found.of(req)
 
 
+done: list[str] = []
+
+
+@app.rpc
+async def linger(ctx: Context) -> None:
+    async def later() -> None:
+        await asyncio.sleep(1)
+        done.append(ctx.user)
+
+    await asyncio.gather(later(), ctx.entity(Item, "tea").find())
+
+
 @app.rpc(concurrent=True)
 async def look(ctx: Context, req: str) -> int:
     return (await ctx.entity(Item, req).get()).left

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 
 import pytest
 
-from causeway_testing import AppTester, BrokenInvariantError, explore
+from causeway_testing import AppTester, BrokenInvariantError, Faults, explore
 from unit.testing.planted import Stock, app
 
 SCHEDULES = 10_000
@@ -81,3 +82,50 @@ def test_the_same_done_right_stands_all_schedules(method: str, invariant: Callab
     explored = explore(app, bought_by(method, "ann", "bob", "cem", "dan"), invariant, setup=filled, schedules=200)
 
     assert explored.schedules == 200
+
+
+def test_what_the_app_draws_from_random_belongs_to_the_schedule() -> None:
+    drawn: list[float] = []
+
+    async def scenario(tester: AppTester) -> None:
+        drawn.append(random.random())
+
+    for _ in range(2):
+        random.random()
+        before = random.getstate()
+        explore(app, scenario, lambda _tester: None, schedules=3, seed=7)
+        assert random.getstate() == before, "nobody else notices"
+
+    assert drawn[:3] == drawn[3:]
+    assert len(set(drawn)) == 3
+
+
+def test_a_scenario_that_fails_is_told_with_its_seed_and_a_call_that_may_be_tried_again_is_none() -> None:
+    async def refused(tester: AppTester) -> None:
+        await tester.user("ann").call("buy")
+
+    async def wrong(tester: AppTester) -> None:
+        await asyncio.sleep(1)
+        raise ValueError("the scenario's own fault")
+
+    with pytest.raises(BrokenInvariantError, match="404"):
+        explore(app, refused, lambda _tester: None, schedules=1, faults=Faults())
+    with pytest.raises(BrokenInvariantError, match="own fault"):
+        explore(app, wrong, lambda _tester: None, schedules=1)
+    explored = explore(app, refused, lambda _tester: None, schedules=5, setup=filled, faults=Faults(kill=1.0))
+    assert explored.schedules == 5
+
+
+async def test_it_runs_within_an_async_test_too() -> None:
+    explored = explore(app, bought_by("buy", "ann", "bob"), nothing_is_lost, setup=filled, schedules=3)
+
+    assert explored.schedules == 3
+    await asyncio.sleep(0)
+
+
+def test_a_scenario_that_waits_for_ever_is_told() -> None:
+    async def scenario(tester: AppTester) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    with pytest.raises(BrokenInvariantError, match="for ever"):
+        explore(app, scenario, lambda _tester: None, schedules=1)

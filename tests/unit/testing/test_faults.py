@@ -8,12 +8,13 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from causeway_testing import AppTester, CallError, Faults, HarnessError
-from unit.testing.shop import Item, app
+from unit.testing.shop import Item, app, done
 
 EVERYTHING = Faults(lose=0.15, repeat=0.15, delay=0.15, reorder=1.0, kill=0.05)
 
@@ -78,6 +79,55 @@ async def test_whatever_is_lost_doubled_late_or_killed_each_sale_is_told_once_an
         for subscription in watched:
             assert [each["left"] for each in subscription.messages] == [99 - number for number in range(1, sold + 1)]
         assert len(tester.jobs) == sold
+
+
+async def test_a_lost_answer_is_asked_for_again_and_the_commit_happens_once() -> None:
+    """Storage's questions may be sent again: only what is lost between client and app is told to the client."""
+    again = 0
+    for seed in range(30):
+        async with AppTester(app, seed=seed, faults=Faults(lose=0.3)) as tester:
+            with tester.undisturbed():
+                await tester.user("owner").call("open_item", {"id": "tea", "left": 9})
+            answer = await tester.user("ann").attempt("buy", {"id": "tea"})
+            between = [step for step in tester.steps if step.startswith(("  the question", "  the answer"))]
+            assert isinstance(answer, CallError) == bool(between), tester.steps
+            assert tester.entity(Item, "tea").sold <= 1
+            again += not between and any("lost" in step and "commit" in step for step in tester.steps)
+
+    assert again > 2, "no commit was asked for again in all these runs"
+
+
+async def test_who_comes_back_while_the_feed_is_behind_gets_each_message_once() -> None:
+    for seed in range(30):
+        async with AppTester(app, seed=seed, faults=Faults(lose=0.4, delay=0.2, reorder=1.0)) as tester:
+            eve, ann = tester.user("eve"), tester.user("ann")
+            with tester.undisturbed():
+                await tester.user("owner").call("open_item", {"id": "tea", "left": 9})
+                await tester.user("fay").subscribe("item:tea")
+                watched = await eve.subscribe("item:tea")
+            for _ in range(4):
+                await ann.attempt("buy", {"id": "tea"})
+                eve.disconnect()
+                with tester.undisturbed():
+                    assert await watched.recover()
+            with tester.undisturbed():
+                await tester.settle(timedelta(minutes=5))
+            assert [each.offset for each in watched.publications] == list(range(1, tester.entity(Item, "tea").sold + 1))
+
+
+async def test_a_process_that_dies_does_nothing_more() -> None:
+    """Not even what needs nothing from outside."""
+    died = 0
+    for seed in range(20):
+        done.clear()
+        async with AppTester(app, seed=seed, faults=Faults(kill=0.4)) as tester:
+            await tester.user("ann").attempt("linger")
+            await tester.advance(seconds=10)
+            if any("dies" in step and "get item" in step for step in tester.steps):
+                assert done == [], "it died in the middle"
+                died += 1
+
+    assert died >= 3
 
 
 async def test_subscribers_get_what_the_feed_lost() -> None:

@@ -20,6 +20,7 @@ app = App("door", version="1.0.0")
 short = app.namespace("short")
 once = app.namespace("once")
 strict = app.namespace("strict")
+late = app.namespace("late")
 
 
 @app.on_connect(when_unavailable="allow")
@@ -53,6 +54,11 @@ async def may_watch_once(ctx: Context, channel: Channel) -> SubscribeReply:
 
 @strict.on_subscribe(when_unavailable="deny")
 async def may_watch_strictly(ctx: Context, channel: Channel) -> None: ...
+
+
+@late.on_subscribe
+async def too_late(ctx: Context, channel: Channel) -> SubscribeReply:
+    return SubscribeReply(expire_at=ctx.now())
 
 
 @app.rpc(when_unavailable="queue")
@@ -97,6 +103,7 @@ async def test_a_subscription_stays_as_long_as_its_hook_says_and_without_one_end
     await tester.advance(seconds=60)
 
     assert (asked.active, ann.connected) == (False, True)
+    assert await code_of(ann, "late:1") == 110
 
 
 async def test_an_app_that_is_away_is_answered_for_as_it_has_declared(tester: AppTester) -> None:
