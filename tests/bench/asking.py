@@ -17,8 +17,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from bench.load import WrongError
+from causeway_common.bus.envelope import written
 from causeway_common.runtime import TelemetrySettings
-from causeway_common.telemetry.names import TRACEPARENT
 
 DEADLINE_SECONDS: Final = 4.0
 FAULTS_MAX: Final = 20
@@ -170,7 +170,7 @@ class Requesters(asyncio.Protocol):
 
     def _put(self, caller: int, question: Question) -> None:
         self._began[caller] = time.perf_counter()
-        headers = f"NATS/1.0\r\nCw-Id: {question.id}\r\n{TRACEPARENT}: {traced()}\r\nCw-Deadline-Ms: 4000\r\n\r\n".encode()
+        headers = written(4000, traced(), question.id)
         line = f"HPUB {question.subject} {self._inbox}.{caller} {len(headers)} {len(headers) + len(question.body)}\r\n".encode()
         self._out.append(b"%b%b%b\r\n" % (line, headers, question.body))
         if len(self._out) == AT_ONCE:  # whoever answers need not wait until all are asked

@@ -32,7 +32,8 @@ operations = counters.counter("write_operations", "operations in them, by outcom
 queue_full = counters.counter("queue_overflows", "operations refused because a queue stood at its bound, by queue", label="queue")
 disk_faults = counters.counter("disk_faults", "database faults by SQLite's error name", label="error.type")
 
-BATCH_MAX_OPERATIONS: Final = 512
+BATCH_FULL_OPERATIONS: Final = 512
+"""A batch that has so many takes no more of what waits."""
 
 
 @dataclass(slots=True, eq=False)
@@ -57,7 +58,8 @@ class Writer:
 
     def __init__(self, opener: Opener, *, max_operations: int, max_bytes: int) -> None:
         self._opener, self._max_operations, self._max_bytes = opener, max_operations, max_bytes
-        self._waiting: SimpleQueue[_Operation | None] = SimpleQueue()
+        self._arriving: list[_Operation] = []
+        self._waiting: SimpleQueue[list[_Operation] | None] = SimpleQueue()
         self._undone: list[Callable[[], None]] = []
         self._failed: list[Callable[[], None]] = []
         self._count = self._bytes = 0
@@ -94,6 +96,7 @@ class Writer:
             return
         if not self._closing:
             self._closing = True
+            self._hand_over()
             self._waiting.put(None)
         await asyncio.to_thread(self._thread.join)
         self.healthy = False
@@ -124,12 +127,21 @@ class Writer:
         if self._count >= self._max_operations or (self._count and self._bytes + cost > self._max_bytes):
             queue_full.add(1, "write")
             raise overloaded(f"{self._count} writes with {self._bytes} bytes wait for the disk")
-        operation = _Operation(kind, question, then, asyncio.get_running_loop().create_future(), cost)
+        loop = asyncio.get_running_loop()
+        operation = _Operation(kind, question, then, loop.create_future(), cost)
         self._count += 1
         self._bytes += cost
-        self._waiting.put(operation)
+        if not self._arriving:
+            loop.call_soon(self._hand_over)
+        self._arriving.append(operation)
         result: T = await operation.future
         return result
+
+    def _hand_over(self) -> None:
+        """What one turn of the event loop brought, at once: the thread is woken once for it, and not in its midst."""
+        if self._arriving:
+            self._waiting.put(self._arriving)
+            self._arriving = []
 
     def _run(self, loop: asyncio.AbstractEventLoop, opened: asyncio.Future[None]) -> None:
         try:
@@ -149,12 +161,12 @@ class Writer:
     def _next_batch(self) -> tuple[list[_Operation], bool]:
         """What waits, and whether nothing comes after it."""
         batch: list[_Operation] = []
-        operation = self._waiting.get()
-        while operation is not None:
-            batch.append(operation)
-            if len(batch) == BATCH_MAX_OPERATIONS or self._waiting.empty():
+        arrived = self._waiting.get()
+        while arrived is not None:
+            batch += arrived
+            if len(batch) >= BATCH_FULL_OPERATIONS or self._waiting.empty():
                 return batch, False
-            operation = self._waiting.get()
+            arrived = self._waiting.get()
         return batch, True
 
     def _write(self, batch: list[_Operation]) -> bool:
