@@ -28,12 +28,13 @@ _random: Final = random.Random(1)
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One request: where to, what, its id ("": none), and how many seconds from now."""
+    """One request: where to, what, its id ("": none), how many seconds from now, and in which trace ("": as a gateway samples them)."""
 
     subject: str
     body: bytes
     id: str = ""
     after: float = 0.0
+    trace: str = ""
 
 
 Ask = Callable[[int, int], Question]
@@ -42,9 +43,10 @@ Check = Callable[[int, int, bytes], str]
 """What is wrong with the answer to it ("" for nothing)."""
 
 
-def traced() -> str:
-    """A `traceparent` as a gateway makes it: sampled as often as by default."""
-    sampled = _random.random() < TelemetrySettings().sample_ratio
+def traced(sampled: bool | None = None) -> str:
+    """A `traceparent` as a gateway makes it; sampled as often as by default where it is not said."""
+    if sampled is None:
+        sampled = _random.random() < TelemetrySettings().sample_ratio
     return f"00-{_random.getrandbits(128) | 1:032x}-{_random.getrandbits(64) | 1:016x}-{int(sampled):02}"
 
 
@@ -170,7 +172,7 @@ class Requesters(asyncio.Protocol):
 
     def _put(self, caller: int, question: Question) -> None:
         self._began[caller] = time.perf_counter()
-        headers = written(4000, traced(), question.id)
+        headers = written(4000, question.trace or traced(), question.id)
         line = f"HPUB {question.subject} {self._inbox}.{caller} {len(headers)} {len(headers) + len(question.body)}\r\n".encode()
         self._out.append(b"%b%b%b\r\n" % (line, headers, question.body))
         if len(self._out) == AT_ONCE:  # whoever answers need not wait until all are asked

@@ -1,4 +1,4 @@
-"""A gateway with instruments: `python observed.py <report file> [--profile]`. Everything else in it is the product.
+"""A process with instruments: `python observed.py <report file> [--profile] [logic] …`, a gateway or an app. All else in it is the product.
 
 SIGUSR1 begins a window; SIGUSR2 ends it and writes the report: the loop's lag (a heartbeat each millisecond), the collector's work,
 and with --profile cProfile's and the types of what lives.
@@ -90,9 +90,9 @@ class Instruments:
 
 
 def main() -> None:
-    """Run the gateway."""
+    """Run the gateway, or the app."""
     report, *rest = sys.argv[1:]
-    sys.argv[1:] = [argument for argument in rest if argument != "--profile"]
+    sys.argv[1:] = [argument for argument in rest if argument not in {"--profile", "logic"}]
     instruments, new_loop = Instruments(Path(report), profile="--profile" in rest), uvloop.new_event_loop
 
     def observed_loop() -> uvloop.Loop:
@@ -101,9 +101,12 @@ def main() -> None:
         return loop
 
     uvloop.new_event_loop = observed_loop
-    from causeway_gateway.__main__ import main as gateway
+    if "logic" in rest:
+        from causeway_logic.__main__ import main as service
+    else:
+        from causeway_gateway.__main__ import main as service
 
-    gateway()
+    service()
 
 
 if __name__ == "__main__":

@@ -144,11 +144,14 @@ class Stack:
         await self._start("storage", [SCRIPTS / "causeway-storage", "--config", self._config()], env, internal)
         await _owning(internal)
 
-    async def app(self) -> None:
-        """The echo app, ready."""
+    async def app(self, *, profile: bool = False) -> Gateway:
+        """The echo app, ready; observed where it is profiled."""
         internal = free_port()
-        command = [SCRIPTS / "causeway-logic", "run", "echo:app", "--config", self._config()]
-        await self._start("logic", command, self._env("logic", internal), internal)
+        report = self.directory / "logic.json" if profile else None
+        program = [sys.executable, HERE / "observed.py", report, "--profile"] if report else []
+        runner = [*program, "logic"] if report else [SCRIPTS / "causeway-logic"]
+        command = [*runner, "run", "echo:app", "--config", self._config()]
+        return Gateway(0, await self._start("logic", command, self._env("logic", internal), internal), report)
 
     async def floor(self, program: str, *arguments: object, script: str = "floors.py") -> int:
         """A floor program, ready; returns its port."""

@@ -53,6 +53,7 @@ SAMPLES: dict[str, m.Message] = {
         kind="room", id="1", expected=2, commit_id="ab", state={}, indexes={"price": 1.5, "open": True, "name": "x", "none": None}
     ),
     "commit_delete": m.CommitRequest(kind="room", id="1", expected=2, commit_id="ab", state={}, delete=True),
+    "commit_remembered": m.CommitRequest(kind="room", id="1", expected=2, commit_id="ab", state={}, remember_ms=9_600_000),
     "condition": m.Condition(index="price", op="gte", value=3),
     "query_request": m.QueryRequest(
         kind="room",
@@ -136,6 +137,8 @@ SAMPLES: dict[str, m.Message] = {
         channels=[m.ChannelSpec(pattern="lot:{lot_id}")],
         at_ms=5,
     ),
+    "manifest_leaving": m.Manifest(app="chat", version="1", methods=[], at_ms=5, instance="n1", leaving=True),
+    "route_of_an_app": m.Route(app="chat", method="", version="2", share_permille=1000),
     "presence_counts": m.PresenceCounts(clients=3, users=2),
     "compare_heads": m.CompareHeads(),
     "append_versioned": m.AppendItem(id="k:2", data=b"1", delta=True, version=7, version_epoch="e"),

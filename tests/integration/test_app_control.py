@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 
 import pytest
@@ -14,6 +13,7 @@ from causeway_common.contracts import messages as m
 from causeway_common.contracts import verbs as v
 from causeway_common.contracts.errors import CausewayError, ErrorName
 from causeway_common.contracts.subjects import feed_subject
+from support.instances import password_of
 from support.people import street
 from support.stack import Stack, running_stack
 from support.waiting import until
@@ -35,9 +35,7 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def chat(stack: Stack) -> AsyncIterator[Bus]:
     """The bus as the chat app has it: with the rights of its NATS user."""
-    users = json.loads((stack.data_dir / "nats.conf").read_text())["authorization"]["users"]
-    password = next(user["password"] for user in users if user["user"] == "logic-chat")
-    bus = Bus(BusSettings(stack.state()["nats_url"], "logic-chat", password, "test"))
+    bus = Bus(BusSettings(stack.state()["nats_url"], "logic-chat", password_of(stack, "logic-chat"), "test"))
     await bus.start()
     yield bus
     await bus.stop()

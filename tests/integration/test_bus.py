@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from causeway_common.bus import (
     AppsDirectory,
@@ -17,6 +18,7 @@ from causeway_common.bus import (
     Deadline,
     DeliveryInfo,
     DurableConsumer,
+    Postponed,
     StreamTail,
     announce,
     ensure_streams,
@@ -390,13 +392,97 @@ async def test_jobs_are_delivered_once_bounded_and_again_after_a_failure_and_a_r
     await consumer.stop()
 
 
+async def test_a_delivery_that_is_given_back_comes_again_when_it_says_and_holds_up_no_other(make_bus: Callable[[str], Bus]) -> None:
+    client, server = await pair(make_bus)
+    await ensure_streams(server, Deadline.after(5))
+    seen: list[str] = []
+
+    async def handler(message: m.JobDelivery, info: DeliveryInfo) -> None:
+        seen.append(message.id)
+        if message.id.startswith("later") and info.delivered < 3:
+            raise Postponed(0.2)
+
+    consumer = DurableConsumer(
+        client, stream=subjects.TASKS_STREAM, durable="chat", subject=subjects.TASK.wildcard(app="chat"), message=m.JobDelivery,
+        handler=handler, concurrency=1, max_pending=-1,
+    )  # fmt: skip
+    await consumer.start()
+    for name in ("later-1", "later-2", "at-once"):
+        subject = subjects.TASK.at(app="chat", task="t")
+        await publish_durable(server, subject, m.JobDelivery(id=name), Deadline.after(3), message_id=name)
+    await until(lambda: len(seen) == 7)
+
+    assert seen[:3] == ["later-1", "later-2", "at-once"]
+    await consumer.stop()
+
+
+async def test_a_delivery_under_way_is_nobody_elses_however_long_it_takes(make_bus: Callable[[str], Bus]) -> None:
+    client, server = await pair(make_bus)
+    await ensure_streams(server, Deadline.after(5))
+    seen: dict[str, list[int]] = {"held": [], "let_go": []}
+    done = asyncio.Event()
+
+    def consumer(app: str, bus: Bus, *, in_progress: bool) -> DurableConsumer[m.JobDelivery]:
+        async def handler(_message: m.JobDelivery, info: DeliveryInfo) -> None:
+            seen[app].append(info.delivered)
+            await done.wait()
+
+        return DurableConsumer(
+            bus, stream=subjects.TASKS_STREAM, durable=app, subject=subjects.TASK.wildcard(app=app), message=m.JobDelivery,
+            handler=handler, concurrency=8, ack_wait_s=0.3, in_progress=in_progress,
+        )  # fmt: skip
+
+    consumers = [consumer("held", client, in_progress=True), consumer("held", server, in_progress=True)]
+    consumers.append(consumer("let_go", server, in_progress=False))
+    for each in consumers:
+        await each.start()
+    for app in seen:
+        subject = subjects.TASK.at(app=app, task="t")
+        await publish_durable(server, subject, m.JobDelivery(id=app), Deadline.after(3), message_id=app)
+    await until(lambda: len(seen["let_go"]) >= 4)
+
+    assert seen["held"] == [1]
+    done.set()
+    for each in consumers:
+        await each.stop()
+
+
+async def test_a_consumer_that_begins_with_what_is_new_takes_nothing_older(make_bus: Callable[[str], Bus]) -> None:
+    client, server = await pair(make_bus)
+    await ensure_streams(server, Deadline.after(5))
+    seen: list[str] = []
+
+    async def tell(name: str) -> None:
+        event = m.LifecycleEvent(id=name, type="connected", time_ms=1)
+        await publish_durable(
+            server, subjects.EVENT.at(source="gateway", type="connected"), event, Deadline.after(3), message_id=name
+        )
+
+    async def handler(message: m.LifecycleEvent, _info: DeliveryInfo) -> None:
+        seen.append(message.id)
+
+    consumer = DurableConsumer(
+        client, stream=subjects.EVENTS_STREAM, durable="chat", subject=subjects.EVENT.wildcard(source="gateway"),
+        message=m.LifecycleEvent, handler=handler, concurrency=1, max_pending=1, deliver="new",
+    )  # fmt: skip
+    await tell("old")
+    await consumer.start()
+    await until(lambda: consumer.ready)
+    for number in range(10):
+        await tell(str(number))
+    await until(lambda: len(seen) == 10)
+
+    assert seen == [str(number) for number in range(10)]
+    await consumer.stop()
+
+
 async def test_a_manifest_reaches_a_directory_live_and_one_that_comes_later(make_bus: Callable[[str], Bus]) -> None:
     early, server = await pair(make_bus)
     directory = AppsDirectory(early)
     await directory.start()
     await ensure_streams(server, Deadline.after(5))
     chat = m.Manifest(app="chat", version="0.1.0", methods=[m.MethodSpec(name="send")], namespaces=[m.NamespaceSpec(name="chat")])
-    newer = m.Manifest(app="chat", version="0.10.0", methods=[])
+    newer = m.Manifest(app="chat", version="0.10.0", methods=[m.MethodSpec(name="send", concurrent=True)])
     await announce(server, chat, Deadline.after(3))
     await until(lambda: directory.ready and "chat" in directory.manifests)
     assert directory.namespaces["chat"][0] == "chat"
@@ -407,8 +493,10 @@ async def test_a_manifest_reaches_a_directory_live_and_one_that_comes_later(make
     await later.start()
     await until(lambda: later.ready)
 
-    assert later.manifests == {"chat": newer}
-    await until(lambda: directory.manifests["chat"] == newer)
+    both = replace(newer, namespaces=chat.namespaces)
+    assert later.manifests == {"chat": both}
+    await until(lambda: directory.manifests["chat"] == both)
+    assert [each.version for each in later.living["chat"]] == ["0.10.0", "0.1.0"]
     await directory.stop()
     await later.stop()
 

@@ -24,8 +24,6 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 MESSAGES = 6
 # create_room is a commit of its own, so the commit's points are passed once before the first message
 OF_OTHERS = (
-    "integrations.email",
-    "integrations.payment",
     "integrations.hook",
     "storage.attend",
     "storage.clear",

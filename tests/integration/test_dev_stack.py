@@ -44,12 +44,16 @@ async def test_the_stack_file_names_every_process_and_ctrl_c_leaves_none(tmp_pat
             assert await readyz(entry) == 200
         ports = {entry["name"]: entry["port"] for entry in processes}
         assert state["nats_url"] == f"nats://127.0.0.1:{ports.pop('nats')}"
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(f"http://127.0.0.1:{ports.pop('integrations')}/hooks/nobody") as hook,
+        ):
+            assert hook.status == 404
         assert ports == {
             "gateway-1": stack.port,
             "gateway-2": stack.port,
             "storage": None,
             "logic-chat": None,
-            "integrations": None,
         }
         assert await stack.stop() == 0
         assert not any(alive(entry["pid"]) for entry in processes)

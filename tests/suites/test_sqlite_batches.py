@@ -264,7 +264,7 @@ async def test_ids_kept_by_an_older_schema_in_the_document_go_on_counting_and_le
         connection.execute("UPDATE entities SET document = ?", (pack(older),))
         connection.executescript(
             "DROP INDEX heads_quiet; ALTER TABLE heads DROP COLUMN at_ms; DROP TABLE commits; DROP INDEX entities_deleted; ALTER TABLE entities DROP COLUMN deleted_ms; DROP TABLE entity_indexes; "
-            "DROP TABLE timers; DROP TABLE operations; UPDATE meta SET value = 3 WHERE key = 'schema'"
+            "DROP TABLE timers; DROP TABLE operations; ALTER TABLE records DROP COLUMN log; UPDATE meta SET value = 3 WHERE key = 'schema'"
         )
 
     async with opened(path) as store:

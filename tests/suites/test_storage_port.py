@@ -16,6 +16,7 @@ from causeway_common.contracts.ids import KEY_LIFETIME_MS
 from causeway_common.contracts.messages import (
     AppendItem,
     AppendRequest,
+    Attempt,
     ClaimRequest,
     Document,
     Head,
@@ -407,6 +408,27 @@ async def test_only_the_current_attempt_settles_and_a_repeat_is_answered_as_the_
     await store.records.claim(request, 111)
     assert await store.records.settle(settle(3, "dead"), 112)
     assert (await store.records.claim(request, 999)).outcome == "dead"
+
+
+async def test_a_record_tells_what_became_of_each_attempt(store: Store) -> None:
+    """An attempt that was given back is told once, however often it was; who claims the record next reads it all."""
+    await put(store, "a")
+    told: tuple[Literal["postponed", "retry"], ...] = ("postponed", "postponed", "retry", "postponed")
+    for claim, outcome in enumerate(told, 1):
+        await store.records.claim(ClaimRequest(id="a", node="n", lease_ms=10), claim * 100)
+        entry = Attempt(
+            number=1, claim=claim, at_ms=claim * 100, duration_ms=5, outcome=outcome, status=503, answer="busy", trace_id="f" * 32
+        )
+        request = SettleRequest(id="a", attempt=claim, outcome="retry", delay_ms=1, attempt_log=entry)
+        for _ in range(2):
+            assert await store.records.settle(request, claim * 100 + 5)
+    record = (await store.records.claim(ClaimRequest(id="a", node="n", lease_ms=10), 900)).record
+
+    assert record is not None
+    assert [(entry.claim, entry.outcome) for entry in record.log] == [(3, "retry"), (4, "postponed")]
+    assert record.log[0] == Attempt(
+        number=1, claim=3, at_ms=300, duration_ms=5, outcome="retry", status=503, answer="busy", trace_id="f" * 32
+    )
 
 
 async def test_integrations_run_jobs_and_an_app_its_own_tasks_and_a_refusal_changes_nothing(store: Store) -> None:

@@ -129,6 +129,11 @@ def token_secret_option(command: F) -> F:
     return click.option("--token-secret", default="", envvar="CAUSEWAY_TOKEN_SECRET", show_envvar=True, help=text)(command)
 
 
+def is_stack_there(where: Where) -> bool:
+    """Whether a running system is named, or found in the data directory."""
+    return bool(where.url) or (where.data_dir.is_dir() and is_in_use(where.data_dir))
+
+
 def find_url(where: Where, *, api: bool = False) -> str:
     """The base URL, without a slash at its end; with `api` that of the server API, which may have a port of its own.
 

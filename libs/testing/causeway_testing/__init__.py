@@ -4,7 +4,7 @@ from causeway_testing.calls import Calls, MadeCall
 from causeway_testing.errors import BrokenInvariantError, CallError, HarnessError, NothingCameError
 from causeway_testing.explore import Explored, explore
 from causeway_testing.faults import Faults
-from causeway_testing.jobs import Job
+from causeway_testing.jobs import Job, TaskRecord
 from causeway_testing.rooms import Received
 from causeway_testing.tester import AppTester
 from causeway_testing.users import Answered, Subscription, User
@@ -25,6 +25,7 @@ __all__ = [
     "NothingCameError",
     "Received",
     "Subscription",
+    "TaskRecord",
     "User",
     "explore",
 ]

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 from causeway_common.bus import Call, Deadline
 from causeway_common.contracts.errors import CausewayError, unavailable
 from causeway_common.contracts.verbs import CLIENT_COMMAND_SECONDS, Verb
-from causeway_logic.handlers.dispatch import Dispatcher
 from causeway_testing.clock import Ids
 from causeway_testing.loop import VirtualLoop
+from causeway_testing.process import AppProcess
 from causeway_testing.replicas import Replicas
 from causeway_testing.steps import Steps
 
@@ -36,25 +36,25 @@ class Asking:
         """What a handler learns beside a question with these fields of its subject."""
         return Call(fields, self._ids.new_id(), Deadline(self._loop.time() + CLIENT_COMMAND_SECONDS))
 
-    async def hook(self, work: Callable[[Dispatcher, Call], Coroutine[Any, Any, T]], activity: str, verb: Verb[Any, Any]) -> T:
+    async def hook(self, work: Callable[[AppProcess, Call], Coroutine[Any, Any, T]], activity: str, verb: Verb[Any, Any]) -> T:
         """Ask a hook. Raises CausewayError: the app's, or 100."""
         call = self.call(app=self._app, hook=verb.name)
-        return await self.ask(lambda dispatcher: work(dispatcher, call), activity)
+        return await self.ask(lambda process: work(process, call), activity)
 
-    async def ask(self, work: Callable[[Dispatcher], Coroutine[Any, Any, T]], activity: str) -> T:
+    async def ask(self, work: Callable[[AppProcess], Coroutine[Any, Any, T]], activity: str) -> T:
         """Ask the app; with chance, the question and the answer are steps, and either may be lost. Raises CausewayError: the app's, or 100."""
         chance = self._steps.chance
         if chance is None:
             return await self._replicas.ask(work, activity, CLIENT_COMMAND_SECONDS)
 
-        async def stepping(dispatcher: Dispatcher) -> T:
+        async def stepping(process: AppProcess) -> T:
             fate = chance.fate()
             if fate == "late":
                 await asyncio.sleep(chance.delay())
             await self._steps.take("asked")
             if fate == "lost":
                 raise _lost(self._steps, activity, "the question")
-            answer = await work(dispatcher)
+            answer = await work(process)
             await self._steps.take("answers")
             if fate == "answer lost":
                 raise _lost(self._steps, activity, "the answer")

@@ -7,8 +7,9 @@ but virtual one, so that the same seed is the same run, step by step.
 from __future__ import annotations
 
 import inspect
+import random
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -71,28 +72,37 @@ def explore(
     Raises:
         BrokenInvariantError: with the seed that replays it, `explore(…, seed=that, schedules=1)`, and the steps that led there.
     """
-    steps, manifest = 0, app.manifest()
-    for number in range(seed, seed + schedules):
-        made = services() if callable(services) else services
-        chance = Chance.explored(number, faults)
-        with AppTester(app, seed=number, services=made, replicas=replicas, chance=chance, manifest=manifest) as tester:
-            try:
-                tester.run(_prepared(tester, chance, setup))
-                tester.run(_schedule(tester, scenario))
-                tester.run(_checked(tester, chance, invariant, settle))
-            except Exception as error:
-                message = _told(number, number - seed + 1, error, tester.steps)
-                sys.stdout.write(f"explore: broken, replay it with seed={number}, schedules=1\n")
-                raise BrokenInvariantError(message, number, tester.steps) from error
-            steps += len(tester.steps)
+    steps, manifest, before = 0, app.manifest(), random.getstate()
+    try:
+        for number in range(seed, seed + schedules):
+            random.seed(number)  # what the app draws from it belongs to the schedule too
+            made = services() if callable(services) else services
+            chance = Chance.explored(number, faults)
+            with AppTester(app, seed=number, services=made, replicas=replicas, chance=chance, manifest=manifest) as tester:
+                _run(tester, setup, scenario, lambda: _checked(tester, invariant, settle), number - seed + 1)
+                steps += len(tester.steps)
+    finally:
+        random.setstate(before)
     return Explored(schedules, steps)
 
 
-async def _prepared(tester: AppTester, chance: Chance, setup: Scenario | None) -> None:
-    chance.calm = True
-    if setup is not None:
-        await setup(tester)
-    chance.calm = False
+def _run(
+    tester: AppTester, setup: Scenario | None, scenario: Scenario, check: Callable[[], Coroutine[Any, Any, None]], count: int
+) -> None:
+    """One schedule."""
+    try:
+        tester.run(_prepared(tester, setup))
+        tester.run(_schedule(tester, scenario))
+        tester.run(check())
+    except Exception as error:
+        sys.stdout.write(f"explore: broken, replay it with seed={tester.seed}, schedules=1\n")
+        raise BrokenInvariantError(_told(tester.seed, count, error, tester.steps), tester.seed, tester.steps) from error
+
+
+async def _prepared(tester: AppTester, setup: Scenario | None) -> None:
+    with tester.undisturbed():
+        if setup is not None:
+            await setup(tester)
 
 
 async def _schedule(tester: AppTester, scenario: Scenario) -> None:
@@ -103,12 +113,12 @@ async def _schedule(tester: AppTester, scenario: Scenario) -> None:
             raise
 
 
-async def _checked(tester: AppTester, chance: Chance, invariant: Invariant, settle: timedelta) -> None:
-    chance.calm = True
-    await tester.settle(settle)
-    checked = invariant(tester)
-    if inspect.isawaitable(checked):
-        await checked
+async def _checked(tester: AppTester, invariant: Invariant, settle: timedelta) -> None:
+    with tester.undisturbed():
+        await tester.settle(settle)
+        checked = invariant(tester)
+        if inspect.isawaitable(checked):
+            await checked
 
 
 def _told(seed: int, count: int, error: Exception, steps: tuple[str, ...]) -> str:

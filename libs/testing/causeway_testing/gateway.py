@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic_core import from_json
 
@@ -25,12 +25,10 @@ from causeway_common.contracts.messages import (
     Message,
     Override,
     PublishHookRequest,
-    RpcReply,
-    RpcRequest,
     SubscribeHookReply,
     SubscribeHookRequest,
 )
-from causeway_common.contracts.names import CHANNEL_MAX_BYTES, split_method
+from causeway_common.contracts.names import CHANNEL_MAX_BYTES
 from causeway_gateway.domain import access
 from causeway_gateway.domain.namespaces import Catalogue, Rule
 from causeway_gateway.domain.protocol import SubscribeRequest, publication_of
@@ -38,9 +36,15 @@ from causeway_gateway.domain.terms import overridden, terms
 from causeway_testing.asking import Asking
 from causeway_testing.bus import LocalBus
 from causeway_testing.clock import Clock, Ids
+from causeway_testing.expiry import Expiry
+from causeway_testing.hooks import Hooks
+from causeway_testing.lifecycle import Lifecycle
 from causeway_testing.loop import VirtualLoop
 from causeway_testing.rooms import Received, Rooms
 from causeway_testing.users import Answered, Subscription, User
+
+if TYPE_CHECKING:
+    from causeway_testing.calling import Calling
 
 T = TypeVar("T")
 Rep = TypeVar("Rep", bound=Message)
@@ -58,11 +62,14 @@ class LocalGateway:
         bus: leads to storage.
         rooms: the channels.
         asking: asks the app.
+        lifecycle: tells who comes and goes.
+        hooks: asks the app's hooks.
 
     Attributes:
         catalogue: the app's namespaces and methods.
         users: those who are connected.
         answered: the calls that have ended.
+        calling: carries their calls out; set by whoever wires this.
     """
 
     def __init__(
@@ -75,9 +82,12 @@ class LocalGateway:
         bus: LocalBus,
         rooms: Rooms,
         asking: Asking,
+        lifecycle: Lifecycle,
+        hooks: Hooks,
     ) -> None:
         self.loop, self._clock, self._ids = loop, clock, ids
-        self._bus, self._rooms, self._asking = bus, rooms, asking
+        self._bus, self._rooms, self._asking, self._lifecycle = bus, rooms, asking, lifecycle
+        self._hooks, self._expiry = hooks, Expiry(loop, clock, hooks, self.closed, self.leave)
         self._manifest, self._app = manifest, manifest.app
         self.catalogue = Catalogue([], CHANNEL_MAX_BYTES)
         namespaces = {each.name: (manifest.app, each) for each in manifest.namespaces}
@@ -85,6 +95,7 @@ class LocalGateway:
         self._commands = 0
         self.users: list[User] = []
         self.answered: list[Answered] = []
+        self.calling: Calling
 
     async def on_loop(self, work: Coroutine[Any, Any, T]) -> T:
         """Do this where the app runs, whoever asks."""
@@ -93,7 +104,7 @@ class LocalGateway:
     def user(self, name: str, info: Any) -> User:
         """A new connection, let in by a token."""
         user = User(self, name, self._ids.new_id(), info)
-        self.users.append(user)
+        self._stands(user)
         return user
 
     async def connect(self, data: bytes | None, headers: dict[str, str]) -> User:
@@ -102,30 +113,8 @@ class LocalGateway:
         if not self._manifest.connect_hook:
             raise CausewayError(ErrorName.NOT_AVAILABLE, f"not available: {self._app} has no connect hook, use tester.user(name)")
         request = ConnectHookRequest(client=user.client, transport="tester", data=data, headers=headers)
-        reply = await self._asking.hook(lambda app, call: app.connect(request, call), "a client", verbs.CONNECT_HOOK)
+        reply = await self._hooks.connect(request)
         return await self._admitted(user, reply)
-
-    async def call(self, user: User, method: str, data: bytes) -> bytes:
-        """One RPC; those of one connection run in the order sent, unless the method is declared `concurrent`.
-
-        Raises:
-            CausewayError: what the client is answered.
-        """
-        user.must_be_connected()
-        app, name = split_method(method, self._app)
-        concurrent = self.catalogue.method(app, name).concurrent
-        if not concurrent:
-            await _turn_of(user)
-        request = RpcRequest(user=user.name, client=user.client, data=data, info=user.info_json)
-        try:
-            call = self._asking.call(app=app, method=name)
-            reply: RpcReply = await self._asking.ask(
-                lambda dispatcher: dispatcher.rpc(name, request, call), f"{user.name or 'anonymous'}: {name}"
-            )
-            return reply.data
-        finally:
-            if not concurrent:
-                _turn_over(user)
 
     async def subscribe(self, user: User, subscription: Subscription, data: bytes | None, *, recover: bool = False) -> None:
         """Begin a subscription, or with `recover` go on with it. Raises CausewayError: what the client is answered."""
@@ -140,9 +129,7 @@ class LocalGateway:
         reply = SubscribeHookReply()
         if decision is access.Decision.ASK:
             request = SubscribeHookRequest(user=user.name, client=user.client, channel=channel, data=data, info=user.info_json)
-            reply = await self._asking.hook(
-                lambda app, call: app.subscribe(request, call), f"{user.name}: watches {channel}", verbs.SUBSCRIBE_HOOK
-            )
+            reply = await self._hooks.subscribe(rule.spec, request)
             if 0 < reply.expire_at_ms <= self._clock.now_ms():
                 raise CausewayError(ErrorName.EXPIRED)
         await self.join(user, subscription, rule, reply, recover=recover)
@@ -167,12 +154,13 @@ class LocalGateway:
         user.subscriptions[subscription.channel] = subscription
         subscription.active = True
         room.watchers.append(subscription)
+        self._lifecycle.joined(subscription, spec)
+        self._expiry.subscription(user, subscription, spec, reply.expire_at_ms)
 
     async def recover(self, user: User, subscription: Subscription) -> None:
         """The user is there again, and this subscription goes on where it stood."""
         if not user.connected:
-            user.connected, user.closed = True, None
-            self.users.append(user)
+            self._stands(user)
         if subscription.active:
             self.leave(user, subscription)
         await self.subscribe(user, subscription, None, recover=True)
@@ -183,6 +171,7 @@ class LocalGateway:
             subscription.active = False
             del user.subscriptions[subscription.channel]
             self._rooms.leave(subscription.channel, subscription)
+            self._lifecycle.left(subscription)
 
     def closed(self, user: User, why: tuple[int, str] | None = None) -> None:
         """The connection is over."""
@@ -191,6 +180,7 @@ class LocalGateway:
         user.connected, user.closed = False, why
         if user in self.users:
             self.users.remove(user)
+            self._lifecycle.disconnected(user)
 
     async def publish(self, user: User, channel: str, data: bytes) -> None:
         """Publish as a client. Raises CausewayError: what the client is answered."""
@@ -202,9 +192,7 @@ class LocalGateway:
         value = data if rule.spec.binary else json_value(data)
         if rule.spec.publish_hook:
             request = PublishHookRequest(user=user.name, client=user.client, channel=channel, data=value, info=user.info_json)
-            reply = await self._asking.hook(
-                lambda app, call: app.publish(request, call), f"{user.name}: publishes to {channel}", verbs.PUBLISH_HOOK
-            )
+            reply = await self._hooks.publish(rule.spec, request)
             value = value if reply.data is None else reply.data
         watched = user.subscriptions.get(channel)
         info = ClientInfo(
@@ -263,8 +251,14 @@ class LocalGateway:
         for channel, given in reply.subs.items():
             allowed = SubscribeHookReply(data=given.data, info=given.info, override=given.override or Override())
             await self.join(user, Subscription(user, channel), self.catalogue.rule(channel), allowed)
-        self.users.append(user)
+        self._stands(user)
+        self._expiry.connection(user, reply.expire_at_ms, renewed=self._manifest.refresh_hook)
         return user
+
+    def _stands(self, user: User) -> None:
+        user.connected, user.closed = True, None
+        self.users.append(user)
+        self._lifecycle.connected(user)
 
     def _permitted(self, user: User, channel: str, may: access.Check) -> Rule:
         rule = self.catalogue.rule(channel)
@@ -275,21 +269,3 @@ class LocalGateway:
     async def _ask(self, verb: verbs.Verb[Any, Rep], request: Any) -> Rep:
         answer: Rep = await self._bus.request(verb, request, self._asking.call().deadline, caller=CALLER)
         return answer
-
-
-async def _turn_of(user: User) -> None:
-    if user.busy:
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        user.queue.append(turn)
-        await turn
-    user.busy = True
-
-
-def _turn_over(user: User) -> None:
-    user.busy = False
-    while user.queue:
-        turn = user.queue.popleft()
-        if not turn.done():
-            user.busy = True
-            turn.set_result(None)
-            return

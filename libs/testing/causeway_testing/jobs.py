@@ -29,6 +29,18 @@ class Job:
     note: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class TaskRecord:
+    """One task of the app as storage has it. `note` says why it is dead, or waits for another try."""
+
+    id: str
+    name: str
+    payload: JsonMap
+    state: Literal["pending", "done", "dead"]
+    attempts: int
+    note: str = ""
+
+
 class Jobs:
     """All jobs of the app.
 
@@ -54,6 +66,14 @@ class Jobs:
             )
             for name, each in self._storage.database.records.items()
             if each.record.connector != TASK
+        ]
+
+    def tasks(self) -> list[TaskRecord]:
+        """The tasks, likewise."""
+        return [
+            TaskRecord(name, each.record.op, each.record.payload, each.life.state, each.life.attempts, each.life.note)
+            for name, each in self._storage.database.records.items()
+            if each.record.connector == TASK
         ]
 
     async def run(self) -> list[Job]:

@@ -118,7 +118,10 @@ class VirtualLoop(QuietLoop):
         task.add_done_callback(self._spawned.discard)
 
     def wake(self, host: asyncio.AbstractEventLoop) -> None:
-        """Take a turn in the test's loop."""
+        """Take a turn in the test's loop, unless that one is over."""
+        if host.is_closed():
+            self._host = None
+            return
         self._host, self._patience = host, PATIENCE
         if not self._turning:
             self._turning = True

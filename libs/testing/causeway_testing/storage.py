@@ -17,6 +17,7 @@ from causeway_storage.adapters.memory import (
     MemoryTimers,
 )
 from causeway_storage.domain.record import TASK
+from causeway_storage.domain.stored import Timer
 from causeway_storage.handlers.access import Access
 from causeway_storage.handlers.delivery import Delivery
 from causeway_storage.handlers.entities import EntityHandlers
@@ -91,6 +92,19 @@ class TaskQueue:
             await self._deliver(record)
 
 
+class NoticedTimers(MemoryTimers):
+    """`ports.Timers` that tell of what is due already when it is set: no time needs to pass for it."""
+
+    def __init__(self, database: MemoryDatabase, look: Callable[[], None]) -> None:
+        super().__init__(database)
+        self._look = look
+
+    async def put(self, timers: Sequence[Timer]) -> None:
+        """As the port says."""
+        await super().put(timers)
+        self._look()
+
+
 class LocalStorage:
     """One storage process.
 
@@ -122,7 +136,7 @@ class LocalStorage:
         database = self.database = MemoryDatabase(cursor_key=CURSOR_KEY)
         self.logs, self.entities = MemoryLogs(database, ids.letters, appended, now_ms), MemoryEntities(database)
         self.records = MemoryRecords(database)
-        self._timers = MemoryTimers(database)
+        self._timers = NoticedTimers(database, self._look)
         self.delivery = Delivery(self.records, TaskQueue(deliver), now_ms, redeliver_after_ms=REDELIVER_AFTER_MS)
         self._timer_sweep = TimerSweep(self._timers, self.delivery, now_ms)
         relay = self._relay = Relay(self.entities, SteppingLogs(self.logs, steps), self.delivery, self._timer_sweep, now_ms)
@@ -132,7 +146,7 @@ class LocalStorage:
         log_handlers = LogHandlers(self.logs, access, now_ms, passed)
         entity_handlers = EntityHandlers(self.entities, access, relay.kick, now_ms)
         snapshots = SnapshotHandlers(MemorySnapshots(database, now_ms), self.logs, access, relay.kick, now_ms)
-        record_handlers = RecordHandlers(self.records, self.delivery, access, now_ms, _nothing)
+        record_handlers = RecordHandlers(self.records, self.delivery, access, now_ms, self._look)
         self.served: dict[str, Handler] = {
             verbs.APPEND.name: log_handlers.append,
             verbs.HEADS.name: log_handlers.heads,
@@ -162,6 +176,12 @@ class LocalStorage:
         ]
         return self._clock.seconds(min(due)) if due else None
 
+    def _look(self) -> None:
+        """Something may be due without any time passing."""
+        due = self.next_at()
+        if due is not None and due <= self._loop.time():
+            self.fire()
+
     def fire(self) -> None:
         """Do what is due."""
         self._sweeping = True
@@ -181,7 +201,4 @@ class LocalStorage:
             await self._outboxes.step()
         finally:
             self._sweeping = False
-
-
-def _nothing() -> None:
-    """Whoever looks for what is due asks before each move of time."""
+        self._look()

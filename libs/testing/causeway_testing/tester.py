@@ -3,45 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Final, Self, TypeVar
 
-from pydantic_core import to_json
+from pydantic_core import to_json, to_jsonable_python
 
-from causeway_common.bus import Bus, Call, Deadline
 from causeway_common.contracts.errors import CausewayError
-from causeway_common.contracts.messages import AppendRequest, FeedPublication, Manifest
-from causeway_common.contracts.verbs import CLIENT_COMMAND_SECONDS
+from causeway_common.contracts.ids import derived_id
+from causeway_common.contracts.messages import Manifest, NewRecord
 from causeway_common.telemetry import get_logger
 from causeway_gateway.domain.protocol import publication_of
 from causeway_logic import App
-from causeway_logic.adapters.connectors import BusConnectors
-from causeway_logic.adapters.gateways import BusGateways
-from causeway_logic.adapters.storage import BusStorage
-from causeway_logic.handlers.dispatch import Dispatcher
-from causeway_logic.ports import Outside
+from causeway_logic.domain.tasks import ON_EVENT
 from causeway_storage.domain.entity import EntityKey, loaded
-from causeway_storage.ports import Appended, DueRecord
-from causeway_testing.asking import Asking
-from causeway_testing.bus import LocalBus
 from causeway_testing.calls import Calls
-from causeway_testing.clock import BEGINNING, Clock, Ids
-from causeway_testing.control import Control
+from causeway_testing.clock import BEGINNING
 from causeway_testing.errors import CallError, HarnessError
 from causeway_testing.faults import Chance, Faults
-from causeway_testing.gateway import LocalGateway
-from causeway_testing.jobs import Job, Jobs
-from causeway_testing.loop import VirtualLoop
-from causeway_testing.replicas import InlineRunner, Replicas
-from causeway_testing.rooms import Received, Rooms
-from causeway_testing.steps import Steps
-from causeway_testing.storage import LocalStorage
+from causeway_testing.jobs import Job, TaskRecord
+from causeway_testing.rooms import Received
 from causeway_testing.users import Answered, User
+from causeway_testing.world import World
 
 M = TypeVar("M")
 T = TypeVar("T")
+COMPARED_AFTER: Final = timedelta(seconds=40)
+"""Gateways compare heads so often."""
 log = get_logger("testing")
 
 
@@ -61,6 +51,7 @@ class AppTester:
     Attributes:
         app: the app.
         calls: what connectors answer, and what they were asked.
+        seed: what was given, or 0.
     """
 
     def __init__(
@@ -79,40 +70,18 @@ class AppTester:
             raise HarnessError("faults happen by a seed: AppTester(app, seed=1, faults=...)")
         if chance is None and seed is not None:
             chance = Chance(seed, faults or Faults(reorder=1.0))
-        self.app, self.calls = app, Calls()
-        self._services = dict(services or {})
-        self._steps = Steps(chance)
-        self.loop = VirtualLoop(self._steps, self._failed)
-        self._clock, self._ids = Clock(self.loop, now), Ids(seed or 0)
-        manifest = manifest or app.manifest()
-        self._bus = LocalBus(self._steps, self._sent)
-        self._storage = LocalStorage(
-            manifest,
-            self.loop,
-            self._clock,
-            self._ids,
-            self._steps,
-            appended=self._appended,
-            passed=self._passed,
-            deliver=self._deliver,
+        self.app, self.calls, self.seed = app, Calls(), seed or 0
+        self._world = World(
+            app,
+            manifest or app.manifest(),
+            self.calls,
+            chance=chance,
+            seed=self.seed,
+            services=dict(services or {}),
+            now=now,
+            replicas=replicas,
         )
-        self._bus.serve(self._storage.served)
-        self.loop.sources.append(self._storage)
-        self._jobs = Jobs(self._storage, self.calls, self._asks)
-        self._rooms = Rooms(self.loop, self._steps, self._storage.logs)
-        self._replicas = Replicas(app.name, self._dispatcher, self.loop, self._steps, replicas)
-        self._steps.kill = self._replicas.kill
-        self._gateway = LocalGateway(
-            manifest,
-            loop=self.loop,
-            clock=self._clock,
-            ids=self._ids,
-            bus=self._bus,
-            rooms=self._rooms,
-            asking=Asking(app.name, self._replicas, self.loop, self._steps, self._ids),
-        )
-        control = Control(self._gateway, self._gateway.catalogue, self._rooms, self.calls)
-        self._bus.serve(control.served)
+        self.loop = self._world.loop
 
     def __enter__(self) -> Self:
         """Begin; for plain tests, which use `run`."""
@@ -134,13 +103,14 @@ class AppTester:
 
     def start(self) -> None:
         """Begin, its services made; `async with` and the fixture do it."""
-        self.loop.run(self._replicas.start())
+        with self.undisturbed():
+            self.loop.run(self._world.replicas.start())
 
     def close(self) -> None:
         """End: what still runs is cancelled, and has no effect any more."""
         if self.loop.is_closed():
             return
-        self.loop.run(self._replicas.stop())
+        self.loop.run(self._world.replicas.stop())
         self.loop.finish()
         self.loop.close()
 
@@ -152,7 +122,7 @@ class AppTester:
 
     def user(self, name: str, *, info: Any = None) -> User:
         """A new connection of this user, let in by a token; "" is an anonymous user. `info` is what the token says beside the user."""
-        return self._gateway.user(name, info)
+        return self._world.gateway.user(name, info)
 
     async def connect(self, data: Any = None, *, headers: dict[str, str] | None = None) -> User:
         """A new connection without a token: the app's connect hook says who it is.
@@ -161,15 +131,22 @@ class AppTester:
             CallError: the hook's refusal; 108, the app has none.
         """
         try:
-            return await self._gateway.on_loop(self._gateway.connect(None if data is None else to_json(data), headers or {}))
+            return await self._world.gateway.on_loop(
+                self._world.gateway.connect(None if data is None else to_json(data), headers or {})
+            )
         except CausewayError as error:
             raise CallError.of(error) from error
+
+    @property
+    def users(self) -> list[User]:
+        """The connections that stand."""
+        return list(self._world.gateway.users)
 
     # --- time
 
     def now(self) -> datetime:
         """The time of day, as `ctx.now()` has it."""
-        return BEGINNING + timedelta(milliseconds=self._clock.now_ms() - round(BEGINNING.timestamp() * 1000))
+        return BEGINNING + timedelta(milliseconds=self._world.clock.now_ms() - round(BEGINNING.timestamp() * 1000))
 
     async def advance(self, delta: timedelta | None = None, **units: float) -> None:
         """Move time: what is due meanwhile happens, each at its own time.
@@ -181,7 +158,7 @@ class AppTester:
         seconds = ((delta or timedelta()) + timedelta(**units)).total_seconds()
         if seconds < 0:
             raise HarnessError("time only goes forward")
-        await self._gateway.on_loop(self._advanced(seconds))
+        await self._world.gateway.on_loop(self._advanced(seconds))
 
     async def _advanced(self, seconds: float) -> None:
         there: asyncio.Future[None] = self.loop.create_future()
@@ -192,24 +169,82 @@ class AppTester:
             await there
         finally:
             self.loop.moving -= 1
-        await self._storage.retain()
+        await self._world.storage.retain()
 
     async def settle(self, delta: timedelta = timedelta(hours=1)) -> None:
         """Let so much time pass, and have subscribers told of what a lost message kept from them."""
-        await self.advance(delta)
-        await self._gateway.on_loop(self._rooms.compare())
+        first = min(delta, COMPARED_AFTER)
+        for part in (first, delta - first):
+            await self.advance(part)
+            await self._world.gateway.on_loop(self._world.rooms.compare())
         await self.advance(seconds=5)
+
+    @contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """Nothing goes wrong within, and everything in the order asked: to prepare, and to look."""
+        chance = self._world.steps.chance
+        if chance is None:
+            yield
+            return
+        before, chance.calm = chance.calm, True
+        try:
+            yield
+        finally:
+            chance.calm = before
+
+    @contextmanager
+    def app_away(self) -> Iterator[None]:
+        """No process of the app is there within: calls and hooks end as their `when_unavailable` says, tasks wait."""
+        self._world.replicas.down = True
+        try:
+            yield
+        finally:
+            self._world.replicas.down = False
+            self._world.deliveries.resumed()
 
     # --- the outside
 
     @property
     def jobs(self) -> list[Job]:
         """What the app enqueued for connectors, in order."""
-        return self._jobs.all()
+        return self._world.jobs.all()
+
+    @property
+    def tasks(self) -> list[TaskRecord]:
+        """The app's own tasks that were due or are under way, events from outside among them, in order."""
+        return self._world.jobs.tasks()
 
     async def run_jobs(self) -> list[Job]:
         """Try each pending job once with the answers of `calls`; those that were tried, as they are now."""
-        return await self._gateway.on_loop(self._jobs.run())
+        return await self._world.gateway.on_loop(self._world.jobs.run())
+
+    async def event(self, source: str, type_: str, data: Any, *, id: str = "") -> None:
+        """An event came in from outside, verified: the app's handler of it is run, as a task.
+
+        Args:
+            source: where it came in.
+            type_: the sender's name of its kind.
+            data: what it says.
+            id: the sender's; the same one again is the same event. Left out, a new one.
+
+        Raises:
+            HarnessError: the app handles no such event.
+        """
+        if not any(each.source == source and each.type in (type_, "*") for each in self._world.manifest.events):
+            raise HarnessError(f"{self.app.name} handles no {type_} of {source}")
+        await self._world.gateway.on_loop(self._arrived(source, type_, data, id or self._world.ids.new_id()))
+
+    async def _arrived(self, source: str, type_: str, data: Any, id: str) -> None:
+        payload = {
+            "source": source,
+            "type": type_,
+            "id": id,
+            "data": to_jsonable_python(data),
+            "received_ms": self._world.clock.now_ms(),
+        }
+        name = derived_id(source, id, self.app.name)
+        record = NewRecord(id=f"in:{name}", app=self.app.name, connector="", op=ON_EVENT, payload=payload)
+        await self._world.storage.delivery.put([record], ())
 
     # --- what there is
 
@@ -227,66 +262,29 @@ class AppTester:
     def find(self, model: type[M], id: str) -> M | None:
         """As `entity`; None where there is none."""
         shape = self.app.entity_type(model).shape
-        document = loaded(self._storage.database.entities.get(EntityKey(self.app.name, shape.kind, id)))
+        document = loaded(self._world.storage.database.entities.get(EntityKey(self.app.name, shape.kind, id)))
         return None if document.state is None else shape.load(document.state)
 
     def entities(self, model: type[M]) -> dict[str, M]:
         """All entities of this model, by id."""
         kind = self.app.entity_type(model).kind
-        keys = [key.id for key in self._storage.database.entities if key.kind == kind]
+        keys = [key.id for key in self._world.storage.database.entities if key.kind == kind]
         return {key: found for key in keys if (found := self.find(model, key)) is not None}
 
     def published(self, channel: str) -> list[Received]:
         """What the log of a channel holds, oldest first, whoever watches."""
-        found = self._storage.database.logs.get(str(channel))
+        found = self._world.storage.database.logs.get(str(channel))
         return [] if found is None else [Received.of(publication_of(each)) for each, _ in found.publications.values()]
 
     @property
     def answered(self) -> list[Answered]:
         """The users' calls that have ended, in the order of their ends."""
-        return self._gateway.answered
+        return self._world.gateway.answered
 
     @property
     def steps(self) -> tuple[str, ...]:
         """What happened so far, where a seed decides the order."""
-        return tuple(self._steps.told)
-
-    # --- wiring
-
-    def _dispatcher(self) -> Dispatcher:
-        bus = cast("Bus", self._bus)  # as much of one as the SDK's adapters ask for
-        outside = Outside(
-            storage=BusStorage(bus, self.app.name),
-            gateways=BusGateways(bus, self.app.name),
-            connectors=BusConnectors(bus, self.app.name),
-            now_ms=self._clock.now_ms,
-            new_id=self._ids.new_id,
-            jitter=self._ids.jitter,
-            pause=asyncio.sleep,
-        )
-        return Dispatcher(self.app, outside, InlineRunner(self.app, services=self._services))
-
-    def _asks(self, caller: str) -> Call:
-        return Call({"caller": caller}, "", Deadline(self.loop.time() + CLIENT_COMMAND_SECONDS))
-
-    async def _deliver(self, record: DueRecord) -> None:
-        raise NotImplementedError
-
-    def _appended(self, appended: Appended) -> None:
-        self._rooms.appended(appended)
-
-    def _passed(self, request: AppendRequest, now_ms: int) -> None:
-        for item in request.items:
-            self._rooms.passing(
-                FeedPublication(channel=request.channel, data=item.data, time_ms=now_ms, info=item.info, tags=item.tags)
-            )
-
-    def _sent(self, subject: str, body: bytes) -> None:
-        self._gateway.sent(subject, body)
-
-    def _failed(self, context: dict[str, Any]) -> None:
-        if "was destroyed but it is pending" not in str(context.get("message", "")):
-            log.error(str(context.get("message", "a callback failed")), exc_info=context.get("exception"))
+        return tuple(self._world.steps.told)
 
 
 def _nothing() -> None:

@@ -45,6 +45,7 @@ class Subscription:
         epoch: of the log.
         recovered: whether the last `recover` gave back all that was missed; None before the first.
         active: whether it stands.
+        holds: what lifecycle events it makes, as the gateway counts it.
     """
 
     def __init__(self, user: User, channel: str) -> None:
@@ -59,6 +60,7 @@ class Subscription:
         self.offset, self.epoch = 0, ""
         self.recovered: bool | None = None
         self.active = False
+        self.holds = 0
         self._unread = 0
         self._waiting: list[asyncio.Future[Any]] = []
 
@@ -140,7 +142,7 @@ class User:
         self.info_json: bytes | None = None if info is None else to_json(info)
         self.meta: bytes | None = None
         self.data: Any = None
-        self.connected = True
+        self.connected = False
         self.closed: tuple[int, str] | None = None
         self.subscriptions: dict[str, Subscription] = {}
         self.budget = Budget()
@@ -162,7 +164,7 @@ class User:
         """
         answered = self.gateway.answered
         try:
-            reply = await self.gateway.call(self, method, b"null" if data is None else to_json(data))
+            reply = await self.gateway.calling.call(self, method, b"null" if data is None else to_json(data))
         except CausewayError as error:
             told = CallError.of(error)
             answered.append(Answered(self.name, method, data, error=told))

@@ -19,7 +19,8 @@ from causeway_common.runtime import ConfigWatch, HistoryNames, Process, Service,
 from causeway_common.telemetry import get_logger
 from causeway_gateway import __version__
 from causeway_gateway.adapters.acceptor import bind
-from causeway_gateway.adapters.bus import BusApps, BusFeeds, BusKeySource, BusStorage
+from causeway_gateway.adapters.apps import BusApps, BusRoutes
+from causeway_gateway.adapters.bus import BusFeeds, BusKeySource, BusStorage
 from causeway_gateway.adapters.clock import TaskGroup, WheelTimers
 from causeway_gateway.adapters.gateways import SERVICE, AppDesk, BusGateways, BusKeys, BusRevocations
 from causeway_gateway.adapters.http import PublicServer
@@ -29,19 +30,25 @@ from causeway_gateway.config import GatewaySettings, HttpServerSettings
 from causeway_gateway.domain.admission import SessionOptions
 from causeway_gateway.domain.namespaces import Catalogue
 from causeway_gateway.domain.revocations import Revocations
+from causeway_gateway.domain.routing import Routing
 from causeway_gateway.domain.tokens import KEY_MIN_BYTES, Tokens
 from causeway_gateway.handlers import metrics
 from causeway_gateway.handlers.api import ServerApi
 from causeway_gateway.handlers.api.auditing import Auditor
+from causeway_gateway.handlers.api.inspecting import InspectOperations
 from causeway_gateway.handlers.api.users import UserMethods
+from causeway_gateway.handlers.api.versions import VersionOperations
 from causeway_gateway.handlers.appcontrol import AppControl
 from causeway_gateway.handlers.attending import Attending
+from causeway_gateway.handlers.calling import Calling
 from causeway_gateway.handlers.clients import Surroundings
 from causeway_gateway.handlers.cluster import Cluster, Local
 from causeway_gateway.handlers.commands import Commands
+from causeway_gateway.handlers.compatibility import Disagreements
 from causeway_gateway.handlers.doors import Doors
 from causeway_gateway.handlers.feeds import ASKED_SPREAD_MS, RECONNECT_SPREAD_MS, Feeds
 from causeway_gateway.handlers.gate import Gate
+from causeway_gateway.handlers.hooks import Hooks
 from causeway_gateway.handlers.identity import Identity
 from causeway_gateway.handlers.keys import Keys
 from causeway_gateway.handlers.membership import Membership
@@ -65,9 +72,11 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
     _warn(settings)
     client = settings.client
     bus, feed_bus = Bus(process.bus_settings()), Bus(process.bus_settings("-feeds"))
-    directory = AppsDirectory(bus)
+    directory = AppsDirectory(bus, silent_ms=settings.nats.silence)
     timers, tasks = WheelTimers(), TaskGroup()
-    storage, feed_port, apps = BusStorage(bus), BusFeeds(feed_bus, bus), BusApps(bus)
+    routing = Routing()
+    storage, feed_port, apps = BusStorage(bus), BusFeeds(feed_bus, bus), BusApps(bus, routing)
+    routes = BusRoutes(bus, routing)
     catalogue = Catalogue(settings.channel.specs(), settings.channel.max_length)
     feeds = Feeds(feed_port, storage, timers, tasks, catalogue.owner)
     registry = Registry(feeds, timers, user_limit=client.user_connection_limit)
@@ -140,14 +149,16 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
         need_channel_key=channel_keys.need if own else connection_keys.need,
         wall=timers.wall,
     )
+    hooks, calling = Hooks(apps, catalogue, timers), Calling(apps, catalogue, storage, tasks)
     commands = Commands(
         options=options,
         catalogue=catalogue,
         identity=identity,
-        subscribing=Subscribing(feeds=feeds, reader=reader, apps=apps, identity=identity, catalogue=catalogue, timers=timers),
+        subscribing=Subscribing(feeds=feeds, reader=reader, hooks=hooks, identity=identity, catalogue=catalogue, timers=timers),
         reader=reader,
         publisher=publisher,
-        apps=apps,
+        hooks=hooks,
+        calling=calling,
         presence=cluster,
         timers=timers,
     )
@@ -172,9 +183,10 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
         catalogue=catalogue,
         orders=orders,
         revoker=kept,
-        apps=apps,
+        calling=calling,
         default_app=settings.rpc.default_app,
         wall=timers.wall,
+        new_id=new_id,
     )
     api = ServerApi(
         catalogue=catalogue,
@@ -184,6 +196,7 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
         keys=BusKeys(bus),
         cluster=cluster,
         users=users,
+        operations={**VersionOperations(directory, routing, routes).table(), **InspectOperations(directory, storage).table()},
         auditor=Auditor(storage, new_id, timers.wall),
         new_id=new_id,
     )
@@ -198,7 +211,11 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
         api_bound=_bound(settings.http_server, settings.http_api.port, "http_api.port") if settings.http_api.port else None,
     )
 
+    disagreements = Disagreements()
+
     def apps_changed() -> None:
+        routing.update(directory.living)
+        disagreements.look(directory.living)
         if catalogue.update(directory.manifests, directory.namespaces, _clash):
             feeds.owners_changed()
 
@@ -226,6 +243,7 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
     lifecycle, health = process.lifecycle, process.health
     lifecycle.add("bus", bus.start, bus.stop)
     lifecycle.add("feed bus", feed_bus.start, feed_bus.stop)
+    lifecycle.add("routes", routes.start, routes.stop)
     lifecycle.add("apps", directory.start, directory.stop)
     lifecycle.add("tasks", tasks.start, tasks.stop)
     lifecycle.add("timers", timers.start, timers.stop)

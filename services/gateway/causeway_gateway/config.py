@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_val
 from causeway_common.contracts.messages import NamespaceSpec
 from causeway_common.contracts.names import CHANNEL_MAX_BYTES, IDENTIFIER_RULE, is_identifier
 from causeway_common.runtime import Duration, ServiceSettings, Settings
-from causeway_gateway.domain.keyring import METHODS, ApiCaller, KeyRing
+from causeway_gateway.domain.keyring import METHODS, OPERATIONS, ApiCaller, KeyRing
 from causeway_gateway.domain.tokens import TokenRules, public_key
 
 NAMESPACE_RULE: Final = r"^[-a-zA-Z0-9_.]{2,}$"
@@ -294,14 +294,17 @@ class ApiKeySettings(Settings):
 
     name: str = Field(min_length=1, description="who has it")
     key: SecretStr = Field(min_length=1, description="what X-API-Key must hold")
-    methods: list[str] = Field(default_factory=list, description="the methods it may call; empty: all")
+    methods: list[str] = Field(
+        default_factory=list, description="the methods and operations it may call; empty: all, operations only without `namespaces`"
+    )
     namespaces: list[str] = Field(default_factory=list, description='the namespaces it may use ("" is without one); empty: all')
 
     @field_validator("methods")
     @classmethod
     def _methods_that_are(cls, value: list[str]) -> list[str]:
-        if unknown := sorted(set(value) - METHODS):
-            raise ValueError(f"no such method: {', '.join(unknown)}; there are {', '.join(sorted(METHODS))}")
+        known = METHODS | OPERATIONS
+        if unknown := sorted(set(value) - known):
+            raise ValueError(f"no such method: {', '.join(unknown)}; there are {', '.join(sorted(known))}")
         return value
 
     def caller(self) -> ApiCaller:

@@ -28,7 +28,11 @@ from causeway_common.contracts.messages import (
     FeedPublication,
     Head,
     HistoryReply,
+    InspectReply,
+    InspectRequest,
     JwksReply,
+    Manifest,
+    NewRecord,
     NodeInfo,
     NodeInfoRequest,
     PresenceReply,
@@ -40,6 +44,7 @@ from causeway_common.contracts.messages import (
     RefreshHookReply,
     RefreshHookRequest,
     Revocation,
+    Route,
     RpcReply,
     RpcRequest,
     SubRefreshHookRequest,
@@ -49,6 +54,7 @@ from causeway_common.contracts.messages import (
 from causeway_common.telemetry import OpenSpan
 from causeway_gateway.domain.frames.codecs import Codec
 from causeway_gateway.domain.namespaces import Rule
+from causeway_gateway.domain.routing import Alive
 from causeway_gateway.domain.wheel import Entry
 
 
@@ -85,8 +91,58 @@ class AuditTrail(Protocol):
         ...
 
 
+class NobodyError(CausewayError):
+    """100 unavailable: no instance of an app is there, nothing was asked."""
+
+
+class Records(Protocol):
+    """Where calls are kept that nobody answers now."""
+
+    async def enqueue(self, record: NewRecord, deadline: Deadline) -> None:
+        """Keep it, durably; one whose id is there already changes nothing. Raises CausewayError: 100 unavailable, 107 too large."""
+        ...
+
+
+class AppVersions(Protocol):
+    """The apps' versions as this gateway knows them."""
+
+    @property
+    def manifests(self) -> Mapping[str, Manifest]:
+        """What exists of each app."""
+        ...
+
+    @property
+    def living(self) -> Mapping[str, Sequence[Alive]]:
+        """Each app's living versions, the highest first."""
+        ...
+
+    def versions(self, app: str) -> Sequence[Manifest]:
+        """All versions of an app that are known of, the highest first."""
+        ...
+
+
+class EntityInspection(Protocol):
+    """Looks into entities, for operators."""
+
+    async def inspect(self, request: InspectRequest, deadline: Deadline) -> InspectReply:
+        """One entity of any app. Raises CausewayError: 107, 100 unavailable."""
+        ...
+
+
+class Routes(Protocol):
+    """Where the shares of canaries are kept."""
+
+    async def set(self, route: Route, deadline: Deadline) -> None:
+        """Keep it, durably; every gateway hears of it. Raises CausewayError: 100 unavailable."""
+        ...
+
+    async def remove(self, app: str, method: str, deadline: Deadline) -> None:
+        """Keep it no more, likewise."""
+        ...
+
+
 class Apps(Protocol):
-    """The apps. All raise CausewayError: the app's own error, or 100 unavailable at once where no instance is there."""
+    """The apps. All raise CausewayError: the app's own error, or NobodyError at once. Which version is asked is theirs to know."""
 
     async def call(self, app: str, method: str, request: RpcRequest, deadline: Deadline) -> bytes:
         """Call a method; its answer is one JSON value."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
-from causeway_common.bus import AppsDirectory, Bus, DeliveryInfo, DurableConsumer
+from causeway_common.bus import Bus, DeliveryInfo, DurableConsumer
 from causeway_common.contracts.messages import JobDelivery
 from causeway_common.contracts.subjects import JOB, JOBS_STREAM
 from causeway_common.contracts.verbs import CALL, JWKS
 from causeway_common.runtime import Process, Service, StartError, now_ms
 from causeway_integrations import __version__
+from causeway_integrations.adapters import plugins
 from causeway_integrations.adapters.apps import EventsOfApps
 from causeway_integrations.adapters.breakers import SharedBreakers
 from causeway_integrations.adapters.hooks import HooksServer
@@ -28,7 +30,6 @@ from causeway_integrations.domain.breaker import Breaker
 from causeway_integrations.domain.inbound import Source
 from causeway_integrations.domain.permissions import Permissions
 from causeway_integrations.domain.slots import Slots
-from causeway_integrations.domain.work import Work
 from causeway_integrations.handlers import apis
 from causeway_integrations.handlers.apis import ApiOperation, ApisConnector
 from causeway_integrations.handlers.calls import Calls
@@ -39,11 +40,12 @@ from causeway_integrations.handlers.jwks import Jwks
 from causeway_integrations.handlers.payments import PaymentsConnector
 from causeway_integrations.handlers.webhook import WebhookConnector
 from causeway_integrations.ports import Connector
+from causeway_integrations.ports.kit import ATTEMPT_MS, Kit, nowhere
 from causeway_integrations.ports.payments import Provider
 
 ATTEMPT_MARGIN_MS: Final = 1000
 LEASE_MARGIN_MS: Final = 5000
-STORE_MS: Final = 15_000
+STORE_MS: Final = 5000
 """An attempt that only talks to storage."""
 CALLS_AT_ONCE: Final = 1000
 QUEUE: Final = "integrations"
@@ -55,16 +57,15 @@ def build(settings: IntegrationsSettings, process: Process) -> None:
     parts = _Parts(settings, process)
     connectors = {each.name: each for each in parts.connectors()}
     permissions = Permissions(settings.permissions)
-    longest_ms = max(each.attempt_ms for each in connectors.values())
-    jobs = Jobs(
-        parts.records, connectors, permissions, Slots(settings.per_destination), now_ms, lease_ms=longest_ms + LEASE_MARGIN_MS
-    )
+    longest_ms = max(STORE_MS, *(each.attempt_ms for each in connectors.values()))
+    jobs = Jobs(parts.records, connectors, permissions, Slots(settings.per_destination), now_ms, lease_ms=LEASE_MARGIN_MS)
     calls = Calls(connectors, permissions, Slots(settings.calls_per_destination), now_ms)
     jwks = Jwks(parts.webhooks_out, settings.jwks.urls)
     bus = parts.bus
 
-    async def handle(delivery: JobDelivery, _info: DeliveryInfo) -> None:
-        await jobs.handle(delivery)
+    async def handle(delivery: JobDelivery, info: DeliveryInfo) -> None:
+        fields = JOB.fields(info.subject)
+        await jobs.handle(delivery, fields["connector"], fields["op"])
 
     async def serve() -> None:
         await bus.serve(JWKS, jwks.fetch, queue=QUEUE, limit=settings.concurrency, connector="jwks", op=JWKS.name)
@@ -103,8 +104,7 @@ class _Parts:
         self.bus = Bus(process.bus_settings())
         self.records = BusRecords(self.bus, process.node)
         self._secrets = SecretFiles()
-        self._directory = AppsDirectory(self.bus)
-        self._apps = EventsOfApps(self._directory)
+        self._apps = EventsOfApps(self.bus, now_ms)
         self._breakers = SharedBreakers(self.bus)
         self._test = self._test_source()
         process.lifecycle.add("bus", self.bus.start, self.bus.stop)
@@ -120,8 +120,9 @@ class _Parts:
             yield self._email()
         if self._settings.payments.provider:
             yield self._payments()
+        yield from self._plugins()
         self._process.lifecycle.add("breakers", self._breakers.start, self._breakers.stop)
-        self._process.lifecycle.add("apps", self._directory.start, self._directory.stop)
+        self._process.lifecycle.add("apps", self._apps.start, self._apps.stop)
 
     def add_hooks(self) -> None:
         """The listener of inbound webhooks, where it is configured."""
@@ -132,7 +133,7 @@ class _Parts:
         hooks = Hooks(sources, self.records, self._apps, reveal=self._secrets.reveal, now_ms=now_ms)
         server = HooksServer(hooks, host=settings.host, port=settings.port, max_body=settings.max_body)
         self._process.lifecycle.add("hooks", server.start, server.stop)
-        self._process.health.check("apps", lambda: self._directory.ready)
+        self._process.health.check("apps", lambda: self._apps.ready)
 
     def _sources(self) -> Mapping[str, Source]:
         sources = {each.name: each.source(self._settings.hooks.tolerance) for each in self._settings.sources}
@@ -152,11 +153,19 @@ class _Parts:
     def _webhook(self) -> Connector:
         settings = self._settings.webhook
         endpoints = tuple(each.endpoint() for each in settings.endpoints)
-        made = WebhookConnector(endpoints, self.records, self.webhooks_out, self._breakers, now_ms)
+        made = WebhookConnector(
+            endpoints, self.records, self.webhooks_out, self._breakers, now_ms=now_ms, reveal=self._secrets.reveal
+        )
         self._breakers.hear(webhook.CONNECTOR, {each.id: None for each in endpoints}, made.heard)
         schedule = TenacitySchedule(settings.retry_schedule)
-        attempt_ms = max(settings.timeout + ATTEMPT_MARGIN_MS, STORE_MS)
-        return Connector(webhook.CONNECTOR, made.operations(), schedule, attempt_ms, made.destination)
+        return Connector(
+            webhook.CONNECTOR,
+            made.operations(),
+            schedule,
+            settings.timeout + ATTEMPT_MARGIN_MS,
+            made.destination,
+            limits_ms={webhook.EVENT: STORE_MS},
+        )
 
     def _http(self) -> Connector:
         found: dict[str, ApiOperation] = {}
@@ -176,7 +185,7 @@ class _Parts:
     def _inbound(self) -> Connector:
         made = InboundConnector(self.records, self._apps)
         schedule = TenacitySchedule(self._settings.hooks.unclaimed_schedule)
-        return Connector(inbound.CONNECTOR, made.operations(), schedule, STORE_MS, _nowhere)
+        return Connector(inbound.CONNECTOR, made.operations(), schedule, STORE_MS, nowhere)
 
     def _email(self) -> Connector:
         settings = self._settings.email
@@ -197,13 +206,22 @@ class _Parts:
         templates = JinjaTemplates(settings.templates) if settings.templates else NoTemplates()
         made = EmailConnector(mailer, templates, sender=settings.sender, domain=settings.domain)
         schedule = TenacitySchedule(settings.retry_schedule)
-        return Connector("email", made.operations(), schedule, settings.timeout + ATTEMPT_MARGIN_MS, _nowhere)
+        return Connector("email", made.operations(), schedule, settings.timeout + ATTEMPT_MARGIN_MS, nowhere)
 
     def _payments(self) -> Connector:
         settings = self._settings.payments
         made = PaymentsConnector(self._provider())
         schedule = TenacitySchedule(settings.retry_schedule)
-        return Connector("payments", made.operations(), schedule, settings.timeout + ATTEMPT_MARGIN_MS, _nowhere)
+        return Connector("payments", made.operations(), schedule, settings.timeout + ATTEMPT_MARGIN_MS, nowhere)
+
+    def _plugins(self) -> Iterable[Connector]:
+        taken = {webhook.CONNECTOR, apis.CONNECTOR, inbound.CONNECTOR, "email", "payments", "jwks"}
+        for name, section in self._settings.connectors.items():
+            settings, allowed = plugins.split(name, section)
+            http = self._outside(f"http of {name}", ATTEMPT_MS, allowed)
+            add = partial(self._process.lifecycle.add, name)
+            kit = Kit(http, self._secrets.reveal, TenacitySchedule, now_ms, add)
+            yield plugins.load(name, settings, kit, taken)
 
     def _provider(self) -> Provider:
         settings = self._settings.payments
@@ -240,11 +258,6 @@ class _Parts:
 
 def _hosts(names: Iterable[str]) -> frozenset[str]:
     return frozenset(host.lower().strip("[]") for host in names)
-
-
-def _nowhere(_work: Work) -> str:
-    """Everything of this connector goes to one place."""
-    return ""
 
 
 SERVICE: Final = Service("integrations", "integrations", __version__, IntegrationsSettings, "integrations", build)

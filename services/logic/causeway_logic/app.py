@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
+from functools import partial
 from typing import Any, Final
 
-from causeway_common.bus import Bus, Deadline, DurableConsumer, announce
+from causeway_common.bus import Announcement, AppsDirectory, Bus, Deadline, DurableConsumer
+from causeway_common.contracts.messages import Manifest
 from causeway_common.contracts.verbs import CLIENT_COMMAND_SECONDS
-from causeway_common.runtime import Periodic, Process, Service, new_id, now_ms
+from causeway_common.runtime import Periodic, Process, Service, StartError, new_id, now_ms
+from causeway_common.telemetry import get_logger
 from causeway_logic import __version__
 from causeway_logic.adapters.announcer import Announcer
 from causeway_logic.adapters.connectors import BusConnectors
@@ -27,24 +30,34 @@ from causeway_logic.handlers.watchdog import Watchdog
 from causeway_logic.handlers.work import Works
 from causeway_logic.ports import Outside
 
+log = get_logger("logic")
 RECURRING_RETRY_SECONDS: Final = 1.0
-TASKS_STOP_SECONDS: Final = 10.0
-"""So long tasks under way may end when the process stops; the others run again elsewhere, once their lease has ended."""
+TASKS_PATIENCE_SECONDS: Final = 5.0
+"""So long tasks under way may end when the process stops; then they are cut off and given back, to run elsewhere."""
+TASKS_STOP_SECONDS: Final = 12.0
 
 
 class Durables:
     """What runs because of a record, an event or a tick."""
 
     def __init__(
-        self, app: App, dispatcher: Dispatcher, outside: Outside, records: BusRecords, *, bus: Bus, settings: LogicSettings
+        self,
+        app: App,
+        dispatcher: Dispatcher,
+        outside: Outside,
+        records: BusRecords,
+        *,
+        bus: Bus,
+        directory: AppsDirectory,
+        settings: LogicSettings,
     ) -> None:
         works = Works(app, dispatcher)
-        tasks = Tasks(works, records, outside, concurrency=settings.task_concurrency)
-        events = LifecycleEvents(app, dispatcher, outside)
+        self._tasks = Tasks(works, records, outside, concurrency=settings.task_concurrency)
+        events = LifecycleEvents(app, dispatcher, outside, lambda: directory.manifests.get(app.name))
         recurring = Recurring(app, dispatcher)
         self._consumers: list[DurableConsumer[Any]] = []
         if works.some:
-            self._consumers.append(task_consumer(bus, app.name, tasks.handle, concurrency=settings.tasks_held))
+            self._consumers.append(task_consumer(bus, app.name, self._tasks.handle, concurrency=settings.tasks_held))
         if app.lifecycle_handlers:
             self._consumers.append(lifecycle_consumer(bus, app.name, events.handle))
         self._recurring = Periodic("recurring tasks", recurring.ensure, after_failure_s=RECURRING_RETRY_SECONDS)
@@ -61,9 +74,28 @@ class Durables:
         await self._recurring.start()
 
     async def stop(self) -> None:
-        """Take no more, and wait for what runs."""
+        """Take no more, wait for what runs, and after a while give back the tasks that still do."""
         await self._recurring.stop()
-        await asyncio.gather(*(consumer.stop() for consumer in self._consumers))
+        giving_back = asyncio.get_running_loop().call_later(TASKS_PATIENCE_SECONDS, self._tasks.stop)
+        try:
+            await asyncio.gather(*(consumer.stop() for consumer in self._consumers))
+        finally:
+            giving_back.cancel()
+
+
+async def _started(dispatcher: Dispatcher) -> None:
+    try:
+        await dispatcher.start()
+    except Exception as error:
+        log.exception("a service of the app failed to start")
+        raise StartError(f"a service of the app failed to start: {type(error).__name__}: {error}") from error
+
+
+def _manifest(app: App) -> Manifest:
+    try:
+        return app.manifest()
+    except ValueError as error:
+        raise StartError(str(error)) from error
 
 
 def service(app: App) -> Service[LogicSettings]:
@@ -82,17 +114,23 @@ def service(app: App) -> Service[LogicSettings]:
         )
         dispatcher = Dispatcher(app, outside)
         limits = {method.name: method.limit or settings.method_concurrency for method in app.methods.values()}
-        serving = Serving(bus, app.name, limits, dispatcher.rpc)
+        serving = Serving(bus, app.name, app.version, limits, dispatcher.rpc)
         for verb, answer in dispatcher.hooks():
             serving.with_hook(verb, answer, limit=settings.hook_concurrency)
-        manifest = app.manifest()
+        directory = AppsDirectory(bus)
+        announcement = Announcement(bus, directory, _manifest(app), process.node, now_ms)
         announcer = Announcer(
-            lambda: announce(bus, manifest, Deadline.after(CLIENT_COMMAND_SECONDS)), interval_s=settings.announce_interval / 1000
+            lambda: announcement.give(Deadline.after(CLIENT_COMMAND_SECONDS)),
+            interval_s=settings.announce_interval / 1000,
+            leave=announcement.leave,
         )
         bus.on_reconnect(announcer.again)
-        durables = Durables(app, dispatcher, outside, BusRecords(bus, app.name, process.node), bus=bus, settings=settings)
+        announcement.on_peer_left(announcer.again)
+        records = BusRecords(bus, app.name, process.node)
+        durables = Durables(app, dispatcher, outside, records, bus=bus, directory=directory, settings=settings)
         process.lifecycle.add("bus", bus.start, bus.stop)
-        process.lifecycle.add("app", dispatcher.start, dispatcher.stop)
+        process.lifecycle.add("app", partial(_started, dispatcher), dispatcher.stop)
+        process.lifecycle.add("apps", directory.start, directory.stop)
         if settings.blocking_warning:
             watchdog = Watchdog(app, seconds=settings.blocking_warning / 1000)
             process.lifecycle.add("watchdog", watchdog.start, watchdog.stop)

@@ -18,7 +18,7 @@ class LogicSettings(ServiceSettings):
     tasks_held: int = Field(
         256, ge=1, le=10_000, description="tasks that run or wait in this process at once, of all kinds together"
     )
-    announce_interval: Duration = Field(5000, ge=100, description="how often the app's manifest is announced again")
+    announce_interval: Duration = Field(5000, ge=100, le=5000, description="how often the app's manifest is announced again")
     blocking_warning: Duration = Field(
         200,
         ge=0,

@@ -1,6 +1,7 @@
 """The embedded NATS server takes our configuration, and holds every user to the rights that the contracts give it."""
 
 import asyncio
+import json
 import subprocess
 import sysconfig
 from collections.abc import AsyncIterator
@@ -108,6 +109,14 @@ def test_the_servers_own_check_takes_the_configuration(tmp_path: Path) -> None:
         ("logic-chat", "cw.v1.storage.integrations.any.settle"),
         ("logic-chat", "cw.v1.storage.integrations.any.enqueue"),
         ("logic-chat", "cw.v1.task.chat.report"),
+        ("logic-chat", "$JS.API.CONSUMER.CREATE.CW_TASKS.auctions.cw.v1.task.chat.*"),
+        ("logic-chat", "$JS.API.CONSUMER.CREATE.CW_TASKS.chat.cw.v1.task.auctions.*"),
+        ("logic-chat", "$JS.API.CONSUMER.CREATE.CW_TASKS.chat"),
+        ("logic-chat", "$JS.API.CONSUMER.CREATE.CW_EVENTS.chat.cw.v1.event.stripe.*"),
+        ("logic-chat", "$JS.API.CONSUMER.CREATE.CW_JOBS.chat.cw.v1.job.*.*"),
+        ("logic-chat", "$JS.API.CONSUMER.MSG.NEXT.CW_TASKS.auctions"),
+        ("logic-chat", "$JS.API.CONSUMER.DELETE.CW_TASKS.chat"),
+        ("logic-chat", "$JS.ACK.CW_TASKS.auctions.1.1.1.1.1"),
         ("operator", "cw.v1.event.gateway.connected"),
         ("operator", "$JS.API.STREAM.PURGE.CW_EVENTS"),
         ("operator", "cw.v1.storage.gateway.any.audit"),
@@ -130,6 +139,10 @@ async def test_a_user_may_not_publish_outside_its_rights(port: int, name: str, s
         ("logic-chat", "cw.v1.storage.chat.any.append"),
         ("logic-chat", "cw.v1.storage.chat.shard.7.append"),
         ("logic-chat", "cw.v1.storage.chat.any.enqueue"),
+        ("logic-chat", "$JS.API.CONSUMER.CREATE.CW_TASKS.chat.cw.v1.task.chat.*"),
+        ("logic-chat", "$JS.API.CONSUMER.MSG.NEXT.CW_TASKS.chat"),
+        ("logic-chat", "$JS.ACK.CW_TASKS.chat.1.1.1.1.1"),
+        ("logic-chat", "$JS.API.CONSUMER.CREATE.CW_EVENTS.chat.cw.v1.event.gateway.*"),
         ("gateway-1", "cw.v1.storage.gateway.any.append"),
         ("gateway-1", "cw.v1.app.chat.rpc.send"),
         ("gateway-1", "cw.v1.app.chat.hook.connect"),
@@ -225,3 +238,21 @@ async def test_nobody_else_connects(port: int, who: dict[str, Any]) -> None:
 
 def test_passwords_are_in_no_repr() -> None:
     assert "quoted" not in repr(USERS[0])
+
+
+async def test_an_apps_consumer_holds_its_own_tasks_alone_whatever_it_asks_for(port: int) -> None:
+    async with connection(port, "storage") as (storage, _), connection(port, "logic-chat") as (chat, _):
+        stream = {"name": "CW_TASKS", "subjects": ["cw.v1.task.*.*"], "retention": "workqueue"}
+        await storage.request("$JS.API.STREAM.CREATE.CW_TASKS", json.dumps(stream).encode())
+
+        async def create(**config: Any) -> dict[str, Any]:
+            wanted = {"durable_name": "chat", "ack_policy": "explicit", **config}
+            body = json.dumps({"stream_name": "CW_TASKS", "config": wanted, "action": ""}).encode()
+            reply = await chat.request("$JS.API.CONSUMER.CREATE.CW_TASKS.chat.cw.v1.task.chat.*", body)
+            answer: dict[str, Any] = json.loads(reply.data)
+            return answer
+
+        assert "error" in await create(filter_subject="cw.v1.task.auctions.*")
+        assert "error" in await create(filter_subjects=["cw.v1.task.auctions.*", "cw.v1.task.chat.*"])
+        assert "error" in await create(filter_subject="cw.v1.task.chat.*", durable_name="auctions")
+        assert "error" not in await create(filter_subject="cw.v1.task.chat.*")

@@ -11,6 +11,7 @@ from typing import Any, Self
 import jwt
 
 from causeway_common.bus import Deadline
+from causeway_common.bus.versions import Living
 from causeway_common.contracts.errors import CausewayError, ErrorName, bad_request, unavailable
 from causeway_common.contracts.messages import (
     AppendItem,
@@ -22,19 +23,24 @@ from causeway_common.contracts.messages import (
     ClientInfo,
     ConnectHookReply,
     ConnectHookRequest,
+    Document,
     FeedMembership,
     FeedPublication,
     Head,
     HistoryReply,
+    InspectReply,
+    InspectRequest,
     Manifest,
     MethodSpec,
     NamespaceSpec,
+    NewRecord,
     NodeInfo,
     PublishHookReply,
     PublishHookRequest,
     RefreshHookReply,
     RefreshHookRequest,
     Revocation,
+    Route,
     RpcReply,
     RpcRequest,
     StoredPublication,
@@ -51,17 +57,22 @@ from causeway_gateway.domain.admission import SessionOptions
 from causeway_gateway.domain.keyring import ApiCaller, KeyRing
 from causeway_gateway.domain.namespaces import Catalogue, Rule
 from causeway_gateway.domain.revocations import Revocations
+from causeway_gateway.domain.routing import Routing
 from causeway_gateway.domain.tokens import Tokens
 from causeway_gateway.handlers.api import ServerApi
 from causeway_gateway.handlers.api.auditing import Auditor
+from causeway_gateway.handlers.api.inspecting import InspectOperations
 from causeway_gateway.handlers.api.users import UserMethods
+from causeway_gateway.handlers.api.versions import VersionOperations
 from causeway_gateway.handlers.attending import Attending
+from causeway_gateway.handlers.calling import Calling
 from causeway_gateway.handlers.clients import Surroundings
 from causeway_gateway.handlers.cluster import Cluster, Local
 from causeway_gateway.handlers.commands import Commands
 from causeway_gateway.handlers.doors import Doors
 from causeway_gateway.handlers.feeds import Feeds
 from causeway_gateway.handlers.gate import Gate
+from causeway_gateway.handlers.hooks import Hooks
 from causeway_gateway.handlers.identity import Identity
 from causeway_gateway.handlers.membership import Membership
 from causeway_gateway.handlers.orders import Orders
@@ -130,6 +141,8 @@ class FakeBus:
         self.away = False
         self.page_size = 100
         self.history_reads = 0
+        self.records: dict[str, NewRecord] = {}
+        self.entities: dict[tuple[str, str, str], InspectReply] = {}
         self.audited: list[AuditRecord] = []
         self.heads_reads = 0
         self.gate = asyncio.Event()
@@ -184,6 +197,14 @@ class FakeBus:
         log = self.logs[channel]
         log.floor = log.head.head
         log.publications.clear()
+
+    async def enqueue(self, record: NewRecord, deadline: Deadline) -> None:
+        self._present()
+        self.records.setdefault(record.id, record)
+
+    async def inspect(self, request: InspectRequest, deadline: Deadline) -> InspectReply:
+        self._present()
+        return self.entities.get((request.app, request.kind, request.id), InspectReply(document=Document()))
 
     async def audit(self, record: AuditRecord, deadline: Deadline) -> None:
         self._present()
@@ -316,6 +337,33 @@ def catalogue(*specs: NamespaceSpec, apps: bool = True) -> Catalogue:
     return found
 
 
+class FakeVersions:
+    """`ports.AppVersions`: the app `chat` in two versions of which the higher lives."""
+
+    def __init__(self) -> None:
+        high = Manifest(app="chat", version="1.10.0", methods=[MethodSpec(name="send")], namespaces=[CHAT])
+        low = Manifest(app="chat", version="1.9.0", methods=[])
+        self.manifests = {"chat": high}
+        self.living: dict[str, tuple[Living, ...]] = {"chat": (Living("1.10.0", 2, high),)}
+        self.all = [high, low]
+
+    def versions(self, app: str) -> list[Manifest]:
+        return self.all if app == "chat" else []
+
+
+class FakeRoutes:
+    """`ports.Routes` that hold at once."""
+
+    def __init__(self, routing: Routing) -> None:
+        self._routing = routing
+
+    async def set(self, route: Route, deadline: Deadline) -> None:
+        self._routing.set_route(route.app, route.method, route)
+
+    async def remove(self, app: str, method: str, deadline: Deadline) -> None:
+        self._routing.set_route(app, method, None)
+
+
 class Alone:
     """`ports.Gateways` of which there is one, and `ports.Revoker`."""
 
@@ -420,8 +468,10 @@ class Gateway:
             need_channel_key=self._no_key,
             wall=self.timers.wall,
         )
+        hooks = Hooks(self.apps, self.catalogue, self.timers)
+        calling = Calling(self.apps, self.catalogue, self.bus, self.tasks)
         subscribing = Subscribing(
-            feeds=self.feeds, reader=reader, apps=self.apps, identity=identity, catalogue=self.catalogue, timers=self.timers
+            feeds=self.feeds, reader=reader, hooks=hooks, identity=identity, catalogue=self.catalogue, timers=self.timers
         )
         commands = Commands(
             options=session_options,
@@ -430,7 +480,8 @@ class Gateway:
             subscribing=subscribing,
             reader=reader,
             publisher=self.publisher,
-            apps=self.apps,
+            hooks=hooks,
+            calling=calling,
             presence=self.cluster,
             timers=self.timers,
         )
@@ -448,6 +499,8 @@ class Gateway:
             random=lambda: 0.0,
         )
         self.broken: list[int] = []
+        self.versions, self.routing = FakeVersions(), Routing()
+        self.routes = FakeRoutes(self.routing)
         self.caller = ApiCaller("tests")
         self.api = ServerApi(
             catalogue=self.catalogue,
@@ -460,10 +513,15 @@ class Gateway:
                 catalogue=self.catalogue,
                 orders=Orders(self.catalogue, self.cluster),
                 revoker=self.alone,
-                apps=self.apps,
+                calling=calling,
                 default_app="",
                 wall=self.timers.wall,
+                new_id=new_id,
             ),
+            operations={
+                **VersionOperations(self.versions, self.routing, self.routes).table(),
+                **InspectOperations(self.versions, self.bus).table(),
+            },
             auditor=Auditor(self.bus, new_id, self.timers.wall),
             new_id=new_id,
         )

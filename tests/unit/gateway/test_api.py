@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from causeway_common.contracts.messages import NamespaceSpec
-from causeway_gateway.domain.keyring import METHODS
+from causeway_gateway.domain.keyring import METHODS, OPERATIONS
 from support.waiting import until
 from unit.gateway.fakes import API_KEY, LIMITED_KEY, NEWS, OPEN, Gateway, token
 
@@ -340,8 +340,9 @@ async def test_the_openapi_document_lists_every_method() -> None:
         document = await response.json()
 
     assert document["openapi"] == "3.1.0"
-    methods = {path.removeprefix("/api/") for path in document["paths"]}
+    methods = {path.removeprefix("/api/") for path in document["paths"] if path.startswith("/api/")}
     assert methods == METHODS
+    assert {path.removeprefix("/ops/") for path in document["paths"] if path.startswith("/ops/")} == OPERATIONS
     assert document["components"]["schemas"]["PublishRequest"]["properties"]["channel"] == {"type": "string", "default": ""}
 
 

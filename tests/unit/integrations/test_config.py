@@ -28,6 +28,9 @@ scheme = "standard-webhooks"
 secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSx"
 [integrations.permissions]
 chat = ["email.send", "http.*"]
+[integrations.connectors.fax]
+token = "MfKQ"
+allow_hosts = ["localhost"]
 [integrations.email]
 host = "localhost"
 sender = "Chat <chat@example.com>"

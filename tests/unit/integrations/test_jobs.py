@@ -9,10 +9,11 @@ import pytest
 from causeway_common.contracts.errors import bad_request, unavailable
 from causeway_common.contracts.messages import JobDelivery, JsonMap
 from causeway_integrations.adapters.schedule import TenacitySchedule
+from causeway_integrations.adapters.secrets import SecretFiles
 from causeway_integrations.domain.outcome import NOTE_MAX_CHARS, Done, Failed, GivenUp, Outcome, Postponed
 from causeway_integrations.domain.outside import AddressRefused, Answer, Answered, NotReached
 from causeway_integrations.domain.permissions import Permissions
-from causeway_integrations.domain.slots import Slots
+from causeway_integrations.domain.slots import DESTINATIONS_MAX, Slots
 from causeway_integrations.domain.webhook import Endpoint, fan_out, judged, parse_event
 from causeway_integrations.domain.work import Work
 from causeway_integrations.handlers.jobs import LOST_ATTEMPTS_MAX, Jobs
@@ -56,7 +57,7 @@ async def settled(outcome: Outcome | Exception, *, attempts: int = 0) -> tuple[s
     records.add(new_record("run", connector="test"))
     for _ in range(attempts):
         await records.claim("o:1:0", 1)
-    await jobs_of(records, Scripted(outcome)).handle(JobDelivery(id="o:1:0"))
+    await jobs_of(records, Scripted(outcome)).handle(JobDelivery(id="o:1:0"), "test", "run")
     (request,) = records.settled
     assert request.attempt == attempts + 1
     return request.outcome, request.delay_ms, request.note
@@ -83,7 +84,7 @@ async def test_five_tries_then_dead() -> None:
     records.add(new_record("run", connector="test"))
     jobs = jobs_of(records, operation)
     for _ in range(7):
-        await jobs.handle(JobDelivery(id="o:1:0"))
+        await jobs.handle(JobDelivery(id="o:1:0"), "test", "run")
 
     assert operation.runs == 5
     assert [request.outcome for request in records.settled] == ["retry"] * 4 + ["dead"]
@@ -104,8 +105,8 @@ async def test_a_delivery_whose_record_needs_nothing_is_done_with(record_id: str
     records, operation = FakeRecords(), Scripted(Done())
     records.add(new_record("run", connector="test", id="done"))
     jobs = jobs_of(records, operation)
-    await jobs.handle(JobDelivery(id="done"))
-    await jobs.handle(JobDelivery(id=record_id))
+    await jobs.handle(JobDelivery(id="done"), "test", "run")
+    await jobs.handle(JobDelivery(id=record_id), "test", "run")
 
     assert operation.runs == len(records.settled) == 1
 
@@ -114,7 +115,7 @@ async def test_a_delivery_whose_record_needs_nothing_is_done_with(record_id: str
 async def test_an_unknown_operation_is_dead_at_once(connector: str, op: str) -> None:
     records = FakeRecords()
     records.add(new_record(op, connector=connector))
-    await jobs_of(records, Scripted(Done())).handle(JobDelivery(id="o:1:0"))
+    await jobs_of(records, Scripted(Done())).handle(JobDelivery(id="o:1:0"), "test", "run")
 
     assert records.records["o:1:0"].state == "dead"
     assert records.records["o:1:0"].note == f"there is no operation {connector}.{op}"
@@ -130,7 +131,7 @@ async def test_a_job_that_kills_the_process_each_time_is_given_up_unrun() -> Non
 async def test_an_attempt_whose_lease_was_lost_does_not_count() -> None:
     records = FakeRecords(lease_lost=True)
     records.add(new_record("run", connector="test"))
-    await jobs_of(records, Scripted(Done())).handle(JobDelivery(id="o:1:0"))
+    await jobs_of(records, Scripted(Done())).handle(JobDelivery(id="o:1:0"), "test", "run")
 
     assert records.records["o:1:0"].state == "pending"
 
@@ -161,7 +162,9 @@ def test_an_answer_is_judged_by_the_table(answer: Answer, kind: type[Outcome]) -
 
 
 def connector_of(records: FakeRecords, outside: FakeOutside, breakers: FakeBreakers | None = None) -> WebhookConnector:
-    return WebhookConnector(ENDPOINTS, records, outside, breakers or FakeBreakers(), FakeClock())
+    return WebhookConnector(
+        ENDPOINTS, records, outside, breakers or FakeBreakers(), now_ms=FakeClock(), reveal=SecretFiles().reveal
+    )
 
 
 EVENT: JsonMap = {"type": "chat.message.created", "timestamp": "2025-01-01T00:00:00.000Z", "data": {"room": "r", "text": "hé"}}
@@ -248,7 +251,7 @@ async def test_every_attempt_is_told_to_the_record() -> None:
     records = FakeRecords()
     records.add(new_record("run", connector="test"))
     for outcome in (Failed("503: busy", 503), Done("200: thanks", 200)):
-        await jobs_of(records, Scripted(outcome)).handle(JobDelivery(id="o:1:0"))
+        await jobs_of(records, Scripted(outcome)).handle(JobDelivery(id="o:1:0"), "test", "run")
 
     first, second = records.records["o:1:0"].log
     assert (first.number, first.claim, first.outcome, first.status, first.answer) == (1, 1, "retry", 503, "503: busy")
@@ -272,7 +275,7 @@ async def test_a_job_that_finds_no_slot_waits_in_its_record_and_has_not_been_tri
     records.add(new_record("run", connector="test"))
     jobs = jobs_of(records, operation, slots=slots)
     for _ in range(LOST_ATTEMPTS_MAX * 2):
-        await jobs.handle(JobDelivery(id="o:1:0"))
+        await jobs.handle(JobDelivery(id="o:1:0"), "test", "run")
     assert operation.runs == 0
     assert all(request.outcome == "retry" and 200 <= request.delay_ms <= 60_000 for request in records.settled)
     (entry,) = records.records["o:1:0"].log
@@ -280,7 +283,7 @@ async def test_a_job_that_finds_no_slot_waits_in_its_record_and_has_not_been_tri
 
     slots.free("test/", 100)
     for _ in range(5):
-        await jobs.handle(JobDelivery(id="o:1:0"))
+        await jobs.handle(JobDelivery(id="o:1:0"), "test", "run")
     assert operation.runs == 5
     assert records.records["o:1:0"].state == "dead"
 
@@ -290,7 +293,7 @@ async def test_one_destination_that_is_busy_does_not_hold_another() -> None:
     assert slots.take("test/slow")
     for to in ("slow", "fast"):
         records.add(new_record("run", {"to": to}, connector="test", id=to))
-        await jobs_of(records, operation, slots=slots).handle(JobDelivery(id=to))
+        await jobs_of(records, operation, slots=slots).handle(JobDelivery(id=to), "test", "run")
 
     assert [records.records[to].state for to in ("slow", "fast")] == ["pending", "done"]
 
@@ -310,7 +313,7 @@ async def test_an_attempt_that_does_not_end_is_ended() -> None:
             await asyncio.Event().wait()
             raise AssertionError
 
-    await jobs_of(records, Hanging(Done()), attempt_ms=20).handle(JobDelivery(id="o:1:0"))
+    await jobs_of(records, Hanging(Done()), attempt_ms=20).handle(JobDelivery(id="o:1:0"), "test", "run")
 
     assert records.settled[0].note == "no end within 20 ms"
 
@@ -318,7 +321,7 @@ async def test_an_attempt_that_does_not_end_is_ended() -> None:
 async def test_a_job_of_an_app_that_may_not_is_dead_at_once() -> None:
     records, operation = FakeRecords(), Scripted(Done())
     records.add(new_record("run", connector="test", app="chat"))
-    await jobs_of(records, operation, permissions=Permissions({"auctions": ["*"]})).handle(JobDelivery(id="o:1:0"))
+    await jobs_of(records, operation, permissions=Permissions({"auctions": ["*"]})).handle(JobDelivery(id="o:1:0"), "test", "run")
 
     assert records.records["o:1:0"].state == "dead"
     assert "integrations.permissions" in records.records["o:1:0"].note
@@ -358,14 +361,33 @@ def test_what_waits_for_a_destination_comes_back_later_the_more_of_it_there_is()
     assert slots.take("a")
     assert not slots.take("a")
     assert slots.take("b")
-    delays = [slots.delay_ms("a") for _ in range(1000)]
-
+    delays = [slots.delay_ms("a", 1000) for _ in range(1000)]
     assert delays == sorted(delays)
-    assert delays[-1] <= 60_000
+    assert delays[0] == 200
+    assert delays[-1] == 60_000
+
     for _ in range(2):
         slots.free("a", 1)
-    for _ in range(1000):
-        assert slots.take("a")
-        slots.free("a", 1)
-    slots.free("b", 1)
-    assert not slots._destinations
+    assert slots.take("a")
+    assert slots.delay_ms("a", 61_001) == 200, "those who waited have come back meanwhile, here or elsewhere"
+
+
+def test_a_destination_that_takes_long_is_asked_less_often() -> None:
+    slots = Slots(1)
+    for took in (10_000,) * 20:
+        assert slots.take("slow")
+        slots.free("slow", took)
+    assert slots.take("slow")
+    assert 9000 <= slots.delay_ms("slow", 0) <= 10_000
+    assert 18_000 <= slots.delay_ms("slow", 0) <= 20_000
+
+
+def test_destinations_are_forgotten_when_there_are_too_many_but_for_those_in_use() -> None:
+    slots = Slots(1)
+    assert slots.take("held")
+    for number in range(DESTINATIONS_MAX * 2):
+        assert slots.take(str(number))
+        slots.free(str(number), 1)
+
+    assert len(slots._destinations) <= DESTINATIONS_MAX
+    assert not slots.take("held")

@@ -21,7 +21,8 @@ async def served(app: App, folder: Path) -> AsyncIterator[tuple[Bus, Bench]]:
     ours, theirs = Bus(BusSettings(server.url, "", "", "gateway")), Bus(BusSettings(server.url, "", "", "logic"))
     bench = Bench(app)
     dispatcher = bench.dispatcher
-    serving = Serving(theirs, app.name, {method.name: method.limit or 8 for method in app.methods.values()}, dispatcher.rpc)
+    limits = {method.name: method.limit or 8 for method in app.methods.values()}
+    serving = Serving(theirs, app.name, app.version, limits, dispatcher.rpc)
     for verb, answer in dispatcher.hooks():
         serving.with_hook(verb, answer, limit=8)
     await ours.start()

@@ -72,7 +72,8 @@ class DurableBench(Bench):
         self.records = FakeRecords(self.storage, self.time_ms)
         self.works = Works(app, self.dispatcher)
         self.tasks = Tasks(self.works, self.records, self.outside, concurrency=concurrency)
-        self.events = LifecycleEvents(app, self.dispatcher, self.outside)
+        self.others: m.Manifest | None = None
+        self.events = LifecycleEvents(app, self.dispatcher, self.outside, lambda: self.others)
         self.recurring = Recurring(app, self.dispatcher)
 
     def move(self, seconds: float) -> None:

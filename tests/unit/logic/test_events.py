@@ -128,11 +128,12 @@ async def test_an_event_that_only_another_version_handles_waits_without_counting
     stripe(bench, "push.new", {}, source="github")
     for _ in range(30):
         await bench.deliver("r")
-        bench.move(5)
+        bench.move(600)
 
     assert bench.state("r") == "pending"
     assert {each.attempt_log.number for each in bench.records.settled if each.attempt_log} == {0}
-    assert {each.delay_ms for each in bench.records.settled} == {5000}
+    assert [each.delay_ms for each in bench.records.settled][:3] == [5000, 10_000, 20_000]
+    assert max(each.delay_ms for each in bench.records.settled) == 600_000
 
 
 async def test_an_events_commits_happen_once_however_often_it_runs(bench: DurableBench) -> None:
@@ -168,6 +169,22 @@ async def test_of_channels_an_app_hears_its_own_alone(bench: DurableBench) -> No
     await bench.tell(event("last_leave", channel="lot:1", namespace="lot"))
 
     assert [each.channel for each in heard] == ["lot:1"]
+
+
+async def test_a_lifecycle_event_that_only_another_version_handles_waits_for_it_but_not_for_ever(bench: DurableBench) -> None:
+    """An older version must not take away what a newer one has begun to listen to."""
+    newer = App("shop", version="2.0.0")
+    newer.namespace("lot")
+    newer.namespace("new")
+    newer.on_lifecycle("connected", "last_leave")(left)
+    bench.others = newer.manifest()
+    assert await bench.tell(event("connected", user="ann")) == 0.5
+    assert await bench.tell(event("last_leave", channel="new:1", namespace="new")) == 0.5
+    assert await bench.tell(event("first_join", channel="new:1", namespace="new")) is None
+    assert await bench.tell(event("last_leave", channel="room:1", namespace="room")) is None
+    assert await bench.tell(event("connected", user="ann"), delivered=61) is None
+
+    assert not heard
 
 
 async def test_a_lifecycle_event_that_keeps_failing_leaves_the_line_as_a_task_of_the_same_ids(bench: DurableBench) -> None:

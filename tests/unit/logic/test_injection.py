@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from causeway_common.contracts.errors import CausewayError, ErrorName
-from causeway_logic import App, Context, Reject
+from causeway_logic import App, Context, Draft, Reject
 from causeway_logic.handlers.running import Runner
 from causeway_logic.handlers.threads import Threads
 from unit.logic.fakes import Bench
@@ -35,6 +35,10 @@ class Prices:
 
 class Ask(BaseModel):
     euros: int
+
+
+class Account(BaseModel):
+    balance: int = 100
 
 
 app = App("shop", version="1.0.0")
@@ -81,6 +85,26 @@ def thread(ctx: Context, req: str) -> list[str]:
     if req == "stop":
         raise StopIteration
     return [threading.current_thread().name, ctx.user]
+
+
+@app.rpc
+def withdraw(ctx: Context, req: int) -> int:
+    def change(draft: Draft[Account]) -> None:
+        if draft.state.balance < req:
+            raise Reject(409, "not enough")
+        draft.state.balance -= req
+
+    return ctx.wait(ctx.entity(Account, ctx.user).edit(change, initial=Account())).balance
+
+
+@app.rpc
+async def wrong_wait(ctx: Context) -> None:
+    ctx.wait(ctx.publish("nowhere:1", 1))
+
+
+@app.rpc
+async def optional(ctx: Context, req: Ask | None) -> int:
+    return 0 if req is None else req.euros
 
 
 @pytest.fixture
@@ -177,6 +201,26 @@ async def test_a_plain_function_runs_in_a_thread_named_after_it(bench: Bench) ->
         await bench.call("thread", "stop")
     assert (rejected.value.code, rejected.value.message) == (409, "not here")
     assert stopped.value.name is ErrorName.INTERNAL
+
+
+async def test_a_plain_function_waits_for_what_the_context_does(bench: Bench) -> None:
+    assert await bench.call("withdraw", 30) == 70
+    with pytest.raises(CausewayError) as rejected:
+        await bench.call("withdraw", 300)
+    with pytest.raises(CausewayError) as wrong:
+        await bench.call("wrong_wait", None)
+
+    assert (rejected.value.code, rejected.value.message) == (409, "not enough")
+    assert wrong.value.name is ErrorName.INTERNAL
+
+
+@pytest.mark.parametrize("data", [b"", b"null"])
+async def test_nothing_sent_counts_as_null(bench: Bench, data: bytes) -> None:
+    assert await bench.call("optional", data) == 0
+    with pytest.raises(CausewayError) as caught:
+        await bench.call("only_input", data)
+
+    assert caught.value.message == "bad request: data: Input should be a valid integer"
 
 
 async def test_plain_functions_wait_for_a_free_thread_and_one_that_never_returns_keeps_nobody_but_itself() -> None:

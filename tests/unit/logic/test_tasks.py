@@ -16,6 +16,7 @@ from causeway_common.bus import Postponed
 from causeway_common.contracts.messages import JobDelivery, ScheduleItem
 from causeway_logic import App, Context, Deleted, Draft, Reject, Retry
 from causeway_logic.domain.values import moment
+from causeway_logic.handlers.tasks import Tasks
 from unit.logic.durable import DurableBench, KilledError
 
 app = App("shop", version="1.0.0")
@@ -87,6 +88,13 @@ async def twice(ctx: Context) -> None:
     await lot.edit(raise_by_one)
     await ctx.schedule("plain", Close(lot="7", bids=9))
     await ctx.schedule("plain", Close(lot="7", bids=10), name="n")
+
+
+@app.task
+async def gather(ctx: Context) -> None:
+    """What it takes in may grow between two runs."""
+    await ctx.entity(Lot, "7").edit(lambda lot: setattr(lot.state, "price", max(lot.state.price, len(runs))), once=False)
+    await ctx.entity(Lot, "7").edit(lambda lot: setattr(lot.state, "status", lot.state.status + "!"))
 
 
 @app.task
@@ -371,6 +379,46 @@ async def test_a_task_runs_no_oftener_at_once_than_its_limit_and_gives_back_what
     assert bench.states == ["done"] * 4
 
 
+async def test_tasks_that_a_stopping_process_cuts_off_run_elsewhere_at_once_and_have_not_failed(bench: DurableBench) -> None:
+    gates["gate"] = asyncio.Event()
+    bench.storage.add("r", "gated", {})
+    held = asyncio.ensure_future(bench.deliver("r"))
+    while not bench.records.known:
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    bench.tasks.stop()
+    await held
+    assert [(each.outcome, each.delay_ms) for each in bench.records.settled] == [("retry", 0)]
+    gates["gate"].set()
+    bench.tasks = Tasks(bench.works, bench.records, bench.outside, concurrency=1)
+    await bench.deliver("r")
+
+    assert bench.state("r") == "done"
+    assert [each.attempt_log.number for each in bench.records.settled if each.attempt_log] == [0, 1]
+
+
+async def test_what_a_task_commits_is_remembered_as_long_as_a_try_may_come(bench: DurableBench) -> None:
+    await bench.call("bid", 1)
+    assert bench.storage.seen[-1].remember_ms == 0
+    bench.storage.add("r", "close", {"lot": "7"})
+    await bench.deliver("r")
+
+    assert bench.storage.seen[-1].remember_ms == 11_000 * 1.5 + 86_400_000
+
+
+async def test_a_change_for_every_run_takes_in_what_a_rerun_knows_beyond_the_first(bench: DurableBench) -> None:
+    runs.extend("abc")
+    bench.storage.add("r", "gather", {})
+    bench.records.die_before_settle = 1
+    with pytest.raises(KilledError):
+        await bench.deliver("r")
+    runs.extend("de")
+    bench.move(60)
+    await bench.deliver("r")
+
+    assert lot(bench) == {"price": 5, "status": "open!"}
+
+
 async def test_an_edit_of_what_was_deleted_since_is_told_as_such(bench: DurableBench) -> None:
     bench.storage.add("r", "edit_then_delete", {})
     bench.records.die_before_settle = 1
@@ -433,6 +481,8 @@ def test_a_schedule_is_as_long_as_it_says_and_no_wait_is_shorter() -> None:
     assert Retry(["10s"], jitter=0.2).delay_ms(1, 0.5) == 11_000
     with pytest.raises(ValueError, match="jitter"):
         Retry(jitter=2)
+    with pytest.raises(ValueError, match="seven days"):
+        Retry(["6d", "1d"])
     with pytest.raises(ValueError, match="a duration"):
         Retry(["soon"])
 

@@ -132,6 +132,22 @@ async def test_a_tick_whose_run_fails_or_dies_is_tried_again_and_moves_on_once(b
     assert bench.storage.versions["every", "tidy"] == 2
 
 
+async def test_a_tick_that_comes_late_moves_nothing_back(bench: DurableBench) -> None:
+    await bench.recurring.ensure()
+    bench.move(3600)
+    (first,) = bench.storage.records
+    newer = DurableBench(shop("1.10.0", "10m"), bench.storage)
+    newer.move(3600)
+    await newer.recurring.ensure()
+    (timer,) = bench.storage.timers.values()
+    bench.time_ms -= 900_000  # a process whose clock is behind
+    await bench.deliver(first)
+
+    assert len(ran) == 1
+    assert bench.storage.timers.popitem()[1] == timer
+    assert bench.storage.versions["every", "tidy"] == 2
+
+
 async def test_changed_ticks_take_the_place_of_the_old_ones_and_the_higher_version_rules(bench: DurableBench) -> None:
     await bench.recurring.ensure()
     newer = DurableBench(shop("1.10.0", "10m"), bench.storage)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
@@ -29,7 +30,7 @@ KEY = EntityKey("chat", "room", "1")
 ITEM = {"kind": "publish", "channel": "chat:1", "data": b"1", "size": 1, "ttl_ms": 1}
 
 
-def commit(expected: int, id: str, *, state: Any = None, items: int = 0, size: int = 1, now: int = 0) -> Commit:
+def commit(expected: int, id: str, *, state: Any = None, items: int = 0, size: int = 1, now: int = 0, remember: int = 0) -> Commit:
     return Commit(
         expected=expected,
         id=id,
@@ -40,6 +41,7 @@ def commit(expected: int, id: str, *, state: Any = None, items: int = 0, size: i
         by="ann",
         traceparent="tp",
         now_ms=now,
+        remember_ms=remember,
     )
 
 
@@ -123,6 +125,26 @@ def test_an_outbox_at_its_bound_refuses_as_busy_and_takes_a_commit_without_items
     assert isinstance(plan_commit(KEY, full, commit(1, "b", items=1)), Busy)
     assert isinstance(plan_commit(KEY, heavy, commit(1, "b", items=1)), Busy)
     assert isinstance(plan_commit(KEY, full, commit(1, "b")), Write)
+
+
+def test_an_id_that_is_to_be_remembered_longer_outlives_others_and_the_bound() -> None:
+    """A task's last try may come hours after its first, when the entity has seen thousands of other commits."""
+    hours = 3 * 3_600_000
+    document = written(None, commit(0, "task", remember=hours), *(commit(n, f"id{n}", now=1) for n in range(1, 600)))
+    assert len(document["commits"]) == 512
+    assert plan_commit(KEY, document, commit(600, "id1", now=2)) != Repeat(2)
+    late = written(document, commit(600, "late", now=hours - 1))
+
+    assert plan_commit(KEY, late, commit(0, "task", now=hours - 1)) == Repeat(1)
+    assert len(late["commits"]) == 2
+    gone = written(late, commit(601, "gone", now=hours))
+    assert [entry[1] for entry in gone["commits"]] == [601, 602]
+
+
+def test_a_tombstone_stays_as_long_as_its_ids_are_remembered() -> None:
+    document = written(None, commit(0, "a"), replace(commit(1, "b", remember=ID_LIFETIME_MS + 5), delete=True, state={}))
+
+    assert document["deleted"] == 5
 
 
 def test_commit_ids_are_kept_for_fifteen_minutes_and_at_most_512() -> None:

@@ -7,8 +7,20 @@ from typing import Literal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from causeway_common.contracts.messages import SettleRequest
-from causeway_storage.domain.record import Claimed, LeaseLost, NotClaimed, RecordLife, Settled, new_life, plan_claim, plan_settle
+from causeway_common.contracts.messages import Attempt, SettleRequest
+from causeway_storage.domain.record import (
+    ANSWERS_MAX,
+    LOG_MAX,
+    Claimed,
+    LeaseLost,
+    NotClaimed,
+    RecordLife,
+    Settled,
+    new_life,
+    plan_claim,
+    plan_settle,
+    unpack_log,
+)
 
 LEASE = 10
 
@@ -103,3 +115,15 @@ def test_leases_never_overlap_and_a_record_ends_once(
             ended = life
         else:
             assert life.next_at_ms >= life.free_at_ms, "it is delivered again, and not before it may be claimed"
+
+
+def test_the_log_of_attempts_is_bounded_and_keeps_the_newest() -> None:
+    life = new_life(0)
+    for number in range(1, LOG_MAX + 51):
+        entry = Attempt(number=number, claim=number, at_ms=number, duration_ms=1, outcome="retry", answer="x" * 1024)
+        life = settled(claimed(life, now=number * 100), SettleRequest(id="r", attempt=number, outcome="retry", attempt_log=entry))
+    log = unpack_log(life.log)
+
+    assert [entry.number for entry in log] == list(range(51, LOG_MAX + 51))
+    assert [len(entry.answer) for entry in log[-ANSWERS_MAX - 1 :]] == [100] + [1024] * ANSWERS_MAX
+    assert len(life.log) < 40 * 1024

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 from pydantic import BaseModel
 
 from causeway_logic import App, Context, Draft, History, Reject
@@ -67,6 +69,40 @@ async def buy_and_tell(ctx: Context) -> None:
 
     sold = (await ctx.entity(Stock, "tea").edit(take)).sold
     await ctx.publish("stock:tea", {"sold": sold})
+
+
+@app.rpc
+async def buy_and_thank(ctx: Context) -> None:
+    """The sale and its thanks leave together; the task is `thank`."""
+
+    def take(draft: Draft[Stock]) -> None:
+        draft.state = sold_to(draft.state, ctx.user)
+        draft.schedule(thank, {"user": ctx.user}, name=f"thank {ctx.user}")
+
+    await ctx.entity(Stock, "tea").edit(take)
+
+
+@app.task
+async def thank(ctx: Context, req: Order) -> None:
+    """Fault: a new key in every run, so that a run that is made again gives a second present."""
+    await ctx.call("shop.present", {"user": req.user}, idempotency_key=uuid4().hex)
+
+
+@app.rpc
+async def buy_and_thank_once(ctx: Context) -> None:
+    """The same done right."""
+
+    def take(draft: Draft[Stock]) -> None:
+        draft.state = sold_to(draft.state, ctx.user)
+        draft.schedule(thank_once, {"user": ctx.user}, name=f"thank {ctx.user}")
+
+    await ctx.entity(Stock, "tea").edit(take)
+
+
+@app.task
+async def thank_once(ctx: Context, req: Order) -> None:
+    """The call's own key is the task's, whichever run makes it."""
+    await ctx.call("shop.present", {"user": req.user})
 
 
 def sold_to(stock: Stock, user: str) -> Stock:

@@ -41,7 +41,7 @@ class Rates:
 
 app = App("shop", version="1.0.0")
 items = app.namespace(
-    "item", history=History(size=3, ttl="1h"), force_recovery=True, presence=True, allow_presence_for_subscriber=True
+    "item", history=History(size=8, ttl="1h"), force_recovery=True, presence=True, allow_presence_for_subscriber=True
 )
 moods = app.namespace("mood", publish_rate_limit=2)
 
@@ -90,6 +90,18 @@ async def fail(ctx: Context) -> None:
 @app.rpc
 def rate(req: str, found: Rates) -> int:
     return found.of(req)
+
+
+done: list[str] = []
+
+
+@app.rpc
+async def linger(ctx: Context) -> None:
+    async def later() -> None:
+        await asyncio.sleep(1)
+        done.append(ctx.user)
+
+    await asyncio.gather(later(), ctx.entity(Item, "tea").find())
 
 
 @app.rpc(concurrent=True)

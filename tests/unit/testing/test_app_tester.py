@@ -84,12 +84,12 @@ async def test_who_comes_back_gets_what_was_missed_as_far_as_the_log_reaches(tes
     assert await watched.recover()
     assert [each.offset for each in watched.publications] == [1, 2, 3, 4]
     ann.disconnect()
-    for _ in range(4):  # one more than the log keeps
-        await bob.call("buy", {"id": "tea"})
+    for _ in range(9):  # one more than the log keeps
+        await bob.call("buy", {"id": "tea", "count": 0})
     assert not await watched.recover()
-    assert watched.offset == 8
+    assert watched.offset == 13
     ann.disconnect()
-    await bob.call("buy", {"id": "tea"})
+    await bob.call("buy", {"id": "tea", "count": 0})
     await tester.advance(hours=2)  # longer than the log keeps it
     assert not await watched.recover()
 
@@ -206,6 +206,14 @@ def test_a_plain_test_drives_an_app_too(app_tester: Callable[..., AppTester]) ->
     tester.run(ann.call("open_item", {"id": "tea", "left": 1}))
 
     assert tester.run(ann.call("buy", {"id": "tea"})) == 1
+
+
+async def test_the_fixture_outlives_the_loop_of_an_async_test(app_tester: Callable[..., AppTester]) -> None:
+    """Its end comes when the test's own loop is closed already."""
+    tester = app_tester(app)
+    await tester.user("ann").call("open_item", {"id": "tea", "left": 1})
+
+    assert tester.find(Item, "tea") is not None
 
 
 async def test_each_tester_is_a_world_of_its_own(tester: AppTester) -> None:

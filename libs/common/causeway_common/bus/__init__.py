@@ -1,6 +1,6 @@
 """The bus over NATS: requests, publishes, served endpoints, direct listeners, JetStream and the apps' manifests."""
 
-from causeway_common.bus.apps import AppsDirectory, announce, version_order
+from causeway_common.bus.apps import Announcement, AppsDirectory, announce, version_order
 from causeway_common.bus.buckets import LiveBucket
 from causeway_common.bus.connection import Bus, BusSettings, Listener
 from causeway_common.bus.consumer import DeliveryInfo, DurableConsumer, Postponed
@@ -11,6 +11,7 @@ from causeway_common.bus.owners import OwnedShards, ask_owner
 from causeway_common.bus.tail import Kept, StreamTail
 
 __all__ = [
+    "Announcement",
     "AppsDirectory",
     "Bus",
     "BusSettings",

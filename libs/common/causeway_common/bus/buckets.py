@@ -59,10 +59,22 @@ class LiveBucket:
         stream: the bucket's stream.
         subject: of its keys.
         changed: called with subject and value (b"" where it was removed), also at each load; must be quick and not raise.
+        read: called after each load; likewise.
+        pause: seconds until the next load.
     """
 
-    def __init__(self, bus: Bus, stream: str, subject: Subject, changed: Callable[[str, bytes], None]) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        stream: str,
+        subject: Subject,
+        changed: Callable[[str, bytes], None],
+        *,
+        read: Callable[[], None] = lambda: None,
+        pause: Callable[[], float] = lambda: RELOAD_SECONDS,
+    ) -> None:
         self._bus, self._stream, self._subject, self._changed = bus, stream, subject, changed
+        self._read, self._pause = read, pause
         self._known: set[str] = set()
         self._heard: set[str] = set()
         self._wake = asyncio.Event()
@@ -105,11 +117,12 @@ class LiveBucket:
         while True:
             self._wake.clear()
             self._heard.clear()
-            wait = RELOAD_SECONDS
             try:
                 found = await load(self._bus, self._stream, self._subject, Deadline.after(5))
                 self._take(found)
                 self._loaded.set()
+                self._read()
+                wait = self._pause()
             except CausewayError as error:
                 log.debug("a bucket cannot be read yet", bucket=self._stream, reason=error.message)
                 wait = RETRY_SECONDS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final
 
 import msgspec
@@ -17,6 +17,7 @@ from causeway_common.bus.workers import Cancellable, Workers
 from causeway_common.contracts.codec import decode, encode, to_fault
 from causeway_common.contracts.errors import CausewayError, ErrorName, overloaded, unavailable
 from causeway_common.contracts.messages import Message
+from causeway_common.contracts.subjects import Subject
 from causeway_common.contracts.verbs import CLIENT_COMMAND_SECONDS, Verb
 from causeway_common.telemetry import AttributeValue, Counters, Kind, get_logger, names, span
 
@@ -71,19 +72,23 @@ class Endpoint:
         self.waiting: Deadlines[Request, Request] = Deadlines()
         self._under_way = 0
 
-    async def subscribe(self, subject: str, queue: str) -> DirectSubscription:
-        """Take what comes on this subject too; in a queue group, or with "" in none."""
-        return await self._client.subscribe_direct(subject, self._received, queue)
+    async def subscribe(self, subject: str, queue: str, *, verb: Verb[Any, Any] | None = None) -> DirectSubscription:
+        """Take what comes on this subject too; in a queue group, or with "" in none. It is of this form of the question (`verb`)."""
+        received = self._received if verb is None else partial(self._received_as, verb.subject)
+        return await self._client.subscribe_direct(subject, received, queue)
 
     def _received(self, subject: str, reply: str, body: bytes, block: bytes) -> None:
-        if self._elsewhere is not None and self._elsewhere(self.verb.subject.fields(subject)):
+        self._received_as(self.verb.subject, subject, reply, body, block)
+
+    def _received_as(self, template: Subject, subject: str, reply: str, body: bytes, block: bytes) -> None:
+        if self._elsewhere is not None and self._elsewhere(template.fields(subject)):
             return
         if self._under_way >= self._limit:
             self.answer_error(reply, overloaded(f"{self.verb.name} has {self._limit} requests under way"))
             return
         left_ms, traceparent, message_id = read(block)
         seconds = CLIENT_COMMAND_SECONDS if left_ms is None else min(left_ms / 1000, DEADLINE_MAX_SECONDS)
-        call = Call(self.verb.subject.fields(subject), message_id, Deadline.after(seconds))
+        call = Call(template.fields(subject), message_id, Deadline.after(seconds))
         self._under_way += 1
         self._begin(Request(self, call, body, reply, traceparent))
 

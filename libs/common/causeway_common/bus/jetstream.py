@@ -80,7 +80,8 @@ STREAMS: Final[tuple[Mapping[str, Any], ...]] = (
         "allow_direct": True,
         "num_replicas": 1,
     },
-    _bucket(subjects.APPS_STREAM, subjects.KV_APPS),
+    _bucket(subjects.APPS_STREAM, subjects.KV_APPS, allow_msg_ttl=True),
+    _bucket(subjects.ROUTES_STREAM, subjects.KV_ROUTES, allow_msg_ttl=True),
     _bucket(subjects.NODES_STREAM, subjects.KV_NODES, storage="memory", max_age=60 * NANOSECONDS),
     _bucket(subjects.REVOCATIONS_STREAM, subjects.KV_REVOCATIONS, max_msgs=100_000, allow_msg_ttl=True),
     _bucket(

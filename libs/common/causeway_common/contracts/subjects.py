@@ -122,6 +122,7 @@ def _fields(subject: Subject, wire: str) -> Mapping[str, str]:
 APP_RPC: Final = Subject("cw.v1.app.{app}.rpc.{method}")
 APP_RPC_VERSION: Final = Subject("cw.v1.app.{app}.rpc.{method}.v.{version}")
 APP_HOOK: Final = Subject("cw.v1.app.{app}.hook.{hook}")
+APP_HOOK_VERSION: Final = Subject("cw.v1.app.{app}.hook.{hook}.v.{version}")
 STORAGE: Final = Subject("cw.v1.storage.{caller}.any.{verb}")
 STORAGE_SHARD: Final = Subject("cw.v1.storage.{caller}.shard.{shard}.{verb}")
 FEED_LOGGED: Final = Subject("cw.v1.feed.l.{channel}")

@@ -10,6 +10,7 @@ from causeway_common.contracts import messages as m
 from causeway_common.contracts.subjects import (
     APP_CONTROL,
     APP_HOOK,
+    APP_HOOK_VERSION,
     APP_RPC,
     APP_RPC_VERSION,
     GATEWAY_NODE,
@@ -77,6 +78,9 @@ CONNECT_HOOK: Final = Verb("connect", APP_HOOK, m.ConnectHookRequest, m.ConnectH
 REFRESH_HOOK: Final = Verb("refresh", APP_HOOK, m.RefreshHookRequest, m.RefreshHookReply, repeatable=True)
 SUB_REFRESH_HOOK: Final = Verb("sub_refresh", APP_HOOK, m.SubRefreshHookRequest, m.RefreshHookReply, repeatable=True)
 PUBLISH_HOOK: Final = Verb("publish", APP_HOOK, m.PublishHookRequest, m.PublishHookReply, repeatable=True)
+HOOKS: Final = (SUBSCRIBE_HOOK, CONNECT_HOOK, REFRESH_HOOK, SUB_REFRESH_HOOK, PUBLISH_HOOK)
+HOOKS_VERSION: Final[dict[str, Verb[Any, Any]]] = {verb.name: replace(verb, subject=APP_HOOK_VERSION) for verb in HOOKS}
+"""The same questions to one version of the app alone."""
 CONTROL: Final = Verb("control", GATEWAY_NODE, m.ControlRequest, m.ControlReply)
 PRESENCE: Final = Verb("presence", GATEWAY_NODE, m.PresenceRequest, m.PresenceReply)
 PRESENCE_STATS: Final = Verb("presence_stats", GATEWAY_NODE, m.PresenceStatsRequest, m.PresenceStatsReply)

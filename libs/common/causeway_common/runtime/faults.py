@@ -39,10 +39,8 @@ FAULT_POINTS: Final = (
     "integrations.deliver.before",
     "integrations.deliver.after",
     "integrations.settle.after",
-    "integrations.email.before",
-    "integrations.email.after",
-    "integrations.payment.before",
-    "integrations.payment.after",
+    "integrations.attempt.before",
+    "integrations.attempt.after",
     "integrations.hook.before",
     "integrations.hook.after",
 )

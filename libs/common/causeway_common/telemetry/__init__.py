@@ -4,7 +4,7 @@ from causeway_common.telemetry import names
 from causeway_common.telemetry.counters import Counter, Counters
 from causeway_common.telemetry.logs import get_logger, warnings_to_stderr
 from causeway_common.telemetry.setup import prometheus_text, set_up_telemetry, shut_down_telemetry
-from causeway_common.telemetry.spans import AttributeValue, Kind, OpenSpan, Unsampled, current_traceparent, span
+from causeway_common.telemetry.spans import AttributeValue, Kind, OpenSpan, Unsampled, annotate, current_traceparent, span
 
 __all__ = [
     "AttributeValue",
@@ -13,6 +13,7 @@ __all__ = [
     "Kind",
     "OpenSpan",
     "Unsampled",
+    "annotate",
     "current_traceparent",
     "get_logger",
     "names",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ _SCOPE: Final = InstrumentationScope("causeway", schema_url=SCHEMA_URL)
 _SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
 _UNSET: Final = Status()
 _FAILED: Final = Status(StatusCode.ERROR)
-_TRACEPARENT: Final = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
+_TRACEPARENT: Final = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _unsampled: Final[ContextVar[Unsampled | None]] = ContextVar("unsampled", default=None)
 NOT_SAMPLED: Final = "-00"
 
@@ -127,6 +127,10 @@ class Recorded(NonRecordingSpan, AbstractContextManager[Span]):
         """Something happened meanwhile."""
         self._events.append(Event(name, attributes, timestamp))
 
+    def link(self, other: Recorded) -> None:
+        """It belongs to that one without being its child."""
+        self._links = (*self._links, Link(other.get_span_context()))
+
     def update_name(self, name: str) -> None:
         """Another name."""
         self._name = name
@@ -212,7 +216,7 @@ def span(
         where = trace.get_current_span().get_span_context()
         if not where.is_valid:
             return span(name, kind=kind, parent=None, attributes=attributes, links=links)
-    linked = tuple(Link(found) for text in links if (found := _read(text)) is not None)
+    linked = tuple(Link(found) for text in links if (found := _read(text)) is not None) if links else ()
     return Recorded(name, kind, where, attributes, linked)
 
 
@@ -222,6 +226,17 @@ def _begun() -> Unsampled | None:
         return None
     trace_id = f"{random.getrandbits(128) | 1:032x}"
     return Unsampled(f"00-{trace_id}-{trace_id[16:]}{NOT_SAMPLED}")  # no span has this id, since there is none
+
+
+def annotate(attributes: Mapping[str, AttributeValue]) -> bool:
+    """Add attributes to the span of ours that is current, if there is one: whether there is, recorded or not."""
+    if _unsampled.get() is not None:
+        return True
+    found = trace.get_current_span()
+    if not isinstance(found, Recorded):
+        return False
+    found.set_attributes(attributes)
+    return True
 
 
 def current_traceparent() -> str:
@@ -238,8 +253,25 @@ def _written(where: SpanContext) -> str:
 
 def _read(traceparent: str) -> SpanContext | None:
     """What a `traceparent` says; None where it is none."""
-    found = _TRACEPARENT.fullmatch(traceparent)
-    if found is None:
+    if _TRACEPARENT.fullmatch(traceparent) is None:
         return None
-    where = SpanContext(int(found[1], 16), int(found[2], 16), is_remote=True, trace_flags=TraceFlags(int(found[3], 16)))
+    trace_id, span_id, flags = traceparent[3:35], traceparent[36:52], traceparent[53:]
+    kept = _SAMPLED if flags == "01" else TraceFlags(int(flags, 16))
+    where = SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=kept)
     return where if where.is_valid else None
+
+
+def batch_span(name: str, traced: Sequence[Recorded], attributes: Mapping[str, AttributeValue]) -> OpenSpan:
+    """A span of what is done at once for several requests, in a trace of its own that each of theirs links to; none where none is sampled.
+
+    Args:
+        name: from telemetry.names.
+        traced: the requests' spans.
+        attributes: keys from telemetry.names.
+    """
+    if not traced:
+        return Unsampled("")
+    batch = Recorded(name, Kind.CLIENT, None, attributes, ())
+    for each in traced:
+        each.link(batch)
+    return batch

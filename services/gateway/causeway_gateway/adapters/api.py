@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, Protocol
 
 from aiohttp import web
@@ -33,8 +34,8 @@ class Answer(Protocol):
 class Api(Protocol):
     """The server API as its transport sees it. `caller` is what the `KeyRing` gave."""
 
-    async def handle(self, method: str, body: bytes, caller: Any, *, transport_errors: bool) -> Answer:
-        """The answer to a request, errors of the table included.
+    async def handle(self, method: str, body: bytes, caller: Any, *, transport_errors: bool, operation: bool = False) -> Answer:
+        """The answer to a request, errors of the table included; with `operation` it is an operator's.
 
         Raises:
             LookupError: no such method.
@@ -56,7 +57,7 @@ class KeyRing(Protocol):
 
 
 class ApiEndpoint:
-    """`POST /api/{method}` and `GET /api/openapi.json`.
+    """`POST /api/{method}`, for operators `POST /ops/{operation}`, and `GET /api/openapi.json`.
 
     Args:
         api: answers; None: the server API is off.
@@ -72,17 +73,18 @@ class ApiEndpoint:
         """Serve it there."""
         app.router.add_get("/api/openapi.json", self._document)
         app.router.add_post("/api/{method}", self._call)
+        app.router.add_post("/ops/{method}", partial(self._call, operation=True))
 
-    async def _call(self, request: web.Request) -> web.Response:
+    async def _call(self, request: web.Request, *, operation: bool = False) -> web.Response:
         try:
-            response = await self._answer(request)
+            response = await self._answer(request, operation=operation)
         except Refused as refused:
             response = refusal(refused)
         if self._leaving():  # who keeps connections open moves on with the next one, not in the middle of a request
             response.force_close()
         return response
 
-    async def _answer(self, request: web.Request) -> web.Response:
+    async def _answer(self, request: web.Request, *, operation: bool) -> web.Response:
         api = self._on()
         caller = self._keys.authorize(_key_of(request))
         if caller is None:
@@ -91,7 +93,9 @@ class ApiEndpoint:
         body = await read_body(request, BODY_MAX_BYTES, self._seconds)
         by_transport = request.headers.get(ERROR_MODE, "").lower() == "transport"
         try:
-            answer = await api.handle(request.match_info["method"], body, caller, transport_errors=by_transport)
+            answer = await api.handle(
+                request.match_info["method"], body, caller, transport_errors=by_transport, operation=operation
+            )
         except LookupError as error:
             raise Refused(404, "no such method") from error
         except ValueError as error:

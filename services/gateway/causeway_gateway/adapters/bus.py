@@ -1,4 +1,4 @@
-"""Storage, apps and feeds over the bus."""
+"""Storage and feeds over the bus."""
 
 from __future__ import annotations
 
@@ -18,26 +18,19 @@ from causeway_common.contracts.messages import (
     AuditRequest,
     ClientInfo,
     CompareHeads,
-    ConnectHookReply,
-    ConnectHookRequest,
+    EnqueueRequest,
     FeedMembership,
     FeedPublication,
     Head,
     HeadsRequest,
     HistoryReply,
     HistoryRequest,
+    InspectReply,
+    InspectRequest,
     JwksReply,
     JwksRequest,
-    PublishHookReply,
-    PublishHookRequest,
-    RefreshHookReply,
-    RefreshHookRequest,
+    NewRecord,
     RemoveRequest,
-    RpcReply,
-    RpcRequest,
-    SubRefreshHookRequest,
-    SubscribeHookReply,
-    SubscribeHookRequest,
 )
 from causeway_common.contracts.shards import channel_shard
 from causeway_common.contracts.subjects import GATEWAY_ALL, VERB_COMPARE_HEADS, feed_subject, members_subject
@@ -45,18 +38,14 @@ from causeway_common.contracts.verbs import (
     APPEND,
     ATTEND,
     AUDIT,
-    CONNECT_HOOK,
+    ENQUEUE,
     HEADS,
     HISTORY,
+    INSPECT,
     JWKS,
-    PUBLISH_HOOK,
-    REFRESH_HOOK,
     REMOVE,
-    RPC,
-    SUB_REFRESH_HOOK,
-    SUBSCRIBE_HOOK,
 )
-from causeway_common.telemetry import OpenSpan, get_logger
+from causeway_common.telemetry import get_logger
 from causeway_gateway.domain.namespaces import Rule
 
 log = get_logger("gateway.bus")
@@ -64,7 +53,7 @@ CALLER: Final = "gateway"
 
 
 class BusStorage:
-    """`ports.Storage`, `ports.Attendances` and `ports.AuditTrail` over the bus."""
+    """`ports.Storage`, `ports.Attendances`, `ports.Records`, `ports.AuditTrail` and `ports.EntityInspection` over the bus."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
@@ -96,58 +85,22 @@ class BusStorage:
         reply = await self._bus.request(HEADS, HeadsRequest(channels=list(channels)), deadline, caller=CALLER)
         return reply.heads
 
+    async def inspect(self, request: InspectRequest, deadline: Deadline) -> InspectReply:
+        """`ports.EntityInspection`."""
+        return await self._bus.request(INSPECT, request, deadline, caller=CALLER)
+
     async def audit(self, record: AuditRecord, deadline: Deadline) -> None:
         """`ports.AuditTrail`."""
         await self._bus.request(AUDIT, AuditRequest(records=[record]), deadline, message_id=record.id, caller=CALLER)
+
+    async def enqueue(self, record: NewRecord, deadline: Deadline) -> None:
+        """`ports.Records`; the record's id is the message id."""
+        await self._bus.request(ENQUEUE, EnqueueRequest(records=[record]), deadline, message_id=record.id, caller=CALLER)
 
     async def attend(self, request: AttendRequest, deadline: Deadline) -> AttendReply:
         """`ports.Attendances`."""
         named = f"{request.node}.{request.life}.{request.first}.{len(request.changes)}"
         return await self._bus.request(ATTEND, request, deadline, message_id=named, caller=CALLER)
-
-
-class BusApps:
-    """`ports.Apps` over the bus."""
-
-    def __init__(self, bus: Bus) -> None:
-        self._bus = bus
-
-    async def call(self, app: str, method: str, request: RpcRequest, deadline: Deadline) -> bytes:
-        """Call a method; app and method were looked up in the manifests."""
-        return (await self._bus.request(RPC, request, deadline, app=app, method=method)).data
-
-    def begin_call(
-        self,
-        app: str,
-        method: str,
-        request: RpcRequest,
-        deadline: Deadline,
-        *,
-        done: Callable[[RpcReply | CausewayError], None],
-        parent: OpenSpan,
-    ) -> None:
-        """Call a method; `done` is called from the connection's read loop."""
-        self._bus.begin(RPC, request, deadline, done, parent=parent, app=app, method=method)
-
-    async def may_subscribe(self, app: str, request: SubscribeHookRequest, deadline: Deadline) -> SubscribeHookReply:
-        """Ask the subscribe hook."""
-        return await self._bus.request(SUBSCRIBE_HOOK, request, deadline, app=app)
-
-    async def may_connect(self, app: str, request: ConnectHookRequest, deadline: Deadline) -> ConnectHookReply:
-        """Ask the connect hook."""
-        return await self._bus.request(CONNECT_HOOK, request, deadline, app=app)
-
-    async def may_stay(self, app: str, request: RefreshHookRequest, deadline: Deadline) -> RefreshHookReply:
-        """Ask the refresh hook."""
-        return await self._bus.request(REFRESH_HOOK, request, deadline, app=app)
-
-    async def may_stay_subscribed(self, app: str, request: SubRefreshHookRequest, deadline: Deadline) -> RefreshHookReply:
-        """Ask the sub_refresh hook."""
-        return await self._bus.request(SUB_REFRESH_HOOK, request, deadline, app=app)
-
-    async def may_publish(self, app: str, request: PublishHookRequest, deadline: Deadline) -> PublishHookReply:
-        """Ask the publish hook."""
-        return await self._bus.request(PUBLISH_HOOK, request, deadline, app=app)
 
 
 class BusKeySource:

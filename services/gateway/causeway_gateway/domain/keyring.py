@@ -15,6 +15,8 @@ METHODS: Final = frozenset(
         *("presence", "presence_stats", "history", "history_remove", "channels", "info", "batch"),
     )
 )
+OPERATIONS: Final = frozenset({"route.set", "route.remove", "route.list", "apps.list", "apps.contract", "entity.inspect"})
+"""What operators call under `/ops/`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,10 @@ class ApiCaller:
     def may_call(self, method: str) -> bool:
         """Whether this method is allowed."""
         return self.methods is None or method in self.methods
+
+    def may_operate(self, operation: str) -> bool:
+        """Whether this operation is allowed: to a key without limits, and to one that names it."""
+        return operation in self.methods if self.methods is not None else self.namespaces is None
 
     def may_use(self, channel: str) -> bool:
         """Whether channels of this namespace are allowed."""

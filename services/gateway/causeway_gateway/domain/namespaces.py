@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from causeway_common.contracts.errors import CausewayError, ErrorName, bad_request
-from causeway_common.contracts.messages import Manifest, MethodSpec, NamespaceSpec
+from causeway_common.contracts.messages import HookFallbacks, Manifest, MethodSpec, NamespaceSpec
 from causeway_common.contracts.names import NAMESPACE_SEPARATOR, USERS_BOUNDARY, namespace_of
 
 
@@ -78,6 +78,11 @@ class Catalogue:
         """Whether an app has announced a connection hook (`connect`, `refresh`)."""
         manifest = self._hooks.get(app)
         return manifest is not None and (manifest.connect_hook if hook == "connect" else manifest.refresh_hook)
+
+    def fallbacks(self, app: str) -> HookFallbacks:
+        """What an app has declared for its connection hooks where no instance answers."""
+        manifest = self._hooks.get(app)
+        return HookFallbacks() if manifest is None else manifest.fallbacks
 
     def owner(self, channel: str) -> str | None:
         """The app that owns a channel's namespace ("": the TOML file does); None where there is no such namespace."""

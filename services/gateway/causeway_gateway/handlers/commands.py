@@ -32,11 +32,13 @@ from causeway_gateway.domain.asks import (
     WaitingAsk,
 )
 from causeway_gateway.domain.namespaces import Catalogue
+from causeway_gateway.handlers.calling import Calling
+from causeway_gateway.handlers.hooks import Hooks
 from causeway_gateway.handlers.identity import Identity
 from causeway_gateway.handlers.publishing import Publisher
 from causeway_gateway.handlers.reading import Reader
 from causeway_gateway.handlers.subscribing import Subscribing
-from causeway_gateway.ports import Apps, Presence, Timers
+from causeway_gateway.ports import Presence, Timers
 
 
 class Call:
@@ -76,7 +78,8 @@ class Commands:
         subscribing: begins and renews subscriptions.
         reader: reads logs.
         publisher: publishes.
-        apps: the apps.
+        hooks: of the apps.
+        calling: calls their methods.
         presence: who is subscribed, on all gateways.
         timers: the clocks.
     """
@@ -90,12 +93,14 @@ class Commands:
         subscribing: Subscribing,
         reader: Reader,
         publisher: Publisher,
-        apps: Apps,
+        hooks: Hooks,
+        calling: Calling,
         presence: Presence,
         timers: Timers,
     ) -> None:
         self._options, self._catalogue, self._identity, self._subscribing = options, catalogue, identity, subscribing
-        self._reader, self._publisher, self._apps, self._presence, self._timers = reader, publisher, apps, presence, timers
+        self._reader, self._publisher, self._hooks, self._calling = reader, publisher, hooks, calling
+        self._presence, self._timers = presence, timers
 
     def perform_now(self, ask: Ask) -> Outcome | None:
         """The end of a question that can be answered without waiting; None for the others.
@@ -146,7 +151,8 @@ class Commands:
         """
         who = ask.who
         request = RpcRequest(user=who.user, client=who.client, data=json_value(ask.data), info=who.info)
-        self._apps.begin_call(ask.app, ask.method, request, deadline, done=call.answered, parent=call.trace)
+        record_id = command_id(who.client, ask.pending.number)
+        self._calling.begin(ask.app, ask.method, request, deadline, record_id=record_id, done=call.answered, parent=call.trace)
 
     # --- connect and refresh
 
@@ -172,7 +178,7 @@ class Commands:
             data=None if data is None else json_value(data),
             headers=request.headers,
         )
-        reply = await self._apps.may_connect(app, question, deadline)
+        reply = await self._hooks.connect(app, question, deadline)
         for what, value in (("the hook's data", reply.data), ("the hook's info", reply.info)):
             if value is not None:
                 json_value(value, what)
@@ -184,7 +190,7 @@ class Commands:
             return renew(await self._identity.connection(ask.token, who.client, deadline), who.user, self._timers.wall())
         if not self._catalogue.has_hook(app, "refresh"):
             return Ends(CloseCode.CONNECTION_EXPIRED)
-        reply = await self._apps.may_stay(app, RefreshHookRequest(user=who.user, client=who.client, meta=who.meta), deadline)
+        reply = await self._hooks.refresh(app, RefreshHookRequest(user=who.user, client=who.client, meta=who.meta), deadline)
         if reply.expired or 0 < reply.expire_at_ms <= self._timers.wall():
             return Ends(CloseCode.CONNECTION_EXPIRED)
         return Stays(reply.expire_at_ms or None, None if reply.info is None else json_value(reply.info, "the hook's info"))
@@ -202,7 +208,7 @@ class Commands:
                 data=data if rule.spec.binary else json_value(data),
                 info=who.info,
             )
-            reply = await self._apps.may_publish(rule.app, request, deadline)
+            reply = await self._hooks.publish(rule.app, rule.spec, request, deadline)
             data, tags = data if reply.data is None else reply.data, reply.tags
         await self._publisher.publish(
             ask.channel,

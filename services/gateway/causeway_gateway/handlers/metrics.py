@@ -23,6 +23,10 @@ gaps: Final = counters.counter("feed.gaps", "times that a channel's feed was beh
 repairs: Final = counters.counter("feed.repairs", "reads of missing publications, by outcome")
 insufficient: Final = counters.counter("feed.insufficient", "subscribers told to subscribe again (2500)")
 recoveries: Final = counters.counter("recoveries", "subscriptions that recovered, by outcome")
+hooks_unanswered: Final = counters.counter(
+    "hooks.unanswered", "questions that no instance of an app was there for, by hook and what that meant", label="hook"
+)
+calls_kept: Final = counters.counter("calls.kept", "calls that no instance of an app was there for, kept as records")
 members_lost: Final = counters.counter("members.lost", "joins and leaves that could not be told")
 unknown_keys: Final = counters.counter("tokens.unknown_keys", "tokens of unknown key ids for which the keys were not fetched again")
 revoked: Final = counters.counter("tokens.revoked", "tokens refused because they were revoked")

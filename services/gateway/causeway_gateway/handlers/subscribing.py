@@ -38,9 +38,10 @@ from causeway_gateway.handlers import metrics
 from causeway_gateway.handlers.channel import Channel
 from causeway_gateway.handlers.fanout import chained
 from causeway_gateway.handlers.feeds import Feeds
+from causeway_gateway.handlers.hooks import Hooks
 from causeway_gateway.handlers.identity import Identity
 from causeway_gateway.handlers.reading import Reader, size_of
-from causeway_gateway.ports import Apps, Timers
+from causeway_gateway.ports import Timers
 
 RECOVERY_ROUNDS: Final = 4
 
@@ -81,16 +82,16 @@ class Subscribing:
     Args:
         feeds: the channels.
         reader: reads what was missed.
-        apps: their hooks.
+        hooks: of the apps.
         identity: verifies subscription tokens.
         catalogue: the namespaces.
         timers: the clocks.
     """
 
     def __init__(
-        self, *, feeds: Feeds, reader: Reader, apps: Apps, identity: Identity, catalogue: Catalogue, timers: Timers
+        self, *, feeds: Feeds, reader: Reader, hooks: Hooks, identity: Identity, catalogue: Catalogue, timers: Timers
     ) -> None:
-        self._feeds, self._reader, self._apps, self._identity = feeds, reader, apps, identity
+        self._feeds, self._reader, self._hooks, self._identity = feeds, reader, hooks, identity
         self._catalogue, self._timers = catalogue, timers
 
     def begin_now(self, ask: SubscribeAsk) -> Subscribed | Ends | None:
@@ -156,7 +157,7 @@ class Subscribing:
         if not ask.token:
             rule = self._catalogue.rule(ask.channel)
             request = SubRefreshHookRequest(user=who.user, client=who.client, channel=ask.channel, meta=who.meta)
-            reply = await self._apps.may_stay_subscribed(rule.app, request, deadline)
+            reply = await self._hooks.sub_refresh(rule.app, rule.spec, request, deadline)
             return Lapsed(ask.channel) if reply.expired else SubRefreshed(ask.channel, reply.expire_at_ms or None)
         verdict = await self._identity.subscription(ask.token, who.client, deadline)
         if isinstance(verdict, t.Expired):
@@ -187,7 +188,7 @@ class Subscribing:
             data=None if data is None else json_value(data),
             info=who.info,
         )
-        reply = await self._apps.may_subscribe(wish.rule.app, request, deadline)
+        reply = await self._hooks.subscribe(wish.rule.app, wish.rule.spec, request, deadline)
         for what, value in (("the hook's data", reply.data), ("the hook's info", reply.info)):
             if value is not None:
                 json_value(value, what)

@@ -34,7 +34,7 @@ class HooksServer:
         """Listen. Raises OSError where the port is taken."""
         app = web.Application(client_max_size=self._max_body)
         app.add_routes([web.post("/hooks/{source}", self._post)])
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=5)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=5, auto_decompress=False)
         await self._runner.setup()
         await web.TCPSite(self._runner, self._host, self._port, reuse_port=False).start()
 

@@ -8,6 +8,8 @@ from aiohttp import (
     ClientConnectionError,
     ClientConnectorDNSError,
     ClientError,
+    ClientHandlerType,
+    ClientRequest,
     ClientResponse,
     ClientSession,
     ClientTimeout,
@@ -69,7 +71,7 @@ class OutsideHttp:
         host = (where.host or "").lower()
         attributes = {names.HTTP_METHOD: request.method, names.SERVER_ADDRESS: host, names.URL_FULL: str(where.origin())}
         with span(names.SPAN_HTTP_CLIENT.format(method=request.method), kind=Kind.CLIENT, attributes=attributes) as started:
-            if is_literal(host) and host not in self._allowed and not is_public(host):
+            if _is_refused(host, self._allowed):
                 answer: Answer = AddressRefused(f"the address {host} is not public")
             else:
                 answer = await self._sent(where, request)
@@ -107,17 +109,29 @@ class OutsideHttp:
 def open_session(
     *, allowed: frozenset[str], connections: int, user_agent: str, resolver: AbstractResolver | None = None
 ) -> ClientSession:
-    """A session whose every connection goes to a checked address."""
+    """A session whose every connection goes to a checked address: a name is resolved and checked, a literal one is checked here."""
+
+    async def check(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        host = (request.url.host or "").lower()
+        if _is_refused(host, allowed):
+            raise ClientConnectionError(f"the address {host} is not public")
+        return await handler(request)
+
     checked = CheckedResolver(resolver or ThreadedResolver(), allowed)
     return ClientSession(
         connector=TCPConnector(resolver=checked, use_dns_cache=False, limit=connections),
         cookie_jar=DummyCookieJar(),
         headers={"User-Agent": user_agent, "Accept-Encoding": "identity"},
         trust_env=False,
+        middlewares=(check,),
         auto_decompress=False,
         max_line_size=HEADERS_MAX_BYTES,
         max_field_size=HEADERS_MAX_BYTES,
     )
+
+
+def _is_refused(host: str, allowed: frozenset[str]) -> bool:
+    return is_literal(host) and host not in allowed and not is_public(host)
 
 
 def _failure(url: URL, error: Exception, seconds: float) -> NotReached | AddressRefused:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -32,6 +32,11 @@ class IntegrationsSettings(ServiceSettings):
     )
     permissions: dict[str, list[str]] = Field(
         {}, description='by app ("*": every one) the operations that it may use: connector.op, connector.* or *'
+    )
+    connectors: dict[str, dict[str, Any]] = Field(
+        {},
+        repr=False,
+        description="sections of connectors from other distributions, by name; allow_hosts in one names hosts that may be private",
     )
     webhook: WebhookSettings = WebhookSettings()
     apis: list[ApiSettings] = Field([], description="declared outside APIs")

@@ -85,7 +85,7 @@ class Calls:
             raise overloaded(f"{connector.name} has as many calls under way to this destination as it may")
         loop = asyncio.get_running_loop()
         started = loop.time()
-        limit = min(seconds, connector.attempt_ms / 1000)
+        limit = min(seconds, connector.limit_ms(work.op) / 1000)
         try:
             async with asyncio.timeout(limit):
                 return await operation(work)

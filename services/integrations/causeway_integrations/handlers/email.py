@@ -8,7 +8,6 @@ from typing import Final
 from causeway_common.contracts.connectors import EMAIL_SEND, EmailSent
 from causeway_common.contracts.errors import bad_request
 from causeway_common.contracts.names import is_identifier
-from causeway_common.runtime import fault_point
 from causeway_integrations.domain.mail import Rendered, mail_of
 from causeway_integrations.domain.outcome import Done, Failed, GivenUp, Outcome
 from causeway_integrations.domain.work import Work
@@ -51,9 +50,7 @@ class EmailConnector:
         message_id = f"<{work.key}@{self._domain}>"
         mail = mail_of(request, rendered, sender=self._sender, message_id=message_id, date_ms=work.created_ms)
         try:
-            fault_point("integrations.email.before")
             refused = await self._mailer.send(mail)
-            fault_point("integrations.email.after")
         except MailRefusedError as error:
             return GivenUp(str(error), error.code, code=REFUSED_CODE)
         except MailFailedError as error:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, assert_never
 
-from causeway_common.contracts.errors import CausewayError
 from causeway_common.contracts.ids import derived_id
 from causeway_common.contracts.messages import Attempt, JobDelivery, Record, SettleRequest
 from causeway_common.runtime import fault_point
@@ -16,7 +15,8 @@ from causeway_integrations.domain.outcome import Done, Failed, GivenUp, Outcome,
 from causeway_integrations.domain.permissions import OWN, Permissions
 from causeway_integrations.domain.slots import Slots
 from causeway_integrations.domain.work import Work
-from causeway_integrations.ports import Connector, Operation, Records
+from causeway_integrations.ports import Connector, Records
+from causeway_integrations.ports.attempt import attempt
 
 LOST_ATTEMPTS_MAX: Final = 20
 """So many claims in a row may end without an outcome (a crash each) before the job is given up unrun."""
@@ -48,7 +48,7 @@ class Jobs:
         permissions: of the apps.
         slots: for jobs, by destination.
         now_ms: the time of day.
-        lease_ms: longer than any attempt takes.
+        lease_ms: what a lease has beyond the longest that an attempt may take.
     """
 
     def __init__(
@@ -64,13 +64,18 @@ class Jobs:
         self._records, self._connectors, self._permissions = records, connectors, permissions
         self._slots, self._now_ms, self._lease_ms = slots, now_ms, lease_ms
 
-    async def handle(self, delivery: JobDelivery) -> None:
+    async def handle(self, delivery: JobDelivery, connector: str, op: str) -> None:
         """Return: the delivery is done with, whatever became of the job.
+
+        Args:
+            delivery: the record's id.
+            connector: as the delivery's subject says.
+            op: likewise.
 
         Raises:
             CausewayError: storage is unavailable; the delivery comes again, and the record's lease decides what happens then.
         """
-        claim = await self._records.claim(delivery.id, self._lease_ms)
+        claim = await self._records.claim(delivery.id, self._lease_of(connector, op))
         if claim.outcome != "run" or claim.record is None:
             skipped.add(1, claim.outcome)
             return
@@ -83,6 +88,10 @@ class Jobs:
             began = _Began(record, _tries(record) + 1, self._now_ms())
             outcome = await self._attempted(began)
             await self._settle(self._settlement(began, outcome))
+
+    def _lease_of(self, connector: str, op: str) -> int:
+        found = self._connectors.get(connector)
+        return self._lease_ms + (found.limit_ms(op) if found else 0)
 
     async def _attempted(self, began: _Began) -> Outcome:
         record = began.record
@@ -98,12 +107,15 @@ class Jobs:
         work = work_of(record, began.number)
         destination = f"{connector.name}/{connector.destination(work)}"
         if not self._slots.take(destination):
-            return Postponed("the destination is busy", self._slots.delay_ms(destination))
+            return Postponed("the destination is busy", self._slots.delay_ms(destination, self._now_ms()))
         by_connector.add(1, connector.name)
         loop = asyncio.get_running_loop()
         started = loop.time()
         try:
-            return await _within(operation, work, connector.attempt_ms)
+            fault_point("integrations.attempt.before")
+            outcome = await attempt(operation, work, connector.limit_ms(work.op))
+            fault_point("integrations.attempt.after")
+            return outcome
         finally:
             self._slots.free(destination, (loop.time() - started) * 1000)
 
@@ -174,19 +186,6 @@ def work_of(record: Record, attempt: int) -> Work:
         attempt=attempt,
         traceparent=record.traceparent,
     )
-
-
-async def _within(operation: Operation, work: Work, limit_ms: int) -> Outcome:
-    try:
-        async with asyncio.timeout(limit_ms / 1000):
-            return await operation(work)
-    except TimeoutError:
-        return Failed(f"no end within {limit_ms} ms")
-    except CausewayError as error:
-        return Failed(str(error)) if error.temporary else GivenUp(str(error))
-    except Exception as error:
-        log.exception("an attempt failed for a reason that its connector does not know", record=work.id)
-        return Failed(f"internal: {type(error).__name__}")
 
 
 def _tries(record: Record) -> int:

@@ -14,7 +14,6 @@ from causeway_common.contracts.connectors import (
 )
 from causeway_common.contracts.errors import bad_request
 from causeway_common.contracts.money import check_amount, check_currency
-from causeway_common.runtime import fault_point
 from causeway_integrations.domain.outcome import Done, Failed, GivenUp, Outcome
 from causeway_integrations.domain.work import Work
 from causeway_integrations.ports import Operation
@@ -49,9 +48,7 @@ class PaymentsConnector:
         check_currency(request.currency)
         _check_metadata(request.metadata)
         try:
-            fault_point("integrations.payment.before")
             payment = await self._provider.create(request, work.key)
-            fault_point("integrations.payment.after")
         except (PaymentRefusedError, PaymentFailedError) as error:
             return _failure(error)
         return Done(f"{payment.id} is {payment.state}", reply=PAYMENTS_CREATE.result(payment))

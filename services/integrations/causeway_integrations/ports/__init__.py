@@ -24,7 +24,7 @@ class Connector:
         name: an identifier.
         operations: by name.
         schedule: of its jobs.
-        attempt_ms: no attempt lasts longer.
+        attempt_ms: no attempt lasts longer; `limits_ms` has other bounds of single operations.
         destination: whose slots an attempt takes; must be quick and not raise.
         schedules: of single operations, in place of `schedule`.
     """
@@ -35,10 +35,15 @@ class Connector:
     attempt_ms: int
     destination: Callable[[Work], str]
     schedules: Mapping[str, Schedule] = field(default_factory=dict)
+    limits_ms: Mapping[str, int] = field(default_factory=dict)
 
     def schedule_of(self, op: str) -> Schedule:
         """The schedule of an operation's jobs."""
         return self.schedules.get(op, self.schedule)
+
+    def limit_ms(self, op: str) -> int:
+        """No attempt of this operation lasts longer."""
+        return self.limits_ms.get(op, self.attempt_ms)
 
 
 class Records(Protocol):

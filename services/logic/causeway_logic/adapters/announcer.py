@@ -20,10 +20,18 @@ class Announcer:
         announce: one announcement; raises CausewayError.
         interval_s: between announcements that succeed.
         retry_s: after one that found the bus or the bucket away.
+        leave: said at the end; raises CausewayError.
     """
 
-    def __init__(self, announce: Callable[[], Awaitable[None]], *, interval_s: float, retry_s: float = RETRY_SECONDS) -> None:
-        self._announce, self._interval, self._retry = announce, interval_s, retry_s
+    def __init__(
+        self,
+        announce: Callable[[], Awaitable[None]],
+        *,
+        interval_s: float,
+        retry_s: float = RETRY_SECONDS,
+        leave: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self._announce, self._interval, self._retry, self._leave = announce, interval_s, retry_s, leave
         self._steps = Periodic("announcement", self._once, after_failure_s=retry_s)
         self.announced = False
         """Whether the last answer was a yes: gateways know the app as it is."""
@@ -33,8 +41,14 @@ class Announcer:
         await self._steps.start()
 
     async def stop(self) -> None:
-        """End. The manifest stays: other instances may serve it, and gateways learn of silence by no responders."""
+        """End, and say so, that gateways ask others before this instance answers no more. The manifest stays: it says what exists."""
         await self._steps.stop()
+        if self._leave is None:
+            return
+        try:
+            await self._leave()
+        except CausewayError as error:
+            log.debug("this instance could not say that it leaves, it will be seen to be silent", reason=error.message)
 
     def again(self) -> None:
         """Announce now."""

@@ -21,6 +21,13 @@ class Identity:
         self._message_id, self._fresh = message_id, fresh
         self._made: dict[tuple[str, ...], int] = {}
 
+    @property
+    def message_id(self) -> str:
+        """What all its ids come from."""
+        if not self._message_id:
+            self._message_id = self._fresh()
+        return self._message_id
+
     def new_id(self) -> str:
         """32 hex digits; depends on the request and on how many were made before."""
         return self.next("id")
@@ -32,9 +39,7 @@ class Identity:
     def next(self, *purpose: str) -> str:
         """The next id for a purpose: those of one purpose are counted, so that what else the request does changes none of them."""
         self._made[purpose] = number = self._made.get(purpose, 0) + 1
-        if not self._message_id:
-            self._message_id = self._fresh()
-        return derived_id(self._message_id, *purpose, str(number))
+        return derived_id(self.message_id, *purpose, str(number))
 
     def once(self, what: str, key: str, *purpose: str) -> str:
         """The id that makes something happen once: of the caller's own `key`, or else the next for this purpose."""

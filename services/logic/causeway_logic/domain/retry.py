@@ -12,6 +12,8 @@ DELAYS: Final = ("1s", "5s", "30s", "5m", "30m", "2h")
 JITTER: Final = 0.2
 """Each wait is longer by a random share of itself, at most this, so that what failed together does not come back together."""
 
+TOTAL_MAX_MS: Final = 7 * 86_400_000
+
 
 class Retry:
     """How often and when a failed task runs again.
@@ -22,7 +24,8 @@ class Retry:
         jitter: each wait is longer by a random share of itself, at most this (0.2 where left out).
 
     Raises:
-        ValueError: a wait is no duration, or the jitter is not within 0 and 1.
+        ValueError: a wait is no duration, the jitter is not within 0 and 1, or the waits together are longer than seven days: so long
+            is remembered what a task has committed.
     """
 
     __slots__ = ("delays_ms", "jitter")
@@ -32,11 +35,18 @@ class Retry:
         self.jitter = jitter
         if not 0 <= jitter <= 1:
             raise ValueError(f"a retry's jitter is 0 to 1, got {jitter}")
+        if self.total_ms > TOTAL_MAX_MS:
+            raise ValueError("the waits of a retry are at most seven days together")
 
     @property
     def tries(self) -> int:
         """How many tries there are in all."""
         return len(self.delays_ms) + 1
+
+    @property
+    def total_ms(self) -> int:
+        """The waits together, at most."""
+        return int(sum(self.delays_ms) * (1 + self.jitter))
 
     def delay_ms(self, attempt: int, chance: float) -> int | None:
         """The wait after a failed try.

@@ -92,7 +92,7 @@ class Signature:
         Raises:
             CausewayError: 107 as `read_input`.
         """
-        return None if self.input is None else read_input(self.input, b"null" if data is None else data)
+        return None if self.input is None else read_input(self.input, data or b"null")
 
     def given(self, type_: type[Any]) -> Any:
         """The annotation of the parameter that gets what is given by this type; None where there is none."""

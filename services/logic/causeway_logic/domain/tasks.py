@@ -23,6 +23,7 @@ RESERVED: Final = frozenset({ON_EVENT, ON_LIFECYCLE, ON_QUEUED_CALL})
 """Tasks that every app may be sent: an event from outside, a lifecycle event that failed, a call that waited for an instance."""
 TIMEOUT_MS: Final = 30_000
 """So long one try of a task, an event handler or a lifecycle handler may take where nothing else is said."""
+DOWN_MS: Final = 86_400_000
 NAME_MAX_BYTES: Final = 255
 BY: Final = "_by"
 """In a task's payload: the user whose call caused it. No input has a field of this name, pydantic keeps such names private."""
@@ -46,6 +47,11 @@ class Running:
     retry: Retry = field(default_factory=Retry)
     limit: int | None = None
     timeout_ms: int = TIMEOUT_MS
+
+    @property
+    def remember_ms(self) -> int:
+        """So long after a commit another try may come: the whole schedule, and a day in which no instance of the app ran."""
+        return self.retry.total_ms + DOWN_MS
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Final
 from structlog.stdlib import BoundLogger
 
 from causeway_common.contracts.errors import ERRORS, CausewayError, ErrorName
-from causeway_common.telemetry import AttributeValue, Counters, current_traceparent, names, span
+from causeway_common.telemetry import AttributeValue, Counters, OpenSpan, annotate, current_traceparent, names, span
 
 calls: Final = Counters("logic").counter(
     "calls", "calls of methods and hooks by outcome: ok, the error's name, or cancelled (deadline or shutdown)"
@@ -26,28 +26,35 @@ class Answering:
 
     def __init__(self, app: str, log: BoundLogger) -> None:
         self._app, self._log = app, log
-        self._spans: dict[str, tuple[str, dict[str, AttributeValue]]] = {}  # by what the app declares
+        self._named: dict[str, dict[str, AttributeValue]] = {}  # by what the app declares
 
     def __call__(self, method: str) -> AnswerBlock:
         """The block of one answer of this method, hook or task."""
-        named = self._spans.get(method)
-        if named is None:
-            name = names.SPAN_APP_METHOD.format(app=self._app, method=method)
-            named = self._spans[method] = name, {names.RPC_METHOD: f"{self._app}.{method}"}
-        return AnswerBlock(self._log, method, named)
+        attributes = self._named.get(method)
+        if attributes is None:
+            attributes = self._named[method] = {names.RPC_METHOD: f"{self._app}.{method}"}
+        return AnswerBlock(self._log, method, attributes)
 
 
 class AnswerBlock:
-    """One answer; every `Exception` leaves it as a CausewayError."""
+    """One answer; every `Exception` leaves it as a CausewayError.
 
-    __slots__ = ("_log", "_method", "_span")
+    What came over the bus has a span already, which is told the method (make bench: one of its own was 14 of a traced RPC's 42 µs);
+    only what did not gets its own.
+    """
 
-    def __init__(self, log: BoundLogger, method: str, named: tuple[str, dict[str, AttributeValue]]) -> None:
-        self._log, self._method, self._span = log, method, span(named[0], attributes=named[1])
+    __slots__ = ("_attributes", "_log", "_method", "_span")
+
+    def __init__(self, log: BoundLogger, method: str, attributes: dict[str, AttributeValue]) -> None:
+        self._log, self._method, self._attributes = log, method, attributes
+        self._span: OpenSpan | None = None
 
     def __enter__(self) -> None:
         """The answer begins."""
-        self._span.__enter__()
+        if not annotate(self._attributes):
+            name = names.SPAN_APP_METHOD.format(method=self._attributes[names.RPC_METHOD])
+            self._span = span(name, attributes=self._attributes)
+            self._span.__enter__()
 
     def __exit__(self, _kind: object, error: BaseException | None, traceback: TracebackType | None) -> None:
         """It ends. Raises CausewayError 100, with the trace id, for what is none of the table."""
@@ -62,7 +69,8 @@ class AnswerBlock:
             told = internal()
         elif isinstance(error, asyncio.CancelledError):
             calls.add(1, "cancelled")
-        self._span.__exit__(None, told, traceback)
+        if self._span is not None:
+            self._span.__exit__(None, told, traceback)
         if told is not None and told is not error:
             raise told from error
 

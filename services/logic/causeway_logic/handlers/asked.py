@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -12,8 +13,10 @@ from causeway_logic.domain.signatures import Asked
 from causeway_logic.domain.values import moment, optional_json
 from causeway_logic.handlers.entity import Entity
 from causeway_logic.handlers.scope import Scope
+from causeway_logic.handlers.threads import wait
 
 M = TypeVar("M")
+R = TypeVar("R")
 
 
 class ContextBase(Asked):
@@ -54,6 +57,15 @@ class ContextBase(Asked):
     def new_id(self) -> str:
         """An id of 32 hex digits, derived from the request: a rerun gets the same ids in the same order."""
         return self._scope.identity.new_id()
+
+    def wait(self, answer: Coroutine[Any, Any, R]) -> R:
+        """For plain `def` handlers, which cannot await: `account = ctx.wait(ctx.entity(Account, id).edit(change))`.
+
+        Raises:
+            RuntimeError: this is an `async def` handler: await instead.
+            Exception: what is awaited raises.
+        """
+        return wait(answer)
 
     def entity(self, model: type[M], id: str) -> Entity[M]:
         """The entity of this model and id; nothing is read yet.

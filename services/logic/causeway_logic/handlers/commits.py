@@ -10,9 +10,10 @@ import msgspec
 from causeway_common.contracts.codec import encode_item
 from causeway_common.contracts.errors import unavailable
 from causeway_common.contracts.messages import CommitReply, CommitRequest, Document, IndexValue, JsonMap, OutboxItem
-from causeway_common.telemetry import Counters
+from causeway_common.telemetry import Counters, get_logger
 from causeway_logic.handlers.scope import Scope
 
+log = get_logger("logic")
 CONFLICT_PAUSE_S: Final = 0.005
 NEVER: Final = 2**53 - 1
 """A version that no entity reaches: a commit that expects it is answered as a repeat or as a conflict, and never carried out."""
@@ -36,11 +37,14 @@ class Landed(msgspec.Struct, frozen=True):
     document: Document | None = None
 
 
+Key = tuple[str, str]
 Propose = Callable[[Document], Proposal | None]
 """From the entity as it is to what to write; None: nothing. It may raise, and may be asked several times."""
 
 
-async def committed(scope: Scope, kind: str, id: str, propose: Propose, *, first: Document | None = None) -> Landed | None:
+async def committed(
+    scope: Scope, kind: str, id: str, propose: Propose, *, first: Document | None = None, once: bool = True
+) -> Landed | None:
     """Commit what is proposed, once per place in the handler, however often the handler runs.
 
     Args:
@@ -49,6 +53,7 @@ async def committed(scope: Scope, kind: str, id: str, propose: Propose, *, first
         id: its id.
         propose: see `Propose`.
         first: propose on this before anything is loaded.
+        once: False: once in each run of the handler.
 
     Returns:
         None: nothing was proposed.
@@ -57,32 +62,68 @@ async def committed(scope: Scope, kind: str, id: str, propose: Propose, *, first
         CausewayError: unavailable: the outcome is unknown, or conflicts lasted until the deadline; or storage's refusal.
         Exception: what `propose` raises.
     """
-    commit_id = scope.identity.commit_id(kind, id)
+    key, commit_id = (kind, id), scope.identity.commit_id(kind, id) if once else scope.outside.new_id()
+    rerun = scope.rerun and once
     storage = scope.outside.storage
     async with scope.locks.hold(kind, id):
-        document = first
-        if document is None and scope.rerun:
-            asked = await _asked(scope, CommitRequest(kind=kind, id=id, expected=NEVER, commit_id=commit_id, state={}))
-            if asked.outcome == "committed":
-                return Landed(asked.document or await storage.get(kind, id, scope.deadline))
-            document = asked.document or ABSENT
-        if document is None:
-            document = await storage.get(kind, id, scope.deadline)
+        before = first or await (_rerun(scope, key, commit_id) if rerun else _guessed(scope, key, commit_id, propose))
+        if isinstance(before, Landed):
+            return before
+        document = before or await storage.get(kind, id, scope.deadline)
+        met = before is not None and first is None
         while True:
             proposal = propose(document)
             if proposal is None:
                 return None
-            reply = await _asked(scope, _request(scope, (kind, id), commit_id, document.version, proposal))
+            reply = await _asked(scope, _request(scope, key, commit_id, document.version, proposal))
             if reply.outcome == "committed":
-                if not reply.repeat or (reply.version == document.version + 1 and not scope.rerun):
-                    return Landed()
-                return Landed(reply.document or await storage.get(kind, id, scope.deadline))
+                if reply.repeat and (rerun or reply.version != document.version + 1):
+                    return Landed(reply.document or await storage.get(kind, id, scope.deadline))
+                if not met:  # where others edit it too, the next guess would be wrong as well
+                    _keep(scope, key, reply.version, proposal)
+                return Landed()
             _conflicts.add()
+            met = True
             document = reply.document or await storage.get(kind, id, scope.deadline)
             await _back_off(scope, kind)
 
 
-def _request(scope: Scope, key: tuple[str, str], commit_id: str, expected: int, proposal: Proposal) -> CommitRequest:
+async def _rerun(scope: Scope, key: Key, commit_id: str) -> Landed | Document:
+    """What an earlier run has committed; else the entity as it is."""
+    asked = await _asked(scope, CommitRequest(kind=key[0], id=key[1], expected=NEVER, commit_id=commit_id, state={}))
+    if asked.outcome == "committed":
+        return Landed(asked.document or await scope.outside.storage.get(*key, scope.deadline))
+    return asked.document or ABSENT
+
+
+async def _guessed(scope: Scope, key: Key, commit_id: str, propose: Propose) -> Landed | Document | None:
+    """Commit on what this process committed last; else the entity as it is, None where that is not known."""
+    document = scope.documents.take(*key, scope.outside.now_ms())
+    if document is None:
+        return None
+    try:
+        proposal = propose(document)
+    except Exception as error:  # noqa: BLE001 - raised again on the entity as it is, if it holds there
+        log.debug("a change refused a guess, it is asked again", reason=str(error))
+        return None
+    if proposal is None:
+        return None
+    reply = await _asked(scope, _request(scope, key, commit_id, document.version, proposal))
+    if reply.outcome == "conflict":
+        _conflicts.add()
+        return reply.document
+    if reply.repeat and reply.version != document.version + 1:
+        return Landed(reply.document or await scope.outside.storage.get(*key, scope.deadline))
+    _keep(scope, key, reply.version, proposal)
+    return Landed()
+
+
+def _keep(scope: Scope, key: Key, version: int, proposal: Proposal) -> None:
+    if not proposal.delete:
+        scope.documents.keep(*key, Document(version=version, state=proposal.state), scope.outside.now_ms())
+
+
+def _request(scope: Scope, key: Key, commit_id: str, expected: int, proposal: Proposal) -> CommitRequest:
     return CommitRequest(
         kind=key[0],
         id=key[1],
@@ -93,6 +134,7 @@ def _request(scope: Scope, key: tuple[str, str], commit_id: str, expected: int, 
         by=scope.user,
         indexes=proposal.indexes,
         delete=proposal.delete,
+        remember_ms=scope.remember_ms,
     )
 
 

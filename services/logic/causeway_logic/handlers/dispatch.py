@@ -35,6 +35,7 @@ from causeway_logic.domain.values import Channel
 from causeway_logic.handlers.answering import Answering
 from causeway_logic.handlers.channels import AskedChannel, a
 from causeway_logic.handlers.context import Context
+from causeway_logic.handlers.documents import Documents
 from causeway_logic.handlers.limits import in_time, sooner
 from causeway_logic.handlers.locks import EntityLocks
 from causeway_logic.handlers.once import Keyed, released
@@ -53,7 +54,7 @@ class Dispatcher:
     def __init__(self, app: App, outside: Outside, runner: Runner | None = None) -> None:
         self._app, self._outside = app, outside
         self._runner = runner or Runner(app)
-        self._locks = EntityLocks()
+        self._locks, self._documents = EntityLocks(), Documents()
         self._log = get_logger(f"app.{app.name}")
         self._answering = Answering(app.name, self._log)
         self._bound: dict[str, Bound] = {}
@@ -159,7 +160,7 @@ class Dispatcher:
             returned = await self._runner.run(hook.signature, context, value, given=channel.given, fields=channel.fields)
             return channel.published(request.data, returned)
 
-    def scope(self, message_id: str, deadline: Deadline, *, user: str = "", rerun: bool = False) -> Scope:
+    def scope(self, message_id: str, deadline: Deadline, *, user: str = "", rerun: bool = False, remember_ms: int = 0) -> Scope:
         """What a call shares.
 
         Args:
@@ -167,8 +168,10 @@ class Dispatcher:
             deadline: when it ends.
             user: who caused it; "" is nobody.
             rerun: it may have run before.
+            remember_ms: it may run again for so long; 0: as long as a request may be sent again.
         """
-        return Scope(self._outside, self._locks, self._app, Identity(message_id, self._outside.new_id), user, deadline, rerun)
+        identity = Identity(message_id, self._outside.new_id)
+        return Scope(self._outside, self._locks, self._documents, self._app, identity, user, deadline, rerun, remember_ms)
 
     async def run(
         self,

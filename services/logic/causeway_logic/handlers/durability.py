@@ -22,6 +22,11 @@ class Durability(ContextBase):
 
     __slots__ = ()
 
+    @property
+    def message_id(self) -> str:
+        """What the ids of this call's commits, records and publications come from; of a task or event the same in each run."""
+        return self._scope.identity.message_id
+
     async def query(
         self,
         model: type[M],

@@ -70,16 +70,19 @@ class Entity(Generic[M]):
         landed = await committed(self._scope, self._type.kind, self._id, propose, first=ABSENT)
         return draft.state if landed is None or landed.document is None else self._since(landed.document)
 
-    async def edit(self, change: Change[M], *, initial: M | None = None) -> M:
+    async def edit(self, change: Change[M], *, initial: M | None = None, once: bool = True) -> M:
         """Commit a change of the entity with everything that leaves with it, all or nothing.
 
         A handler that runs again (a task, an event, a call that was sent twice) does not change twice: what it committed before is not
-        proposed again. For that it must edit the same entities in the same order each time.
+        proposed again, whatever it would propose now. For that it must edit the same entities in the same order each time, and what a
+        change does must not depend on what else was read since (a log that has grown): such a change is one for `once=False`.
 
         Args:
             change: a plain function; it sees the current state and may raise. It runs again when another commit came first,
                 so it must have no effect but on its draft. One that changes nothing commits nothing.
             initial: where there is no such entity the change starts from this, and creates it; None: that is a 404.
+            once: False: the change is made in every run, so it must be one that does no harm when it is made again: it sets or takes
+                in, and adds nothing up. What it publishes or schedules may then leave again.
 
         Returns:
             The state as committed.
@@ -107,7 +110,7 @@ class Entity(Generic[M]):
                 return None
             return self._proposal(draft, stored)
 
-        landed = await committed(self._scope, self._type.kind, self._id, propose)
+        landed = await committed(self._scope, self._type.kind, self._id, propose, once=once)
         if landed is not None and landed.document is not None:
             return self._since(landed.document)
         if result is None:

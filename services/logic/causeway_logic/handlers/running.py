@@ -45,6 +45,7 @@ class Runner:
         self._app = app
         self._services: dict[Any, Any] = dict(services)
         self._open: list[tuple[Lifespan, AsyncGenerator[Any, None]]] = []
+        self._limit = threads
         self._threads = Threads(app.name, threads)
 
     async def start(self) -> None:
@@ -66,6 +67,7 @@ class Runner:
     async def stop(self) -> None:
         """Close the services, in reverse; one that fails is logged, and the others are closed."""
         self._threads.stop()
+        self._threads = Threads(self._app.name, self._limit)
         while self._open:
             lifespan, made = self._open.pop()
             del self._services[lifespan.type]

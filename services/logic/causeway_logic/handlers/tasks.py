@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from causeway_common.bus import Deadline, Postponed
 from causeway_common.contracts.errors import CausewayError
@@ -24,7 +24,8 @@ UNKNOWN_MAX_S: Final = 30.0
 UNKNOWN_DELIVERIES_MAX: Final = 6
 """A delivery that nobody here has a handler for goes back after 1 s, 2 s, 4 s…; after so many storage is left to deliver it again."""
 UNHANDLED_MS: Final = 5000
-"""An event that this version has no handler for is looked at again after so long: another version may have one."""
+UNHANDLED_MAX_MS: Final = 600_000
+"""An event that this version has no handler for is looked at again after 5 s, 10 s, … 10 min: another version may have one."""
 NOTE_MAX_CHARS: Final = 1000
 
 log = get_logger("logic")
@@ -57,6 +58,14 @@ class Tasks:
     def __init__(self, works: Works, records: Records, outside: Outside, *, concurrency: int) -> None:
         self._works, self._records, self._outside, self._concurrency = works, records, outside, concurrency
         self._lanes: dict[str, Lane] = {}
+        self._trying: set[asyncio.Task[Any]] = set()
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Cut off the tries under way and give their tasks back: they run elsewhere at once, and do not count as tried."""
+        self._stopping = True
+        for task in self._trying:
+            task.cancel()
 
     async def handle(self, delivery: JobDelivery, task: str, delivered: int) -> None:
         """Return: the delivery is done with, whatever became of the task.
@@ -111,13 +120,24 @@ class Tasks:
 
     async def _run(self, work: Work) -> _Ended:
         seconds = work.running.timeout_ms / 1000
+        trying = asyncio.current_task()
+        if trying is None:
+            raise AssertionError("unreachable: a coroutine runs in a task")
+        self._trying.add(trying)
         try:
             async with asyncio.timeout(seconds):
                 await work.run(Deadline.after(seconds))
         except TimeoutError:
             return _Ended("retry", f"it took longer than {seconds:g} s")
+        except asyncio.CancelledError:
+            if not self._stopping:
+                raise
+            trying.uncancel()
+            return _Ended("retry", "its process stopped", postponed=True)
         except CausewayError as error:
             return _Ended("retry" if error.temporary else "dead", str(error))
+        finally:
+            self._trying.discard(trying)
         return _Ended("done")
 
     def _settlement(self, record: Record, retry: Retry, ended: _Ended, began_ms: int) -> SettleRequest:
@@ -125,7 +145,7 @@ class Tasks:
         number = told if ended.postponed else told + 1
         outcome, delay = ended.outcome, None
         if ended.postponed:
-            delay = UNHANDLED_MS
+            delay = 0 if self._stopping else _unhandled_ms(record.attempts - 1 - told)
         elif outcome == "retry":
             delay = retry.delay_ms(number, self._outside.jitter())
             outcome = "dead" if delay is None else "retry"
@@ -162,3 +182,7 @@ class Tasks:
             log.warning("nobody takes this task: no living version of the app seems to have it", task=task)
             return
         raise Postponed(min(2.0 ** (delivered - 1), UNKNOWN_MAX_S))
+
+
+def _unhandled_ms(before: int) -> int:
+    return int(min(UNHANDLED_MS * 2 ** min(before, 10), UNHANDLED_MAX_MS))

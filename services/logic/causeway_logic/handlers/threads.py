@@ -5,14 +5,28 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextvars import Context as Variables
 from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast
 
 R = TypeVar("R")
+_here: Final = threading.local()
 THREADS_MAX: Final = 32
+
+
+def wait(answer: Coroutine[Any, Any, R]) -> R:
+    """What a coroutine returns or raises, run on the event loop that the caller's thread works for.
+
+    Raises:
+        RuntimeError: this is no thread of `Threads`.
+    """
+    loop: asyncio.AbstractEventLoop | None = getattr(_here, "loop", None)
+    if loop is None:
+        answer.close()
+        raise RuntimeError("only a plain `def` handler waits like this; elsewhere: await")
+    return asyncio.run_coroutine_threadsafe(answer, loop).result()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +78,7 @@ class Threads:
     def _serve(self) -> None:
         thread = threading.current_thread()
         while (work := self._work.get()) is not None:
-            thread.name = work.name
+            thread.name, _here.loop = work.name, work.loop
             result: Any = None
             failed: BaseException | None = None
             try:

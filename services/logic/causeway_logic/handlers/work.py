@@ -91,7 +91,7 @@ class Works:
         value = task.read(record.payload)
 
         async def run(deadline: Deadline) -> None:
-            scope = self._scope(record, deadline, user=str(record.payload.get(BY, "")))
+            scope = self._scope(record, deadline, task.running, user=str(record.payload.get(BY, "")))
             if task.ticks is not None:
                 await advance(scope, task, record.payload)
             await self._dispatcher.run(task.name, task.signature, scope, value)
@@ -107,7 +107,9 @@ class Works:
         event = handler.read(record.payload)
 
         async def run(deadline: Deadline) -> None:
-            await self._dispatcher.run(ON_EVENT, handler.signature, self._scope(record, deadline), given={Event: event})
+            await self._dispatcher.run(
+                ON_EVENT, handler.signature, self._scope(record, deadline, handler.running), given={Event: event}
+            )
 
         return Work(handler.running, run)
 
@@ -118,7 +120,8 @@ class Works:
             raise Unhandled(f"this version has no handler of {event.type}")
 
         async def run(deadline: Deadline) -> None:
-            scope = self._dispatcher.scope(event.id, deadline, rerun=True)  # under the event's own id: it was tried as such before
+            # under the event's own id: it was tried as such before
+            scope = self._dispatcher.scope(event.id, deadline, rerun=True, remember_ms=handler.running.remember_ms)
             await self._dispatcher.run(ON_LIFECYCLE, handler.signature, scope, given={LifecycleEvent: event})
 
         return Work(handler.running, run)
@@ -141,8 +144,8 @@ class Works:
 
         return Work(Running(timeout_ms=method.timeout_ms or TIMEOUT_MS), run)
 
-    def _scope(self, record: Record, deadline: Deadline, *, user: str = "") -> Scope:
-        return self._dispatcher.scope(record.id, deadline, user=user, rerun=record.attempts > 1)
+    def _scope(self, record: Record, deadline: Deadline, running: Running, *, user: str = "") -> Scope:
+        return self._dispatcher.scope(record.id, deadline, user=user, rerun=record.attempts > 1, remember_ms=running.remember_ms)
 
     async def _forget_timer(self, record: Record, deadline: Deadline) -> None:
         """Remove the hidden entity of an app's timer that has fired, unless it was set again since."""

@@ -49,8 +49,11 @@ AUDIT_MAX_BYTES: Final = 4096
 BY_MAX_BYTES: Final = 1024
 NODE_MAX_CHARS: Final = 64
 NOTE_MAX_CHARS: Final = 4096
+ANSWER_MAX_CHARS: Final = 1024
 COUNT_MAX: Final = 2**53 - 1
 """Sizes, offsets and versions: what a JavaScript client still counts exactly."""
+REMEMBER_MAX_MS: Final = 8 * 86_400_000
+"""So long a commit's id may be remembered: as long as the longest schedule of a task's tries, and a day."""
 DURATION_MAX_MS: Final = 10 * 365 * 86_400_000
 
 
@@ -112,6 +115,7 @@ def check_commit(request: CommitRequest, *, traceparent: str, now_ms: int) -> Co
     """
     _within(request.expected, 0, COUNT_MAX, "expected")
     _text(request.commit_id, COMMIT_ID_MAX_CHARS, "commit_id")
+    _within(request.remember_ms, 0, REMEMBER_MAX_MS, "remember_ms")
     if len(request.by.encode()) > BY_MAX_BYTES:
         raise bad_request(f"by has at most {BY_MAX_BYTES} bytes")
     state_bytes = len(require_plain(request.state, "state", STATE_MAX_BYTES))
@@ -147,6 +151,7 @@ def check_commit(request: CommitRequest, *, traceparent: str, now_ms: int) -> Co
         indexes=request.indexes,
         delete=request.delete,
         publications=tuple(publications) if known else (),
+        remember_ms=request.remember_ms,
     )
 
 
@@ -233,6 +238,18 @@ def check_settle(request: SettleRequest) -> None:
     _within(request.delay_ms, 0, DURATION_MAX_MS, "delay_ms")
     if len(request.note) > NOTE_MAX_CHARS:
         raise bad_request(f"a note has at most {NOTE_MAX_CHARS} characters")
+    if (entry := request.attempt_log) is not None:
+        for number, what in (
+            (entry.number, "number"),
+            (entry.duration_ms, "duration_ms"),
+            (entry.at_ms, "at_ms"),
+            (entry.status, "status"),
+        ):
+            _within(number, 0, COUNT_MAX, f"{what} of an attempt")
+        if entry.claim != request.attempt:
+            raise bad_request(f"an attempt's claim is the one that is settled, {request.attempt}, got {entry.claim}")
+        if len(entry.answer) > ANSWER_MAX_CHARS or len(entry.trace_id) > 32:
+            raise bad_request(f"an attempt has at most {ANSWER_MAX_CHARS} characters of an answer, and a trace's id")
 
 
 def _append_item(item: AppendItem, prefixes: tuple[str, ...]) -> AppendItem:

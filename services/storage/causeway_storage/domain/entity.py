@@ -56,6 +56,7 @@ class Commit:
         indexes: all values of the entity's indexes from now on.
         delete: leave a tombstone; `state` and `indexes` are empty.
         publications: those of the items that publish, with their places; none where an item is of a kind that is unknown here.
+        remember_ms: its id is remembered for so long, where that is more than `ID_LIFETIME_MS`.
     """
 
     expected: int
@@ -70,6 +71,12 @@ class Commit:
     indexes: Mapping[str, IndexValue] = field(default_factory=dict)
     delete: bool = False
     publications: tuple[tuple[int, PublishItem], ...] = ()
+    remember_ms: int = 0
+
+    @property
+    def seen_ms(self) -> int:
+        """The time that its id is kept under: later than now for one that is to be remembered longer than others."""
+        return self.now_ms + max(self.remember_ms - ID_LIFETIME_MS, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,19 +161,21 @@ def plan_commit(key: EntityKey, document: JsonMap | None, commit: Commit, *, gon
         if len(gone) < len(commit.items):
             outbox = [*outbox, _element(key, commit, version + 1, gone)]
     kept = [entry for entry in recent if entry[2] > commit.now_ms - ID_LIFETIME_MS]
+    while len(kept) >= COMMIT_IDS_MAX:  # the oldest goes; one that is to be remembered longer only where there are no others
+        kept.pop(next((index for index, entry in enumerate(kept) if entry[2] <= commit.now_ms), 0))
     written: JsonMap = {
         **current,
         VERSION: version + 1,
         STATE: commit.state,
         OUTBOX: outbox,
-        COMMITS: [*kept[1 - COMMIT_IDS_MAX :], [short, version + 1, commit.now_ms]],
+        COMMITS: [*kept, [short, version + 1, commit.seen_ms]],
         LAST: {"by": commit.by, "at": commit.now_ms, "trace": commit.traceparent},
         TRAIL: [*current.get(TRAIL, [])[1 - TRAIL_MAX :], _trace(commit, version + 1)],
         INDEXES: dict(commit.indexes),
     }
     written.pop(DELETED, None)
     if commit.delete:
-        written[DELETED] = commit.now_ms
+        written[DELETED] = commit.seen_ms  # its ids are in it
     return Write(written, version + 1)
 
 

@@ -5,12 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+import msgspec
 from msgspec.structs import replace as replace_fields
 
 from causeway_common.contracts.errors import CausewayError, ErrorName
-from causeway_common.contracts.messages import NewRecord, Record, SettleRequest
+from causeway_common.contracts.messages import Attempt, NewRecord, Record, SettleRequest
 
 State = Literal["pending", "done", "dead"]
+LOG_MAX: Final = 100
+"""So many attempts are kept of a record."""
+ANSWERS_MAX: Final = 20
+ANSWER_CUT_CHARS: Final = 100
+"""Of all but the newest `ANSWERS_MAX`, so much is kept of the peer's answer: a log stays below 40 KiB."""
 TASK: Final = ""
 """The connector of a record that is a task of its app; no connector has this name, since it is no identifier."""
 QUEUED_CALL: Final = "on_queued_call"
@@ -29,6 +35,7 @@ class RecordLife:
         next_at_ms: then it is delivered again.
         note: what the last outcome said.
         ended_ms: when it was done or dead; 0 before.
+        log: the attempts that were told, packed; b"" before the first.
     """
 
     state: State
@@ -38,6 +45,7 @@ class RecordLife:
     next_at_ms: int
     note: str = ""
     ended_ms: int = 0
+    log: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +132,7 @@ def record_message(record: NewRecord, created_ms: int, life: RecordLife) -> Reco
         created_ms=created_ms,
         traceparent=record.traceparent,
         note=life.note,
+        log=unpack_log(life.log),
     )
 
 
@@ -146,7 +155,29 @@ def plan_settle(life: RecordLife | None, request: SettleRequest, *, now_ms: int)
     outcome: State = "pending" if request.outcome == "retry" else request.outcome
     if life.settled == life.attempts:
         return Settled(life) if life.state == outcome else LeaseLost()
+    told = replace(life, settled=request.attempt, note=request.note, log=_longer(life.log, request.attempt_log))
     if outcome == "pending":
         at = now_ms + request.delay_ms
-        return Settled(replace(life, settled=request.attempt, free_at_ms=at, next_at_ms=at, note=request.note))
-    return Settled(replace(life, state=outcome, settled=request.attempt, note=request.note, ended_ms=now_ms))
+        return Settled(replace(told, free_at_ms=at, next_at_ms=at))
+    return Settled(replace(told, state=outcome, ended_ms=now_ms))
+
+
+def unpack_log(packed: bytes) -> list[Attempt]:
+    """The attempts of a record, oldest first."""
+    return _log.decode(packed) if packed else []
+
+
+def _longer(packed: bytes, entry: Attempt | None) -> bytes:
+    """The log with one more entry, which takes the place of a last one that was no try; the oldest go, and of older ones the answer."""
+    if entry is None:
+        return packed
+    known = unpack_log(packed)
+    if known and known[-1].outcome == "postponed":
+        known.pop()
+    kept = [*known, entry][-LOG_MAX:]
+    cut = max(len(kept) - ANSWERS_MAX, 0)
+    short = [replace_fields(each, answer=each.answer[:ANSWER_CUT_CHARS]) for each in kept[:cut]]
+    return msgspec.msgpack.encode([*short, *kept[cut:]])
+
+
+_log: Final = msgspec.msgpack.Decoder(list[Attempt])

@@ -91,6 +91,7 @@ class Record(Entry, frozen=True, tag="record"):
     note: str
     ended_ms: int
     node: str
+    log: bytes = b""
 
 
 class Attendance(Entry, frozen=True, tag="attendance"):

@@ -86,7 +86,7 @@ class OneKey:
 class EchoApi:
     """Answers with what it was asked."""
 
-    async def handle(self, method: str, body: bytes, caller: Any, *, transport_errors: bool) -> Answered:
+    async def handle(self, method: str, body: bytes, caller: Any, *, transport_errors: bool, operation: bool = False) -> Answered:
         if method == "nothing":
             raise LookupError(method)
         if not body:

@@ -213,7 +213,8 @@ class Manifest(Message, frozen=True):
     """What one version of an app announces in the KV bucket `cw_apps`.
 
     `indexes`: by kind of entity, those that may be asked for. `tasks`, `events` and `lifecycle` (types of lifecycle events): what it
-    handles beside calls. `at_ms` is the time of day of the announcement; one that is not renewed has no living instance.
+    handles beside calls. `instance` announces, at the time of day `at_ms`; a version of which no instance announces again, but `leaving`,
+    has none that lives. Without `instance` nothing is told about that.
     """
 
     app: str
@@ -229,10 +230,15 @@ class Manifest(Message, frozen=True):
     lifecycle: list[str] = []
     channels: list[ChannelSpec] = []
     at_ms: int = 0
+    instance: str = ""
+    leaving: bool = False
 
 
 class Route(Message, frozen=True):
-    """A canary in the KV bucket `cw_routes`: so many thousandths of a method's users are answered by this version, each user always the same."""
+    """A canary in the KV bucket `cw_routes`: so many thousandths of a method's users are answered by this version, each user always the same.
+
+    Without a `method` it holds for hooks and for each method that has no route of its own.
+    """
 
     app: str
     method: str

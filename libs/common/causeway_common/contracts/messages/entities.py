@@ -96,6 +96,7 @@ class CommitRequest(Message, frozen=True):
     `expected` is the version the change was computed on (0: it must not exist). `items` are encoded outbox items
     (`encode_item`): maps, so that a kind newer than this process survives it. `by` is the user for the audit trail. `indexes` are all
     values of the entity's declared indexes from now on. `delete`: `state` is empty, and nothing is left but the outbox on its way.
+    `remember_ms`: a repeat may come for so long; 0: as long as a request may be sent again.
     """
 
     kind: str
@@ -107,6 +108,7 @@ class CommitRequest(Message, frozen=True):
     by: str = ""
     indexes: dict[str, IndexValue] = {}
     delete: bool = False
+    remember_ms: int = 0
 
 
 class CommitReply(Message, frozen=True):

@@ -19,8 +19,10 @@ from causeway_gateway.handlers.api import bodies as b
 from causeway_gateway.ports import AuditTrail
 
 log = get_logger("gateway.api")
-AUDITED: Final = frozenset({"subscribe", "unsubscribe", "disconnect", "refresh", "revoke", "history_remove"})
-TARGETS: Final = ("user", "client", "session", "jti", "channel")
+AUDITED: Final = frozenset(
+    {"subscribe", "unsubscribe", "disconnect", "refresh", "revoke", "history_remove", "route.set", "route.remove"}
+)
+TARGETS: Final = ("user", "client", "session", "jti", "channel", "app", "method", "version", "share_permille")
 TARGET_MAX_CHARS: Final = 1000
 AUDIT_SECONDS: Final = 2.0
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from causeway_gateway import __version__
+from causeway_gateway.domain.keyring import OPERATIONS
 from causeway_gateway.handlers.api import bodies as b
 
 TEMPLATE: Final = "#/components/schemas/{name}"
@@ -18,7 +19,10 @@ def document(methods: Mapping[str, tuple[type[b.Body], type[b.Body]]]) -> bytes:
     types = [each for pair in methods.values() for each in pair] + [b.ApiError]
     refs, schemas = msgspec.json.schema_components(types, schema_hook=_schema, ref_template=TEMPLATE)
     error = refs[-1]
-    paths = {f"/api/{name}": _path(name, refs[2 * index], refs[2 * index + 1], error) for index, name in enumerate(methods)}
+    paths = {
+        f"/{'ops' if name in OPERATIONS else 'api'}/{name}": _path(name, refs[2 * index], refs[2 * index + 1], error)
+        for index, name in enumerate(methods)
+    }
     command = {"type": "object", "description": 'one method: `{"publish": {…}}`', "additionalProperties": {"type": "object"}}
     paths["/api/batch"] = _operation(
         "batch",

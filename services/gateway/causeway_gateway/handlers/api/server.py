@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from causeway_common.contracts.ids import IDEMPOTENCY_KEY_MAX_CHARS, key_id
 from causeway_common.contracts.verbs import CLIENT_COMMAND_SECONDS
 from causeway_common.telemetry import Kind, get_logger, names, span
 from causeway_gateway.domain.frames.json import replace_lone_surrogates
-from causeway_gateway.domain.keyring import ApiCaller
+from causeway_gateway.domain.keyring import OPERATIONS, ApiCaller
 from causeway_gateway.domain.namespaces import Catalogue, Rule
 from causeway_gateway.domain.protocol import HistoryRequest, Raw, client_info
 from causeway_gateway.handlers import metrics
@@ -57,6 +57,8 @@ class Method:
     decoder: msgspec.json.Decoder[Any]
 
 
+Row = tuple[type[b.Body], type[b.Body], Callable[[Any, ApiCaller, Deadline], Awaitable[b.Body]]]
+"""The types of a request and its result, and what answers."""
 _encoder: Final = msgspec.json.Encoder()
 _batch: Final = msgspec.json.Decoder(b.BatchRequest)
 
@@ -72,6 +74,7 @@ class ServerApi:
         keys: idempotency keys of channels without history.
         cluster: all gateways.
         users: the methods about connections.
+        operations: what operators call, by name.
         auditor: keeps audit records.
         new_id: makes random ids.
     """
@@ -86,12 +89,13 @@ class ServerApi:
         keys: Keys,
         cluster: Cluster,
         users: UserMethods,
+        operations: Mapping[str, Row],
         auditor: Auditor,
         new_id: Callable[[], str],
     ) -> None:
         self._catalogue, self._publisher, self._reader, self._storage = catalogue, publisher, reader, storage
         self._keys, self._cluster, self._auditor, self._new_id = keys, cluster, auditor, new_id
-        table: dict[str, tuple[type[b.Body], type[b.Body], Callable[[Any, ApiCaller, Deadline], Awaitable[b.Body]]]] = {
+        table: dict[str, Row] = {
             "publish": (b.PublishRequest, b.PublishResult, self._publish),
             "broadcast": (b.BroadcastRequest, b.BroadcastResult, self._broadcast),
             "subscribe": (b.SubscribeRequest, b.Empty, users.subscribe),
@@ -106,6 +110,7 @@ class ServerApi:
             "history_remove": (b.ChannelRequest, b.Empty, self._history_remove),
             "channels": (b.ChannelsRequest, b.ChannelsResult, self._channels),
             "info": (b.InfoRequest, b.InfoResult, self._info),
+            **operations,
         }
         self._methods = {
             name: Method(request, result, run, msgspec.json.Decoder(request)) for name, (request, result, run) in table.items()
@@ -115,22 +120,25 @@ class ServerApi:
         """The OpenAPI document of what is answered here."""
         return document({name: (method.request, method.result) for name, method in self._methods.items()})
 
-    async def handle(self, method: str, body: bytes, caller: ApiCaller, *, transport_errors: bool) -> ApiAnswer:
+    async def handle(
+        self, method: str, body: bytes, caller: ApiCaller, *, transport_errors: bool, operation: bool = False
+    ) -> ApiAnswer:
         """The answer to a request.
 
         Args:
-            method: what stands behind `/api/`.
+            method: what stands behind `/api/`, or behind `/ops/`.
             body: its JSON body.
             caller: who asks.
             transport_errors: errors become HTTP statuses, with the bare error object as body.
+            operation: it is an operator's (`/ops/`).
 
         Raises:
             LookupError: no such method.
             ValueError: the body cannot be decoded.
         """
-        if method == "batch":
+        if method == "batch" and not operation:
             return ApiAnswer(await self._batch(body, caller))
-        if method not in self._methods:
+        if (method in OPERATIONS) is not operation or method not in self._methods:
             raise LookupError(method)
         try:
             reply = await self._answer(method, body, caller)
@@ -179,7 +187,7 @@ class ServerApi:
         return _encoder.encode({"replies": replies})
 
     async def _command(self, command: dict[str, Raw], caller: ApiCaller) -> dict[str, Any]:
-        name = next((name for name in command if name in self._methods), "")
+        name = next((name for name in command if name in self._methods and name not in OPERATIONS), "")
         if not name:
             return {"error": _failed(CausewayError(ErrorName.METHOD_NOT_FOUND)).error}
         try:
@@ -295,7 +303,7 @@ class ServerApi:
 
 
 def _permit(caller: ApiCaller, method: str, request: b.Body) -> None:
-    if not caller.may_call(method):
+    if not (caller.may_operate(method) if method in OPERATIONS else caller.may_call(method)):
         raise CausewayError(ErrorName.PERMISSION_DENIED, f"permission denied: this key may not call {method}")
     channel = getattr(request, "channel", None)
     if channel is not None:

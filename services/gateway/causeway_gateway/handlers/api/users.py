@@ -18,8 +18,9 @@ from causeway_gateway.domain.keyring import ApiCaller
 from causeway_gateway.domain.namespaces import Catalogue
 from causeway_gateway.domain.protocol import Raw
 from causeway_gateway.handlers.api import bodies as b
+from causeway_gateway.handlers.calling import Calling
 from causeway_gateway.handlers.orders import Orders
-from causeway_gateway.ports import Apps, Revoker
+from causeway_gateway.ports import Revoker
 
 NAME_MAX: Final = 1024
 
@@ -31,9 +32,10 @@ class UserMethods:
         catalogue: the namespaces and methods.
         orders: carries orders out.
         revoker: keeps revocations.
-        apps: the apps.
+        calling: calls apps' methods.
         default_app: of methods without a dot; "" is none.
         wall: milliseconds since the Unix epoch.
+        new_id: makes random ids.
     """
 
     def __init__(
@@ -42,12 +44,13 @@ class UserMethods:
         catalogue: Catalogue,
         orders: Orders,
         revoker: Revoker,
-        apps: Apps,
+        calling: Calling,
         default_app: str,
         wall: Callable[[], int],
+        new_id: Callable[[], str],
     ) -> None:
         self._catalogue, self._orders, self._revoker = catalogue, orders, revoker
-        self._apps, self._default_app, self._wall = apps, default_app, wall
+        self._calling, self._default_app, self._wall, self._new_id = calling, default_app, wall, new_id
 
     async def subscribe(self, request: b.SubscribeRequest, _caller: ApiCaller, deadline: Deadline) -> b.Body:
         """Subscribe; the clients are told by a push."""
@@ -126,7 +129,8 @@ class UserMethods:
         app, name = split_method(request.method, self._default_app or None)
         self._catalogue.method(app, name)
         data = b"null" if request.params is UNSET else json_value(bytes(request.params), "params")
-        answer = await self._apps.call(app, name, m.RpcRequest(user="", client="", data=data), deadline)
+        record_id = f"q:{self._new_id()}"
+        answer = await self._calling.call(app, name, m.RpcRequest(user="", client="", data=data), deadline, record_id)
         return b.RpcResult(data=Raw(json_value(answer, "the app's answer")))
 
 

@@ -224,7 +224,7 @@ def _record(fields: Fields) -> Found:
         payload = unpack(fields["payload"])
     except Exception as error:  # noqa: BLE001 - as above
         return Unreadable("record.payload", f"record {fields['_id']}", f"its payload cannot be read: {error!r:.200}")
-    renamed = {**fields, "id": fields["_id"], "payload": payload, "traceparent": fields.get("trace")}
+    renamed = {**fields, "id": fields["_id"], "payload": payload, "traceparent": fields.get("trace"), "log": fields.get("log", b"")}
     if fields.get("state") == "pending":  # what the sweep looks for
         renamed["next_at_ms"] = fields.get("due")
     try:

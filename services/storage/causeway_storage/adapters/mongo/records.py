@@ -40,7 +40,7 @@ from causeway_storage.ports import DuePage, DueRecord
 RECORDS: Final = "records"
 TRIES: Final = 20
 PAUSE_S: Final = 0.05
-LIFE: Final = ("state", "attempts", "settled", "free_at_ms", "next_at_ms", "note", "ended_ms")
+LIFE: Final = ("state", "attempts", "settled", "free_at_ms", "next_at_ms", "note", "ended_ms", "log")
 
 
 class MongoRecords:
@@ -221,6 +221,7 @@ def stored_record(record: _New, life: RecordLife, now_ms: int, *, born: str, nod
 
 def _life_fields(life: RecordLife) -> Fields:
     fields: Fields = {name: getattr(life, name) for name in LIFE}
+    fields["log"] = Binary(life.log)
     if life.state == "pending":
         fields["due"] = life.next_at_ms
     elif life.state == "done":
@@ -229,7 +230,7 @@ def _life_fields(life: RecordLife) -> Fields:
 
 
 def _life(found: Fields) -> RecordLife:
-    return RecordLife(*(found[name] for name in LIFE))
+    return RecordLife(*(found.get(name, b"") if name == "log" else found[name] for name in LIFE))  # older documents have no log
 
 
 def _record(found: Fields, life: RecordLife) -> Record:

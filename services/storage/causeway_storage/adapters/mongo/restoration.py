@@ -162,5 +162,6 @@ def _record(entry: Record) -> Fields:
         entry.next_at_ms or 0,
         entry.note,
         entry.ended_ms,
+        entry.log,
     )
     return stored_record(entry, life, entry.created_ms, born="", node=entry.node)

@@ -13,7 +13,7 @@ from typing import Final
 from causeway_common.runtime import StartError
 from causeway_storage.domain.log import next_generation
 
-SCHEMA: Final = 6
+SCHEMA: Final = 7
 CHECKPOINT_PAGES: Final = 4096
 """The write-ahead log is brought into the main file when it has so many, 16 MiB: a page that is written often is then copied once."""
 CLEARED_LONG_AGO_MS: Final = 1
@@ -55,6 +55,8 @@ _QUIET: Final = (
     "CREATE INDEX heads_quiet ON heads (at_ms) WHERE expires_ms IS NULL;"
 )
 """When each log was last appended to."""
+_ATTEMPTS: Final = "ALTER TABLE records ADD COLUMN log BLOB NOT NULL DEFAULT x'';"
+"""What became of each attempt of a record."""
 _QUIET_FROM_NOW: Final = "UPDATE heads SET at_ms = CAST(strftime('%s', 'now') AS INTEGER) * 1000;"
 _UPGRADES: Final = {
     1: "BEGIN;" + _VERSIONS + "UPDATE meta SET value = 2 WHERE key = 'schema';COMMIT;",  # noqa: S608 - constants
@@ -62,12 +64,13 @@ _UPGRADES: Final = {
     3: "BEGIN;" + _COMMITS + "UPDATE meta SET value = 4 WHERE key = 'schema';COMMIT;",  # noqa: S608 - constants
     4: "BEGIN;" + _QUERIES + _ID_ENTRIES + "UPDATE meta SET value = 5 WHERE key = 'schema';COMMIT;",  # noqa: S608 - constants
     5: "BEGIN;" + _QUIET + _QUIET_FROM_NOW + "UPDATE meta SET value = 6 WHERE key = 'schema';COMMIT;",  # noqa: S608 - constants
+    6: "BEGIN;" + _ATTEMPTS + "UPDATE meta SET value = 7 WHERE key = 'schema';COMMIT;",  # noqa: S608 - constants
 }
 """From each older schema to the next one, in one transaction."""
 
 _TABLES: Final = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-INSERT INTO meta VALUES ('schema', 6), ('generation', 1);
+INSERT INTO meta VALUES ('schema', 7), ('generation', 1);
 
 CREATE TABLE heads (
     number INTEGER PRIMARY KEY, channel TEXT NOT NULL UNIQUE, letters TEXT NOT NULL, head INTEGER NOT NULL, floor INTEGER NOT NULL,
@@ -254,7 +257,7 @@ def _checkpoint(connection: sqlite3.Connection) -> None:
 
 def _ensure_schema(connection: sqlite3.Connection, path: Path) -> None:
     if not _tables(connection):
-        connection.executescript(f"BEGIN;{_TABLES}{_VERSIONS}{_ATTENDANCES}{_COMMITS}{_QUERIES}{_QUIET}COMMIT;")
+        connection.executescript(f"BEGIN;{_TABLES}{_VERSIONS}{_ATTENDANCES}{_COMMITS}{_QUERIES}{_QUIET}{_ATTEMPTS}COMMIT;")
         return
     for schema in range(_schema(connection, path), SCHEMA):
         connection.executescript(_UPGRADES[schema])

@@ -90,7 +90,7 @@ class SqliteRecords:
 def _insert(connection: sqlite3.Connection, record: NewRecord, payload: bytes, life: RecordLife, now_ms: int) -> bool:
     """Whether it is new."""
     done = connection.execute(
-        "INSERT OR IGNORE INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '')",
+        "INSERT OR IGNORE INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?)",
         (
             record.id,
             record.app,
@@ -106,6 +106,7 @@ def _insert(connection: sqlite3.Connection, record: NewRecord, payload: bytes, l
             life.next_at_ms,
             life.note,
             life.ended_ms,
+            life.log,
         ),
     )
     return done.rowcount == 1
@@ -114,7 +115,8 @@ def _insert(connection: sqlite3.Connection, record: NewRecord, payload: bytes, l
 def _life(connection: sqlite3.Connection, id: str, runner: str) -> RecordLife | CausewayError | None:
     """A refusal is told, not raised: it would have the whole batch done again, one by one."""
     row = connection.execute(
-        "SELECT app, connector, state, attempts, settled, free_at_ms, next_at_ms, note, ended_ms FROM records WHERE id = ?", (id,)
+        "SELECT app, connector, state, attempts, settled, free_at_ms, next_at_ms, note, ended_ms, log FROM records WHERE id = ?",
+        (id,),
     ).fetchone()
     if row is None:
         return None
@@ -124,8 +126,9 @@ def _life(connection: sqlite3.Connection, id: str, runner: str) -> RecordLife | 
 
 def _store(connection: sqlite3.Connection, id: str, life: RecordLife) -> None:
     connection.execute(
-        "UPDATE records SET state = ?, attempts = ?, settled = ?, free_at_ms = ?, next_at_ms = ?, note = ?, ended_ms = ? WHERE id = ?",
-        (life.state, life.attempts, life.settled, life.free_at_ms, life.next_at_ms, life.note, life.ended_ms, id),
+        "UPDATE records SET state = ?, attempts = ?, settled = ?, free_at_ms = ?, next_at_ms = ?, note = ?, ended_ms = ?, log = ? "
+        "WHERE id = ?",
+        (life.state, life.attempts, life.settled, life.free_at_ms, life.next_at_ms, life.note, life.ended_ms, life.log, id),
     )
 
 

@@ -140,4 +140,5 @@ def _record_of(record: Record) -> tuple[str | int | bytes | None, ...]:
         record.note,
         record.ended_ms,
         record.node,
+        record.log,
     )

@@ -17,7 +17,8 @@ from queue import SimpleQueue
 from typing import Any, Final, TypeVar
 
 from causeway_common.contracts.errors import CausewayError, ErrorName, overloaded, unavailable
-from causeway_common.telemetry import Counters, get_logger
+from causeway_common.telemetry import Counters, get_logger, names
+from causeway_common.telemetry.spans import Recorded, batch_span
 
 Q = TypeVar("Q")
 T = TypeVar("T")
@@ -32,6 +33,7 @@ operations = counters.counter("write_operations", "operations in them, by outcom
 queue_full = counters.counter("queue_overflows", "operations refused because a queue stood at its bound, by queue", label="queue")
 disk_faults = counters.counter("disk_faults", "database faults by SQLite's error name", label="error.type")
 
+BATCH: Final = names.SPAN_BATCH.format(system="sqlite")
 BATCH_FULL_OPERATIONS: Final = 512
 """A batch that has so many takes no more of what waits."""
 
@@ -43,6 +45,7 @@ class _Operation:
     then: Callable[[Any], None] | None
     future: asyncio.Future[Any]
     cost: int
+    traced: Recorded | None = None
     result: Any = None
     error: BaseException | None = None
 
@@ -101,15 +104,30 @@ class Writer:
         await asyncio.to_thread(self._thread.join)
         self.healthy = False
 
-    async def submit(self, work: Callable[[sqlite3.Connection], T], *, cost: int = 0, then: Callable[[T], None] | None = None) -> T:
+    async def submit(
+        self,
+        work: Callable[[sqlite3.Connection], T],
+        *,
+        cost: int = 0,
+        then: Callable[[T], None] | None = None,
+        traced: Recorded | None = None,
+    ) -> T:
         """As `submit_kind`, for what is a kind of its own: `work` reads and writes on the connection; what it raises undoes it alone."""
 
         def alone(connection: sqlite3.Connection, _questions: Sequence[None]) -> Sequence[T | CausewayError]:
             return [work(connection)]
 
-        return await self.submit_kind(alone, None, cost=cost, then=then)
+        return await self.submit_kind(alone, None, cost=cost, then=then, traced=traced)
 
-    async def submit_kind(self, kind: Kind[Q, T], question: Q, *, cost: int = 0, then: Callable[[T], None] | None = None) -> T:
+    async def submit_kind(
+        self,
+        kind: Kind[Q, T],
+        question: Q,
+        *,
+        cost: int = 0,
+        then: Callable[[T], None] | None = None,
+        traced: Recorded | None = None,
+    ) -> T:
         """Do this in the next batch; its result, once durable.
 
         Args:
@@ -118,6 +136,7 @@ class Writer:
             question: what it is asked.
             cost: bytes it holds while it waits.
             then: called on the event loop once it is durable, in the order of the operations of a kind, whether or not anybody still waits.
+            traced: its span, which the batch's is linked from.
 
         Raises:
             CausewayError: 111 at a bound; 100 for a fault of the disk (the outcome may be unknown) or of the code.
@@ -128,7 +147,7 @@ class Writer:
             queue_full.add(1, "write")
             raise overloaded(f"{self._count} writes with {self._bytes} bytes wait for the disk")
         loop = asyncio.get_running_loop()
-        operation = _Operation(kind, question, then, loop.create_future(), cost)
+        operation = _Operation(kind, question, then, loop.create_future(), cost, traced)
         self._count += 1
         self._bytes += cost
         if not self._arriving:
@@ -154,9 +173,17 @@ class Writer:
         while not ended:
             batch, ended = self._next_batch()
             if batch:
-                failed = not self._write(batch)
+                failed = not self._traced(batch)
                 loop.call_soon_threadsafe(self._settle, batch, failed)  # in the order in which they were done
         self._close()
+
+    def _traced(self, batch: list[_Operation]) -> bool:
+        """As `_write`, under a span where one of them has one."""
+        traced = [operation.traced for operation in batch if operation.traced is not None]
+        current = batch_span(BATCH, traced, {names.DB_SYSTEM: "sqlite", names.DB_BATCH_SIZE: len(batch)})
+        durable = self._write(batch)
+        current.finish(None if durable else unavailable("the batch is not durable"))
+        return durable
 
     def _next_batch(self) -> tuple[list[_Operation], bool]:
         """What waits, and whether nothing comes after it."""
