@@ -9,10 +9,12 @@ from __future__ import annotations
 import inspect
 import random
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
+
+from structlog.testing import capture_logs
 
 from causeway_logic import App
 from causeway_testing.errors import BrokenInvariantError, CallError
@@ -23,6 +25,7 @@ EVERYTHING: Final = Faults(lose=0.25, repeat=0.25, delay=0.25, reorder=1.0, kill
 """The highest rates that a schedule may have; most have lower ones, and half have none."""
 SETTLED_AFTER: Final = timedelta(hours=1)
 STEPS_TOLD: Final = 200
+LOGGED_TOLD: Final = 10
 
 Scenario = Callable[[AppTester], Awaitable[None]]
 Invariant = Callable[[AppTester], Awaitable[None] | None]
@@ -78,25 +81,32 @@ def explore(
             random.seed(number)  # what the app draws from it belongs to the schedule too
             made = services() if callable(services) else services
             chance = Chance.explored(number, faults)
-            with AppTester(app, seed=number, services=made, replicas=replicas, chance=chance, manifest=manifest) as tester:
-                _run(tester, setup, scenario, lambda: _checked(tester, invariant, settle), number - seed + 1)
+            with (
+                capture_logs() as lines,  # those of ten thousand schedules are of no use to anybody
+                AppTester(app, seed=number, services=made, replicas=replicas, chance=chance, manifest=manifest) as tester,
+            ):
+                failed = _failure(tester, setup, scenario, lambda: _checked(tester, invariant, settle))
                 steps += len(tester.steps)
+            if failed is not None:
+                sys.stdout.write(f"explore: broken, replay it with seed={number}, schedules=1\n")
+                message = _told(number, number - seed + 1, failed, tester.steps, lines)
+                raise BrokenInvariantError(message, number, tester.steps) from failed
     finally:
         random.setstate(before)
     return Explored(schedules, steps)
 
 
-def _run(
-    tester: AppTester, setup: Scenario | None, scenario: Scenario, check: Callable[[], Coroutine[Any, Any, None]], count: int
-) -> None:
-    """One schedule."""
+def _failure(
+    tester: AppTester, setup: Scenario | None, scenario: Scenario, check: Callable[[], Coroutine[Any, Any, None]]
+) -> Exception | None:
+    """One schedule; what it fails with."""
     try:
         tester.run(_prepared(tester, setup))
         tester.run(_schedule(tester, scenario))
         tester.run(check())
-    except Exception as error:
-        sys.stdout.write(f"explore: broken, replay it with seed={tester.seed}, schedules=1\n")
-        raise BrokenInvariantError(_told(tester.seed, count, error, tester.steps), tester.seed, tester.steps) from error
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told with its seed
+        return error
+    return None
 
 
 async def _prepared(tester: AppTester, setup: Scenario | None) -> None:
@@ -121,9 +131,15 @@ async def _checked(tester: AppTester, invariant: Invariant, settle: timedelta) -
             await checked
 
 
-def _told(seed: int, count: int, error: Exception, steps: tuple[str, ...]) -> str:
+def _told(seed: int, count: int, error: Exception, steps: tuple[str, ...], lines: Sequence[Mapping[str, Any]]) -> str:
     shown = [f"  {index + 1:3} {step}" for index, step in enumerate(steps[:STEPS_TOLD])]
     if len(steps) > STEPS_TOLD:
         shown.append(f"  … and {len(steps) - STEPS_TOLD} more")
+    logged = [f"  logged: {_logged(line)}" for line in lines if line["log_level"] in ("warning", "error")]
     first = f"schedule {count} breaks it ({type(error).__name__}: {error}); replay it with seed={seed}, schedules=1"
-    return "\n".join([first, *shown])
+    return "\n".join([first, *shown, *logged[:LOGGED_TOLD]])
+
+
+def _logged(line: Mapping[str, Any]) -> str:
+    error = line.get("exc_info")
+    return f"{line['event']}" + (f" ({type(error).__name__}: {error})" if isinstance(error, BaseException) else "")

@@ -116,6 +116,17 @@ def test_a_scenario_that_fails_is_told_with_its_seed_and_a_call_that_may_be_trie
     assert explored.schedules == 5
 
 
+def test_a_handlers_own_fault_stands_beside_the_steps() -> None:
+    async def scenario(tester: AppTester) -> None:
+        await tester.user("ann").attempt("stumble")
+
+    def answered(tester: AppTester) -> None:
+        assert tester.answered[0].error is None
+
+    with pytest.raises(BrokenInvariantError, match="ZeroDivisionError: stumbled"):
+        explore(app, scenario, answered, schedules=1, faults=Faults())
+
+
 async def test_it_runs_within_an_async_test_too() -> None:
     explored = explore(app, bought_by("buy", "ann", "bob"), nothing_is_lost, setup=filled, schedules=3)
 
