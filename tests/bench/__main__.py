@@ -22,7 +22,7 @@ import uvloop
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from bench import appends, commits, fanout, growth, history, hostile, lag, mongo, opening, recovery, rpc, sdk, tester
+from bench import appends, auction, commits, fanout, growth, history, hostile, lag, mongo, opening, recovery, rpc, sdk, tester
 from bench.plan import Plan
 from bench.processes import CORES, LOADING, SERVING
 from bench.table import Row, markdown, plain
@@ -32,6 +32,7 @@ from causeway_common.telemetry.logs import set_up_logs
 FIGURES: Final[dict[str, Callable[[Plan], Awaitable[list[Row]]]]] = {
     "fanout": fanout.figures,
     "rpc": rpc.figures,
+    "auction": auction.figures,
     "sdk": sdk.figures,
     "opening": opening.figures,
     "recovery": recovery.figures,

@@ -144,14 +144,14 @@ class Stack:
         await self._start("storage", [SCRIPTS / "causeway-storage", "--config", self._config()], env, internal)
         await _owning(internal)
 
-    async def app(self, *, profile: bool = False) -> Gateway:
-        """The echo app, ready; observed where it is profiled."""
+    async def app(self, target: str = "echo:app", name: str = "logic", *, profile: bool = False) -> Gateway:
+        """A process of an app, ready; observed where it is profiled. Its port is the internal one."""
         internal = free_port()
         report = self.directory / "logic.json" if profile else None
         program = [sys.executable, HERE / "observed.py", report, "--profile"] if report else []
         runner = [*program, "logic"] if report else [SCRIPTS / "causeway-logic"]
-        command = [*runner, "run", "echo:app", "--config", self._config()]
-        return Gateway(0, await self._start("logic", command, self._env("logic", internal), internal), report)
+        command = [*runner, "run", target, "--config", self._config()]
+        return Gateway(internal, await self._start(name, command, self._env("logic", internal), internal), report)
 
     async def floor(self, program: str, *arguments: object, script: str = "floors.py") -> int:
         """A floor program, ready; returns its port."""

@@ -36,7 +36,7 @@ async def test_the_stack_file_names_every_process_and_ctrl_c_leaves_none(tmp_pat
         assert state["storage"] == await stack.storage() == "sqlite"
         processes = state["processes"]
         assert sorted(entry["service"] for entry in processes) == [
-            "gateway", "gateway", "integrations", "logic-chat", "nats", "storage",
+            "gateway", "gateway", "integrations", "logic-auctions", "logic-chat", "nats", "storage",
         ]  # fmt: skip
         for entry in processes:
             assert alive(entry["pid"])
@@ -54,6 +54,7 @@ async def test_the_stack_file_names_every_process_and_ctrl_c_leaves_none(tmp_pat
             "gateway-2": stack.port,
             "storage": None,
             "logic-chat": None,
+            "logic-auctions": None,
         }
         assert await stack.stop() == 0
         assert not any(alive(entry["pid"]) for entry in processes)

@@ -204,7 +204,7 @@ class _Parts:
             )
         )
         templates = JinjaTemplates(settings.templates) if settings.templates else NoTemplates()
-        made = EmailConnector(mailer, templates, sender=settings.sender, domain=settings.domain)
+        made = EmailConnector(mailer, templates, self.records, sender=settings.sender, domain=settings.domain)
         schedule = TenacitySchedule(settings.retry_schedule)
         return Connector("email", made.operations(), schedule, settings.timeout + ATTEMPT_MARGIN_MS, nowhere)
 

@@ -29,8 +29,22 @@ def plan(options: StackOptions = OPTIONS, configured: Configured = CONFIGURED) -
 
 def test_every_service_is_a_process_and_every_gateway_too() -> None:
     made = plan()
-    assert [spec.name for spec in made.services] == ["storage", "logic-chat", "integrations", "gateway-1", "gateway-2"]
-    assert [spec.service for spec in made.services] == ["storage", "logic-chat", "integrations", "gateway", "gateway"]
+    assert [spec.name for spec in made.services] == [
+        "storage",
+        "logic-chat",
+        "logic-auctions",
+        "integrations",
+        "gateway-1",
+        "gateway-2",
+    ]
+    assert [spec.service for spec in made.services] == [
+        "storage",
+        "logic-chat",
+        "logic-auctions",
+        "integrations",
+        "gateway",
+        "gateway",
+    ]
     assert made.url == "http://127.0.0.1:8000"
     assert made.nats_url == f"nats://127.0.0.1:{made.nats.port}"
     assert {spec.kind for spec in (made.nats, *made.services)} == set(STOP_ORDER)
@@ -43,10 +57,10 @@ def test_the_server_api_is_where_the_configuration_puts_it() -> None:
 
 def test_only_gateways_integrations_and_nats_serve_others_and_no_internal_port_is_shared() -> None:
     made = plan()
-    hooks = made.services[2].port
-    assert [spec.port for spec in made.services] == [None, None, hooks, 8000, 8000]
-    assert made.services[2].env["CAUSEWAY_INTEGRATIONS_HOOKS__PORT"] == str(hooks)
-    assert plan(configured=replace(CONFIGURED, hooks_port=9009)).services[2].port == 9009
+    hooks = made.services[3].port
+    assert [spec.port for spec in made.services] == [None, None, None, hooks, 8000, 8000]
+    assert made.services[3].env["CAUSEWAY_INTEGRATIONS_HOOKS__PORT"] == str(hooks)
+    assert plan(configured=replace(CONFIGURED, hooks_port=9009)).services[3].port == 9009
     internal = [made.nats.internal_port, made.nats.port, hooks, *(spec.internal_port for spec in made.services)]
     assert len(set(internal)) == len(internal)
 
@@ -56,12 +70,13 @@ def test_each_process_is_a_user_of_its_own_with_the_rights_of_its_role() -> None
     assert {user.name: user.rights for user in made.nats_users} == {
         "storage": rights_of(Role.STORAGE, "storage"),
         "logic-chat": rights_of(Role.LOGIC, "logic-chat", "chat"),
+        "logic-auctions": rights_of(Role.LOGIC, "logic-auctions", "auctions"),
         "integrations": rights_of(Role.INTEGRATIONS, "integrations"),
         "gateway-1": rights_of(Role.GATEWAY, "gateway-1"),
         "gateway-2": rights_of(Role.GATEWAY, "gateway-2"),
         "operator": rights_of(Role.OPERATOR, "operator"),
     }
-    assert len({user.password for user in made.nats_users}) == 6
+    assert len({user.password for user in made.nats_users}) == 7
     assert made.nats_users[-1].password == "the-operator's"
     for spec, user in zip(made.services, made.nats_users[:-1], strict=True):
         own = {key.split("_", 2)[2]: value for key, value in spec.env.items() if key.startswith("CAUSEWAY_") and "NATS__" in key}

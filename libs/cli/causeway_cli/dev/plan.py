@@ -34,7 +34,7 @@ class AppSpec:
     process: str = ""
 
 
-REFERENCE_APPS: Final = (AppSpec("chat", "apps.chat:app"),)
+REFERENCE_APPS: Final = (AppSpec("chat", "apps.chat:app"), AppSpec("auctions", "apps.auctions:app"))
 
 
 @dataclass(frozen=True, slots=True)

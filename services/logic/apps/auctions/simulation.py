@@ -1,0 +1,92 @@
+"""A crowd at an auction: some sell, most watch and bid, plainly or by proxy, and who wins pays (or, now and then, does not)."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from causeway_logic.simulation import Crowd, Refused, Unanswered, Visitor
+
+OPEN_AT_ONCE: Final = 8
+"""So many lots are open at a time."""
+CLOSES_IN: Final = (20, 90)
+PAY_WITHIN: Final = 20
+FORGETFUL: Final = 0.15
+"""So many winners do not pay, and the next bidder gets a chance."""
+THINGS: Final = (
+    "A brass telescope",
+    "A box of letters",
+    "A red bicycle",
+    "A cracked teapot",
+    "A map of the coast",
+    "A cello without strings",
+    "A station clock",
+    "A pair of snow shoes",
+)
+
+
+async def visit(crowd: Crowd, me: Visitor) -> None:
+    """One user, until the crowd goes home."""
+    owed: list[str] = []
+
+    def noticed(notice: Any) -> None:
+        crowd.count(f"told {notice['type']}")
+        if notice["type"] == "offered" and crowd.random.random() >= FORGETFUL:
+            owed.append(notice["lot_id"])
+
+    await me.watch(f"bidder:{me.name}", noticed)
+    while await crowd.turn():
+        try:
+            await _act(crowd, me, owed)
+        except Unanswered:
+            crowd.count("calls without an answer")
+        except Refused as refusal:
+            crowd.count(f"refused {refusal.code}")
+
+
+async def _act(crowd: Crowd, me: Visitor, owed: list[str]) -> None:
+    """One turn: pay what is won; else sell where little is on offer; else bid."""
+    if owed:
+        await _pay(crowd, me, owed)
+        return
+    lots: list[Any] = (await me.call("auctions.lots", {"limit": OPEN_AT_ONCE}))["lots"]
+    if len(lots) < OPEN_AT_ONCE and crowd.random.random() < 0.5:
+        await _sell(crowd, me)
+    elif lots:
+        await _bid(crowd, me, crowd.random.choice(lots))
+
+
+async def _pay(crowd: Crowd, me: Visitor, owed: list[str]) -> None:
+    lot_id = owed.pop(0)
+    try:
+        await me.call("auctions.pay", {"lot_id": lot_id, "method": "pm_card_visa"})
+    except Unanswered:
+        owed.append(lot_id)
+        raise
+    crowd.count("payments")
+
+
+async def _sell(crowd: Crowd, me: Visitor) -> None:
+    start_price = crowd.random.randrange(5, 50) * 100
+    lot = {
+        "title": crowd.random.choice(THINGS),
+        "currency": "EUR",
+        "start_price": start_price,
+        "increment": max(100, start_price // 20),
+        "closes_in": crowd.random.randint(*CLOSES_IN),
+        "pay_within": PAY_WITHIN,
+    }
+    await me.call("auctions.create_lot", lot)
+    crowd.count("lots")
+
+
+async def _bid(crowd: Crowd, me: Visitor, lot: Any) -> None:
+    if me.name in (lot["seller"], lot["leader"]):
+        return
+    await me.watch(f"lot:{lot['lot_id']}", lambda message: crowd.count(f"{message['type']} messages"))
+    if crowd.random.random() < 0.2:
+        maximum = lot["minimum"] + lot["increment"] * crowd.random.randint(1, 10)
+        await me.call("auctions.proxy_bid", {"lot_id": lot["lot_id"], "maximum": maximum})
+        crowd.count("proxy bids")
+    else:
+        await me.call("auctions.bid", {"lot_id": lot["lot_id"], "amount": lot["minimum"]})
+        crowd.count("bids")

@@ -1,0 +1,56 @@
+"""A crowd in chat rooms: people join, read, type and write."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from causeway_logic.simulation import Crowd, Refused, Unanswered, Visitor
+
+ROOMS: Final = 4
+JOINS: Final = 2
+"""So many rooms everybody joins."""
+LINES: Final = (
+    "Good morning!",
+    "Has anybody seen the minutes of yesterday?",
+    "On my way.",
+    "That works, thanks.",
+    "Let us meet at three.",
+    "I have put it on the board.",
+    "Why is it green now?",
+    "It was the cache. It is always the cache.",
+)
+
+
+async def visit(crowd: Crowd, me: Visitor) -> None:
+    """One user, until the crowd goes home."""
+    mine: list[str] = []
+    while await crowd.turn():
+        try:
+            await _act(crowd, me, mine)
+        except Unanswered:
+            crowd.count("calls without an answer")
+        except Refused as refusal:
+            crowd.count(f"refused {refusal.code}")
+
+
+async def _act(crowd: Crowd, me: Visitor, mine: list[str]) -> None:
+    """One turn: make the rooms that are missing, join some, else write a line."""
+    rooms = crowd.shared.setdefault("rooms", [])
+    if len(rooms) < ROOMS:
+        rooms.append((await me.call("chat.create_room", {"name": f"Room {len(rooms) + 1}"}))["room"])
+        crowd.count("rooms")
+    elif len(mine) < JOINS:
+        await _join(crowd, me, crowd.random.choice([room for room in rooms if room not in mine]), mine)
+    else:
+        await me.call("chat.send", {"room": crowd.random.choice(mine), "text": crowd.random.choice(LINES)})
+        crowd.count("messages sent")
+
+
+async def _join(crowd: Crowd, me: Visitor, room: str, mine: list[str]) -> None:
+    def told(message: Any) -> None:
+        crowd.count(f"{message['type']}s received")
+
+    await me.call("chat.join", {"room": room})
+    await me.watch(f"chat:{room}", told)
+    mine.append(room)
+    crowd.count("joins")

@@ -1,0 +1,58 @@
+"""`causeway-logic simulate` against the real stack: the crowd acts, survives the death of its gateway, and leaves when told."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from pathlib import Path
+
+import pytest
+
+from support.stack import Stack, running_stack
+
+SIMULATE = Path(sys.executable).with_name("causeway-logic")
+
+
+async def crowd(stack: Stack, package: str, *options: str) -> Process:
+    """The command, running."""
+    command = [str(SIMULATE), "simulate", package, "--data-dir", str(stack.data_dir), *options]
+    return await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE)
+
+
+async def ended(process: Process) -> dict[str, int]:
+    """What it counted, once it has ended well."""
+    out, err = await asyncio.wait_for(process.communicate(), 20)
+    assert process.returncode == 0, err.decode()
+    assert not err, err.decode()
+    last = out.decode().splitlines()[-1]
+    assert last.startswith("done: ")
+    return {what: int(count) for count, what in re.findall(r"(\d+) ([^,]+)", last)}
+
+
+@pytest.mark.stack
+@pytest.mark.timeout(90)
+async def test_a_crowd_acts_comes_back_after_its_gateway_died_and_leaves_when_told(tmp_path: Path) -> None:
+    """One stack for all three: a run with a duration, and one that a kill -9 and then Ctrl-C go through."""
+    async with running_stack(tmp_path) as stack:
+        counts = await ended(await crowd(stack, "apps.chat", "--users", "8", "--rate", "60", "--duration", "3s"))
+        assert counts["rooms"] == 4
+        assert counts["messages sent"] > 20
+        assert counts["messages received"] > counts["messages sent"], "each message has several readers"
+        assert "failed visits" not in counts
+
+        process = await crowd(stack, "apps.chat", "--users", "8", "--rate", "60", "--seed", "2")
+        assert process.stdout is not None
+        assert b"messages sent" in await asyncio.wait_for(process.stdout.readline(), 20), "it tells how it is every five seconds"
+        stack.kill("gateway")
+        await stack.ready()
+        second = (await asyncio.wait_for(process.stdout.readline(), 20)).decode()
+        assert "reconnects" in second
+        assert "messages sent" in (await asyncio.wait_for(process.stdout.readline(), 20)).decode()
+        process.send_signal(signal.SIGINT)
+        counts = await ended(process)
+        assert counts["reconnects"] >= 8
+        assert "closed for good" not in counts
+        assert "failed visits" not in counts
