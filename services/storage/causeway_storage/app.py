@@ -73,8 +73,7 @@ def build(settings: StorageSettings, process: Process) -> None:
     events, nodes = _events(settings, bus, store.attendances), _nodes(settings, bus, process.node, store.name)
     clearing = Clearing(store.attendances, nodes, now_ms, events.wake, interval_ms=CLEARING_MS)
     record_handlers = RecordHandlers(records, delivery, access, now_ms, due.wake)
-    audit_handlers = AuditHandlers(store.audit, access)
-    desk = DeskHandlers(store.desk, access, now_ms, due.wake)
+    audit_handlers, desk = AuditHandlers(store.audit, access), DeskHandlers(store.desk, access, now_ms, due.wake)
     served: dict[Verb[Any, Any], Callable[[Any, Call], Awaitable[Any]]] = {
         verbs.APPEND: log_handlers.append,
         verbs.HEADS: log_handlers.heads,
