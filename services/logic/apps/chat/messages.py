@@ -43,7 +43,7 @@ _MENTION: Final = re.compile(r"(?<![\w@])@([\w.-]{1,100})")
 async def send(ctx: Context, req: Send) -> Sent:
     """Send a message: stored, published to the members and told to outside receivers, all or nothing."""
     user, at, now = rules.require_user(ctx.user), rfc3339(ctx.now()), now_ms(ctx)
-    parent = await _message(ctx, req.room, req.reply_to) if req.reply_to else None
+    parent = await _answered(ctx, req.room, req.reply_to) if req.reply_to else None
 
     def post(draft: Draft[Room]) -> None:
         room = draft.state
@@ -170,6 +170,12 @@ async def mail_mention(ctx: Context, req: Mention) -> None:
 def message_id(room: str, id: str) -> str:
     """The id of a message's entity."""
     return f"{room}.{id}"
+
+
+async def _answered(ctx: Context, room: str, id: str) -> Message:
+    """The message that a new one answers. Raises Reject 404; 403 first, so that an outsider learns nothing of what was sent."""
+    rules.require_member(await ctx.entity(Room, room).get(), ctx.user)
+    return await _message(ctx, room, id)
 
 
 async def _message(ctx: Context, room: str, id: str) -> Message:
