@@ -37,9 +37,9 @@ class Evening:
         self.watching = [await user.subscribe(f"chat:{self.room}") for user in (self.bob, self.cem)]
         await self.send(self.bob, "tea first")
 
-    async def ask(self, user: User, method: str, **given: Any) -> Any:
+    async def ask(self, who: User, method: str, **given: Any) -> Any:
         """A call; what it was answered, None where that is unknown or it was refused."""
-        answer = await user.attempt(method, {"room": self.room, **given})
+        answer = await who.attempt(method, {"room": self.room, **given})
         if isinstance(answer, CallError):
             assert answer.temporary or answer.code in (403, 404, 410), answer
             return None
@@ -80,7 +80,9 @@ class Evening:
             assert method != "edit" or edits.count(what) == 1
             assert method != "delete" or now[what]["deleted"]
         self.judge_people(room, log)
-        assert (await self.ann.call("history", {"room": self.room}))["messages"] == list(now.values()), "what is read is what was told"
+        assert (await self.ann.call("history", {"room": self.room}))["messages"] == list(now.values()), (
+            "what is read is what was told"
+        )
         stored = self.tester.entities(Indexed).values()
         assert sorted(int(each.message.id) for each in stored) == list(range(1, room.messages + 1)), "all is indexed"
         found = (await self.ann.call("search", {"room": self.room, "text": "tea"}))["messages"]

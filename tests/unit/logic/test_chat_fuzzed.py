@@ -35,7 +35,8 @@ STANDINGS: Final = {
     "eve": "stranger",
     "": "anonymous",
 }
-SECRET: Final = "aubergine"  # noqa: S105 - a word that only the members of the private room may read
+SECRET: Final = "aubergine"
+"""A word that only the members of the private room may read; its name."""
 MAIL: Final = "ann@private.example"
 STEPS: Final = 10
 READING: Final = frozenset({"room", "history", "search", "thread", "read"})
@@ -85,7 +86,7 @@ class Houseful:
 
     async def furnish(self) -> tuple[str, ...]:
         """The ids of the rooms, the same in every house."""
-        ann, max_, bob, cem, mia, dan, eve, _ = self.users.values()
+        ann, max_, bob, cem, mia, dan, _, _ = self.users.values()
         public, private = [
             (await ann.call("create_room", {"name": name, "private": name == SECRET}))["room"] for name in ("Kitchen", SECRET)
         ]
@@ -182,7 +183,7 @@ def judge(call: Call, answer: Any, after: Stored) -> None:
             assert not outsider or answer.code == 403, "an outsider learns nothing of what is inside"
         return
     assert allowed(call), f"{call.user.name or 'an anonymous user'} was let through"
-    insiders = {name for room in call.before.rooms.values() if SECRET == room.name for name in room.members}
+    insiders = {name for room in call.before.rooms.values() if room.name == SECRET for name in room.members}
     assert call.user.name in insiders or SECRET not in told_of_private(call, answer)
     assert call.user.name == "ann" or MAIL not in json.dumps(answer) or MAIL in json.dumps(call.given)
     changes(call, answer, after)
@@ -212,12 +213,10 @@ def _outside(call: Call, room: Room) -> bool:
 
 def _inside(call: Call, room: Room) -> bool:
     """What one does as a member."""
-    me, other = call.user.name, call.given.get("user", "")
+    me = call.user.name
     if me not in room.members:
         return False
     leads = room.roles.get(me) in (Role.OWNER, Role.MODERATOR)
-    owns = room.roles.get(me) == Role.OWNER
-    heard = room.muted.get(me, 0) <= call.now_ms
     message = call.before.message(call.given["room"], call.given.get("id") or call.given.get("reply_to") or "")
     match call.method:
         case "room" | "history":
@@ -229,11 +228,25 @@ def _inside(call: Call, room: Room) -> bool:
         case "thread":
             return message is not None
         case "send":
-            return heard and (not call.given.get("reply_to") or message is not None)
+            return _heard(call, room) and (not call.given.get("reply_to") or message is not None)
         case "edit":
-            return heard and message is not None and message["user"] == me and not message.get("deleted")
+            return _heard(call, room) and message is not None and message["user"] == me and not message.get("deleted")
         case "delete":
             return message is not None and (leads or message["user"] == me)
+        case _:
+            return _moderating(call, room)
+
+
+def _heard(call: Call, room: Room) -> bool:
+    return room.muted.get(call.user.name, 0) <= call.now_ms
+
+
+def _moderating(call: Call, room: Room) -> bool:
+    """What a member does to others."""
+    me, other = call.user.name, call.given["user"]
+    owns = room.roles.get(me) == Role.OWNER
+    leads = owns or room.roles.get(me) == Role.MODERATOR
+    match call.method:
         case "invite":
             return (leads or not room.private) and other not in room.banned
         case "appoint":
@@ -250,23 +263,25 @@ def changes(call: Call, answer: Any, after: Stored) -> None:
     me = call.user.name
     people = {name for name in after.people if after.people[name] != call.before.people.get(name)}
     assert people <= ({me} if call.method == "profile" else set())
-    changed = {id for id in after.rooms if after.rooms[id] != call.before.rooms.get(id)}
+    changed = {room for room in after.rooms if after.rooms[room] != call.before.rooms.get(room)}
     if call.method == "create_room":
         (made,) = changed
         assert made == answer["room"]
-        assert after.rooms[made] == Room(name=call.given["name"], members=[me], private=after.rooms[made].private, roles={me: Role.OWNER})
+        assert after.rooms[made] == Room(
+            name=call.given["name"], members=[me], private=after.rooms[made].private, roles={me: Role.OWNER}
+        )
         return
     assert changed <= ({call.given["room"]} if call.room else set())
-    for id in changed:
-        old, new = call.before.rooms[id].model_dump(), after.rooms[id].model_dump()
+    for room in changed:
+        old, new = call.before.rooms[room].model_dump(), after.rooms[room].model_dump()
         assert {field for field in old if old[field] != new[field]} <= TOUCHED.get(call.method, set())
         whom = {me} if call.method in ("join", "leave", "send", "read") else {call.given["user"]}
         for field in ("members", "banned", "invited"):
             assert set(old[field]) ^ set(new[field]) <= whom
         for field in ("roles", "muted"):
             assert {user for user, _ in old[field].items() ^ new[field].items()} <= whom
-    told = {id: log[len(call.before.logs[id]) :] for id, log in after.logs.items()}
-    assert all(not new or (id == call.given["room"] and len(new) == 1) for id, new in told.items())
+    told = {room: log[len(call.before.logs[room]) :] for room, log in after.logs.items()}
+    assert all(not new or (room == call.given["room"] and len(new) == 1) for room, new in told.items())
     for (new,) in filter(None, told.values()):
         assert new["type"] == TOLD[call.method]
         assert call.method != "send" or (new["user"], new["text"], new["id"]) == (me, call.given["text"], answer["id"])

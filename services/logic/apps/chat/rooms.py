@@ -183,7 +183,9 @@ async def take_out(ctx: Context, req: Member) -> None:
     except Reject as gone:  # the second time, and for one who never had a seat, there is none
         if gone.code != 404:
             raise
-    if req.user in (await ctx.entity(Room, req.room).get()).members:  # it came back just now, and its seat may have been the one deleted
+    if (
+        req.user in (await ctx.entity(Room, req.room).get()).members
+    ):  # it came back just now, and its seat may have been the one deleted
         await _sit(ctx, req)
 
 
