@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from causeway_common.bus import AppsDirectory, Bus
+from causeway_common.bus.apps import SILENT_MS
 from causeway_common.bus.nodes import Nodes
 from causeway_common.contracts.messages import NodeInfo, Revocation
 from causeway_common.contracts.subjects import GATEWAY_ALL, VERB_COMPARE_HEADS
@@ -72,7 +73,7 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
     _warn(settings)
     client = settings.client
     bus, feed_bus = Bus(process.bus_settings()), Bus(process.bus_settings("-feeds"))
-    directory = AppsDirectory(bus, silent_ms=settings.nats.silence)
+    directory = AppsDirectory(bus, silent_ms=max(settings.nats.silence, SILENT_MS))
     timers, tasks = WheelTimers(), TaskGroup()
     routing = Routing()
     storage, feed_port, apps = BusStorage(bus), BusFeeds(feed_bus, bus), BusApps(bus, routing)

@@ -26,6 +26,7 @@ from causeway_integrations.domain.outcome import Done, Postponed
 from causeway_integrations.domain.outside import AddressRefused, Answer, Answered, NotReached, Outgoing
 from causeway_integrations.domain.webhook import Endpoint
 from causeway_integrations.handlers.webhook import WebhookConnector
+from support.certificates import server_context
 from unit.integrations.fakes import FakeBreakers, FakeClock, FakeOutside, FakeRecords, claimed, new_record
 
 ANSWER_MAX_BYTES = 1024
@@ -260,6 +261,54 @@ async def test_a_name_that_is_allowed_may_be_loopback_and_is_asked_once_per_requ
             assert isinstance(answer, Answered)
             assert (answer.status, answer.body) == (200, b"thanks")
             assert names.asked == asked
+
+
+async def test_an_answer_that_drips_ends_at_the_time_out_with_its_status(tmp_path: Path) -> None:
+    gone = asyncio.Event()
+
+    async def drip(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(status=200)
+        await response.prepare(request)
+        try:
+            while True:
+                await response.write(b"x")
+                await asyncio.sleep(0.02)
+        except (ConnectionError, asyncio.CancelledError):
+            gone.set()
+        return response
+
+    async with receiver(drip) as port, poster(timeout_s=0.3) as sender:
+        answer = await post(sender, f"http://127.0.0.1:{port}/")
+        async with asyncio.timeout(5):
+            await gone.wait()
+
+    assert isinstance(answer, Answered)
+    assert answer.cut
+    assert 0 < len(answer.body) < ANSWER_MAX_BYTES
+
+
+async def test_a_certificate_that_does_not_verify_is_not_reached(tmp_path: Path) -> None:
+    context, _ = server_context(tmp_path)
+    seen: list[str] = []
+
+    async def take(request: web.Request) -> web.Response:
+        seen.append(request.path)
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", take)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+    try:
+        async with poster() as sender:
+            answer = await post(sender, f"https://127.0.0.1:{runner.addresses[0][1]}/")
+    finally:
+        await runner.cleanup()
+
+    assert isinstance(answer, NotReached)
+    assert "certificate" in answer.why.lower()
+    assert not seen
 
 
 async def test_proxy_variables_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:

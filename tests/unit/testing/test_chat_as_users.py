@@ -84,3 +84,14 @@ async def test_who_types_is_told_as_the_user_that_it_is(tester: AppTester) -> No
     await bob.publish(f"chat_typing:{room}", {"typing": True, "user": "ann"})
 
     assert await watched.next() == {"type": "typing", "user": "bob", "typing": True}
+
+
+async def test_members_see_who_comes_and_goes(tester: AppTester) -> None:
+    ann, bob = tester.user("ann"), tester.user("bob")
+    room = await room_of(ann, bob)
+    watched = await ann.subscribe(f"chat:{room}")
+    await bob.subscribe(f"chat:{room}")
+    bob.disconnect()
+
+    assert [(each.user, each.joined) for each in watched.memberships] == [("ann", True), ("bob", True), ("bob", False)]
+    assert [each.user for each in (await ann.presence(f"chat:{room}")).values()] == ["ann"]
