@@ -47,7 +47,6 @@ class Store:
 
     Attributes:
         name: of the kind of database.
-        direct: its calls only ever wait for futures, so that what asks them needs no task.
         start: opens it.
         stop: writes what waits, closes it.
         healthy: whether it answered last.
@@ -62,7 +61,6 @@ class Store:
     """
 
     name: str
-    direct: bool
     start: Callable[[], Awaitable[None]]
     stop: Callable[[], Awaitable[None]]
     healthy: Callable[[], bool]
@@ -94,7 +92,6 @@ def _sqlite(settings: StorageSettings, on_appended: Callable[[Appended], None]) 
     )
     return Store(
         name="sqlite",
-        direct=True,
         start=database.start,
         stop=database.stop,
         healthy=lambda: database.healthy,
@@ -123,7 +120,6 @@ def _mongo(settings: StorageSettings, on_appended: Callable[[Appended], None]) -
 
     return Store(
         name="mongodb",
-        direct=False,  # motor makes tasks, and waits in them
         start=partial(open_database, database, apply=settings.migrate),
         stop=stop,
         healthy=lambda: database.healthy,
