@@ -11,10 +11,10 @@ SOURCES := libs services scripts tests
 FAST := tests/unit tests/contract tests/suites
 N ?= 20
 
-.PHONY: help setup run test check fmt lock soak bench clean
+.PHONY: help setup run test check fmt lock soak bench contracts clean
 
 help: ## print this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.ready ## make .venv with everything in it, .venv/bin/causeway included
 
@@ -54,6 +54,10 @@ bench: setup ## measure what the documents claim
 
 lock: setup ## make constraints.txt anew from the distributions' dependency lists
 	$(BIN)/python scripts/lock.py $(OURS:%=%/pyproject.toml)
+
+contracts: setup ## write the reference apps' contracts anew; a change that breaks one is refused
+	@for app in $(notdir $(patsubst %/__init__.py,%,$(wildcard services/logic/apps/*/__init__.py))); do \
+	  $(BIN)/causeway schema apps.$$app:app --format json-schema --out services/logic/apps/contracts/$$app.json; done
 
 clean: ## remove what was made here: .venv, caches, the dev stack's data
 	rm -rf $(VENV) .causeway .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -339,6 +339,29 @@ async def _paid(door: Door, id: str) -> None:
                 return
 
 
+async def test_a_process_that_is_told_to_stop_fails_no_call(tmp_path: Path) -> None:
+    """P7: of two, one leaves under load; what it has begun is answered, what comes goes to the other one."""
+    async with RatesServer() as rates, StripePeer() as stripe, Mailbox(password=MAIL_PASSWORD) as mail:
+        assert isinstance(rates, RatesServer)
+        assert isinstance(stripe, StripePeer)
+        async with door_in(tmp_path, settings(rates, stripe, mail), replicas=2) as door:
+            answered = 0
+
+            async def calling(number: int) -> None:
+                nonlocal answered
+                while not stopped.done() or answered < 200:
+                    await door.call("http.rates", {"path": "latest", "query": {"n": f"{number}-{answered}"}})
+                    answered += 1
+
+            stopped: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+            callers = [asyncio.create_task(calling(number)) for number in range(8)]
+            await until(lambda: answered > 50)
+            stopped.set_result(await door.leave(0))
+            await asyncio.gather(*callers)
+
+            assert stopped.result() == 0
+
+
 async def test_in_development_every_app_may_call_and_e_mails_and_payments_are_files(tmp_path: Path) -> None:
     """`causeway dev` as it comes: with the rights of its NATS users, as the app itself."""
     async with running_stack(tmp_path) as stack:

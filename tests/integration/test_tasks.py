@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections import Counter
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from support.waiting import until
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(120)]
 
 SOURCE = """
+import asyncio
 import os
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -63,6 +65,20 @@ async def close(ctx: Context, req: dict[str, str]) -> None:
         lot.publish(f"lot:{req['lot']}", {"closed": lot.state.closed})
 
     await ctx.entity(Lot, req["lot"]).edit(change)
+
+
+@app.task(timeout="60s")
+async def long(ctx: Context) -> None:
+    ran("long")
+    with open(os.environ["RAN"]) as file:
+        if file.read().count("long") == 1:
+            await asyncio.sleep(60)
+    await ctx.entity(Seen, "long").edit(lambda seen: seen.state.events.append("done"), initial=Seen())
+
+
+@app.rpc
+async def begin_long(ctx: Context) -> None:
+    await ctx.schedule(long)
 
 
 @app.rpc
@@ -286,6 +302,20 @@ async def test_a_call_that_waited_for_its_app_runs_as_soon_as_there_is_one(tmp_p
         await until(lambda: bool(world.ran), 40)
 
         assert world.ran == ["later ann now"]
+
+
+async def test_a_process_that_stops_in_good_order_leaves_its_long_task_to_another_at_once(tmp_path: Path) -> None:
+    async with app_world(tmp_path, SOURCE) as world:
+        world.run("storage")
+        world.run("logic-1")
+        await world.call("begin_long")
+        await until(lambda: world.ran == ["long"], 30)
+        world.run("logic-2")
+        world.kill("logic-1", signal.SIGTERM)
+        await world.until_state("seen", "long", {"events": ["done"]})  # its lease would have lasted 65 s
+        await until(lambda: world.died("logic-1"), 30)
+
+        assert world.ran == ["long", "long"]
 
 
 async def test_an_app_runs_no_others_tasks(tmp_path: Path) -> None:

@@ -30,9 +30,27 @@ def commit(
     delete: bool = False,
     by: str = "ann",
     indexes: Mapping[str, IndexValue] | None = None,
+    remember: int = 0,
 ) -> Commit:
     state = {} if delete else {"n": id, **(indexes or {})}
-    return Commit(expected, id, state, 1, (ITEM,) * items, items, by, f"trace-{id}", now, indexes or {}, delete)
+    return Commit(
+        expected, id, state, 1, (ITEM,) * items, items, by, f"trace-{id}", now, indexes or {}, delete, remember_ms=remember
+    )
+
+
+async def test_the_id_of_a_commit_that_may_come_again_for_hours_is_known_for_hours(store: Store) -> None:
+    """A task's last try is made long after the fifteen minutes of a request."""
+    hour = 3_600_000
+    await store.entities.commit(KEY, commit(0, "task", remember=3 * hour))
+    await store.entities.commit(KEY, commit(1, "call"))
+    for number in range(2, 6):
+        await store.entities.commit(KEY, commit(number, f"id{number}", now=number * hour // 2))
+
+    again = await store.entities.commit(KEY, commit(0, "task", now=5 * hour // 2 + 1))
+    assert isinstance(again, Committed)
+    assert (again.version, again.repeat) == (1, True)
+    forgotten = await store.entities.commit(KEY, commit(1, "call", now=5 * hour // 2 + 1))
+    assert isinstance(forgotten, Conflicted)
 
 
 async def test_a_deleted_entity_is_absent_and_its_outbox_still_leaves(store: Store) -> None:

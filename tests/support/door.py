@@ -81,6 +81,12 @@ class Door(World):
         self._doors[number].kill()
         self._doors[number].wait()
 
+    async def leave(self, number: int) -> int:
+        """SIGTERM; the exit code. It does not come back."""
+        process = self._doors.pop(number)
+        process.terminate()
+        return await asyncio.to_thread(process.wait, 40)
+
     async def ready(self) -> None:
         """Wait until every process of integrations is ready."""
         async with asyncio.timeout(30), aiohttp.ClientSession() as session:

@@ -2,47 +2,46 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import Final
+
 import click
 
 from causeway_cli import __version__
-from causeway_cli.commands.apps import apps
-from causeway_cli.commands.audit import audit
-from causeway_cli.commands.call import call
-from causeway_cli.commands.check import check
-from causeway_cli.commands.client import client
-from causeway_cli.commands.completion import completion
-from causeway_cli.commands.dev import dev
-from causeway_cli.commands.disconnect import disconnect
-from causeway_cli.commands.events import events
-from causeway_cli.commands.history import history
-from causeway_cli.commands.inspect import inspect
-from causeway_cli.commands.presence import presence
-from causeway_cli.commands.publish import publish
-from causeway_cli.commands.revoke import revoke
-from causeway_cli.commands.route import route
-from causeway_cli.commands.schema import schema
-from causeway_cli.commands.tail import tail
-from causeway_cli.commands.token import token
+
+COMMANDS: Final = (
+    *("new", "dev", "check", "schema", "client", "apps", "route"),
+    *("token", "call", "publish", "tail", "history", "presence", "inspect", "events", "audit", "disconnect", "revoke"),
+    "completion",
+)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+class Commands(click.Group):
+    """Each command is imported when it is used: `causeway token` does not wait for what `causeway dev` needs."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        """In the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, which is its module's too."""
+        if cmd_name not in COMMANDS:
+            return None
+        found = getattr(import_module(f"causeway_cli.commands.{cmd_name}"), cmd_name)
+        return found if isinstance(found, click.Command) else None
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, message="causeway %(version)s")
 def main() -> None:
     """Causeway: a self-hosted real-time backend.
 
-    `causeway dev` runs all of it on this machine, `causeway check` validates a configuration. The other commands use a running stack, found
-    by its data directory or named by URL and key.
+    `causeway new` makes an app, `causeway dev` runs the whole system on this machine, `causeway check` validates a configuration. The other commands
+    use a running stack, found by its data directory or named by URL and key.
 
     Exit codes: 0 done, 1 failed (the message says why), 2 wrong usage or configuration.
     """
 
-
-COMMANDS = (
-    *(dev, check, token, publish, call, tail, history, events, audit, presence, inspect, disconnect, revoke),
-    *(apps, route, schema, client, completion),
-)
-for command in COMMANDS:
-    main.add_command(command)
 
 if __name__ == "__main__":
     main()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from causeway_cli.api import server_api
+from causeway_cli.operations import operations
 from causeway_cli.options import DEFAULT_DATA_DIR, Where
 
 
@@ -20,7 +22,30 @@ def channels(ctx: click.Context, _param: click.Parameter, incomplete: str) -> li
             found = api.send(cent.ChannelsRequest()).channels
     except click.ClickException:
         return []  # a shell that completes has no place for an error
-    return [CompletionItem(name) for name in sorted(found) if name.startswith(incomplete)]
+    return _offered(found, incomplete)
+
+
+def apps(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Apps, living or known of."""
+    return _offered((app["app"] for app in _apps(ctx)), incomplete)
+
+
+def methods(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Methods of all apps, as clients call them."""
+    return _offered((f"{app['app']}.{method}" for app in _apps(ctx) for method in app["methods"]), incomplete)
+
+
+def _apps(ctx: click.Context) -> list[dict[str, Any]]:
+    try:
+        with operations(_where(ctx)) as ops:
+            found: list[dict[str, Any]] = ops.run("apps.list")["apps"]
+    except click.ClickException:
+        return []  # as above
+    return found
+
+
+def _offered(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(name) for name in sorted(names) if name.startswith(incomplete)]
 
 
 def _where(ctx: click.Context) -> Where:

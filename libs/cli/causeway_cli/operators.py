@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from causeway_cli.options import Where, find_nats
+from causeway_cli.text import printable
 from causeway_common.bus import Bus, BusSettings, Deadline
 from causeway_common.contracts.errors import CausewayError
 from causeway_common.contracts.messages import Message
@@ -87,3 +88,9 @@ async def _looked(settings: BusSettings, work: Callable[[Looking], Awaitable[R]]
 def time_text(milliseconds: int) -> str:
     """A time of day as RFC 3339 in UTC with milliseconds."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def version_text(*, version: int, by: str, at_ms: int, traceparent: str, deleted: bool = False, **_newer: object) -> str:
+    """A version of an entity for the eye: when, which, who, in which trace."""
+    parts = [f"version {version}" + (" (deleted)" if deleted else ""), by or "(nobody)", traceparent]
+    return "  ".join([time_text(at_ms), *(printable(part) for part in parts if part)])

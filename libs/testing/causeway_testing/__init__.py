@@ -7,7 +7,7 @@ from causeway_testing.faults import Faults
 from causeway_testing.jobs import Job, TaskRecord
 from causeway_testing.rooms import Received
 from causeway_testing.tester import AppTester
-from causeway_testing.users import Answered, Subscription, User
+from causeway_testing.users import Answered, Membership, Subscription, User
 
 __version__ = "0.1.0"
 
@@ -22,6 +22,7 @@ __all__ = [
     "HarnessError",
     "Job",
     "MadeCall",
+    "Membership",
     "NothingCameError",
     "Received",
     "Subscription",

@@ -12,7 +12,7 @@ from causeway_common.contracts.verbs import CLIENT_COMMAND_SECONDS, Verb
 from causeway_testing.clock import Ids
 from causeway_testing.loop import VirtualLoop
 from causeway_testing.process import AppProcess
-from causeway_testing.replicas import Replicas
+from causeway_testing.replicas import Place, Replicas
 from causeway_testing.steps import Steps
 
 T = TypeVar("T")
@@ -41,11 +41,11 @@ class Asking:
         call = self.call(app=self._app, hook=verb.name)
         return await self.ask(lambda process: work(process, call), activity)
 
-    async def ask(self, work: Callable[[AppProcess], Coroutine[Any, Any, T]], activity: str) -> T:
+    async def ask(self, work: Callable[[AppProcess], Coroutine[Any, Any, T]], activity: str, place: Place | None = None) -> T:
         """Ask the app; with chance, the question and the answer are steps, and either may be lost. Raises CausewayError: the app's, or 100."""
         chance = self._steps.chance
         if chance is None:
-            return await self._replicas.ask(work, activity, CLIENT_COMMAND_SECONDS)
+            return await self._replicas.ask(work, activity, CLIENT_COMMAND_SECONDS, place)
 
         async def stepping(process: AppProcess) -> T:
             fate = chance.fate()
@@ -60,7 +60,7 @@ class Asking:
                 raise _lost(self._steps, activity, "the answer")
             return answer
 
-        return await self._replicas.ask(stepping, activity, CLIENT_COMMAND_SECONDS)
+        return await self._replicas.ask(stepping, activity, CLIENT_COMMAND_SECONDS, place)
 
 
 def _lost(steps: Steps, activity: str, what: str) -> CausewayError:

@@ -12,6 +12,7 @@ from causeway_common.contracts import verbs
 from causeway_common.contracts.messages import EnqueueRequest, NewRecord, RpcReply, RpcRequest
 from causeway_common.contracts.names import split_method
 from causeway_common.contracts.verbs import CLIENT_COMMAND_SECONDS
+from causeway_logic import App
 from causeway_logic.domain.tasks import ON_QUEUED_CALL
 from causeway_testing.asking import Asking
 from causeway_testing.bus import LocalBus
@@ -20,19 +21,21 @@ from causeway_testing.replicas import NobodyError
 from causeway_testing.users import User
 
 QUEUE: Final = "queue"
+CONCURRENCY: Final = 256
+"""As `[logic] method_concurrency`: calls of one method at once in one process."""
 
 
 class Calling:
     """Calls methods.
 
     Args:
-        app: the app's name, for methods without one.
+        app: the app.
         gateway: which methods there are.
         asking: asks the app.
         bus: leads to storage.
     """
 
-    def __init__(self, app: str, gateway: LocalGateway, asking: Asking, bus: LocalBus) -> None:
+    def __init__(self, app: App, gateway: LocalGateway, asking: Asking, bus: LocalBus) -> None:
         self._app, self._gateway, self._asking, self._bus = app, gateway, asking, bus
 
     async def call(self, user: User, method: str, data: bytes) -> bytes:
@@ -42,7 +45,7 @@ class Calling:
             CausewayError: what the client is answered.
         """
         user.must_be_connected()
-        app, name = split_method(method, self._app)
+        app, name = split_method(method, self._app.name)
         spec = self._gateway.catalogue.method(app, name)
         if not spec.concurrent:
             await _turn_of(user)
@@ -50,7 +53,9 @@ class Calling:
         call = self._asking.call(app=app, method=name)
         try:
             reply: RpcReply = await self._asking.ask(
-                lambda process: process.dispatcher.rpc(name, request, call), f"{user.name or 'anonymous'}: {name}"
+                lambda process: process.dispatcher.rpc(name, request, call),
+                f"{user.name or 'anonymous'}: {name}",
+                (name, self._app.methods[name].limit or CONCURRENCY),
             )
         except NobodyError:
             if spec.when_unavailable != QUEUE:
@@ -72,7 +77,7 @@ class Calling:
             "data": from_json(request.data),
             "info": None if request.info is None else from_json(request.info),
         }
-        record = NewRecord(id=name, app=self._app, connector="", op=ON_QUEUED_CALL, payload=payload)
+        record = NewRecord(id=name, app=self._app.name, connector="", op=ON_QUEUED_CALL, payload=payload)
         await self._bus.request(
             verbs.ENQUEUE, EnqueueRequest(records=[record]), Deadline.after(CLIENT_COMMAND_SECONDS), message_id=name, caller=CALLER
         )

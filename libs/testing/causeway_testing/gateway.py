@@ -139,7 +139,7 @@ class LocalGateway:
     ) -> None:
         """Watch from now on; `reply` let it in."""
         spec = overridden(rule.spec, reply.override)
-        wanted = SubscribeRequest(channel=subscription.channel, recover=recover, recoverable=True, positioned=True)
+        wanted = SubscribeRequest(channel=subscription.channel, recover=recover, recoverable=True, positioned=True, join_leave=True)
         subscription.terms = agreed = terms(spec, wanted, user.name, insecure=False)
         subscription.info = ClientInfo(user=user.name, client=user.client, conn_info=user.info_json, chan_info=reply.info)
         subscription.data = None if reply.data is None else from_json(reply.data)
@@ -154,6 +154,8 @@ class LocalGateway:
         user.subscriptions[subscription.channel] = subscription
         subscription.active = True
         room.watchers.append(subscription)
+        if agreed.emits:
+            self._rooms.tell(subscription.channel, subscription.info, joined=True)
         self._lifecycle.joined(subscription, spec)
         self._expiry.subscription(user, subscription, spec, reply.expire_at_ms)
 
@@ -171,6 +173,8 @@ class LocalGateway:
             subscription.active = False
             del user.subscriptions[subscription.channel]
             self._rooms.leave(subscription.channel, subscription)
+            if subscription.terms is not None and subscription.terms.emits:
+                self._rooms.tell(subscription.channel, subscription.info, joined=False)
             self._lifecycle.left(subscription)
 
     def closed(self, user: User, why: tuple[int, str] | None = None) -> None:

@@ -7,13 +7,15 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
 from typing import Any, Final, TypeVar
 
-from causeway_common.contracts.errors import CausewayError, ErrorName, unavailable
+from causeway_common.contracts.errors import CausewayError, ErrorName, overloaded, unavailable
 from causeway_testing.loop import VirtualLoop
 from causeway_testing.process import AppProcess
 from causeway_testing.steps import ACTIVITY, Steps
 from causeway_testing.turns import LIFE, Life
 
 T = TypeVar("T")
+Place = tuple[str, int]
+"""A method, and how many calls of it a process answers at once."""
 DEAD: Final = "the process that was asked is gone, the outcome is unknown"
 LATE: Final = "the deadline passed while this was handled, the outcome is unknown"
 
@@ -29,6 +31,19 @@ class Replica:
         self.life, self.process = life, process
         self.answers: dict[asyncio.Future[Any], None] = {}  # in their order, which a set has not
         self.starting: asyncio.Task[None] | None = None
+        self.under_way: dict[str, int] = {}
+
+    def take(self, place: Place) -> None:
+        """One more call of a method. Raises CausewayError 111 beyond its limit."""
+        name, limit = place
+        count = self.under_way.get(name, 0)
+        if count >= limit:
+            raise overloaded(f"{name} has {limit} requests under way")
+        self.under_way[name] = count + 1
+
+    def leave(self, name: str) -> None:
+        """It has ended."""
+        self.under_way[name] -= 1
 
 
 class Replicas:
@@ -54,7 +69,9 @@ class Replicas:
         self._next = 0
         self.down = False
 
-    def ask(self, work: Callable[[AppProcess], Coroutine[Any, Any, T]], activity: str, seconds: float) -> asyncio.Future[T]:
+    def ask(
+        self, work: Callable[[AppProcess], Coroutine[Any, Any, T]], activity: str, seconds: float, place: Place | None = None
+    ) -> asyncio.Future[T]:
         """Have one of them do this; somebody waits for it.
 
         Returns:
@@ -62,11 +79,17 @@ class Replicas:
 
         Raises:
             NobodyError: none is there.
+            CausewayError: 111, it answers as many of the method at once as it may.
         """
         if self.down:
             raise NobodyError(ErrorName.UNAVAILABLE, "unavailable: nobody answers this right now, try again")
+        replica = self._pick()
+        if place is not None:
+            replica.take(place)
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        task = self._begun(work, activity, answer)
+        task = self._begun(replica, work, activity, answer)
+        if place is not None:
+            task.add_done_callback(lambda _task: replica.leave(place[0]))
         timer = self._loop.call_later(seconds, task.cancel)
         task.add_done_callback(lambda _task: timer.cancel())
         self._loop.awaited(answer, task.cancel)
@@ -75,7 +98,7 @@ class Replicas:
     def run(self, work: Callable[[AppProcess], Coroutine[Any, Any, T]], activity: str) -> asyncio.Future[T]:
         """Have one of them do this; nobody waits for it, and no time moves for it alone."""
         answer: asyncio.Future[T] = self._loop.create_future()
-        _ = self._begun(work, activity, answer)
+        _ = self._begun(self._pick(), work, activity, answer)
         return answer
 
     async def start(self) -> None:
@@ -108,9 +131,8 @@ class Replicas:
         replica.answers.clear()
 
     def _begun(
-        self, work: Callable[[AppProcess], Coroutine[Any, Any, T]], activity: str, answer: asyncio.Future[T]
+        self, replica: Replica, work: Callable[[AppProcess], Coroutine[Any, Any, T]], activity: str, answer: asyncio.Future[T]
     ) -> asyncio.Task[T]:
-        replica = self._pick()
         context = copy_context()
         context.run(LIFE.set, replica.life)
         if self._steps.chance is not None:

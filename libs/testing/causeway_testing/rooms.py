@@ -44,8 +44,17 @@ class Watcher(Protocol):
         """Who watches."""
         ...
 
+    @property
+    def present(self) -> bool:
+        """Whether it counts in the channel's presence."""
+        ...
+
     def received(self, publication: Publication) -> None:
         """The next publication."""
+        ...
+
+    def told(self, info: ClientInfo, *, joined: bool) -> None:
+        """Somebody has come or gone."""
         ...
 
     def insufficient(self) -> None:
@@ -97,7 +106,13 @@ class Rooms:
     def present(self, channel: str) -> list[ClientInfo]:
         """Who watches."""
         room = self._rooms.get(channel)
-        return [] if room is None else [each.info for each in room.watchers]
+        return [] if room is None else [each.info for each in room.watchers if each.present]
+
+    def tell(self, channel: str, info: ClientInfo, *, joined: bool) -> None:
+        """Somebody has come or gone: those who watch are told, that one too."""
+        room = self._rooms.get(channel)
+        for watcher in [] if room is None else list(room.watchers):
+            watcher.told(info, joined=joined)
 
     async def missed(self, channel: str, epoch: str, offset: int) -> Missed:
         """What came after a position, read from the log."""

@@ -33,6 +33,15 @@ class Answered:
     error: CallError | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A client came into a channel (`joined`), or left it."""
+
+    user: str
+    client: str
+    joined: bool
+
+
 class Subscription:
     """One subscription of one user.
 
@@ -41,6 +50,7 @@ class Subscription:
         data: what the subscribe hook gave along, decoded.
         publications: all that came, in order.
         messages: their data.
+        memberships: who came and went meanwhile, where the namespace tells it.
         offset: of the last one, or where the subscription began.
         epoch: of the log.
         recovered: whether the last `recover` gave back all that was missed; None before the first.
@@ -58,6 +68,7 @@ class Subscription:
         self.publications: list[Received] = []
         self.messages: list[Any] = []
         self.offset, self.epoch = 0, ""
+        self.memberships: list[Membership] = []
         self.recovered: bool | None = None
         self.active = False
         self.holds = 0
@@ -97,7 +108,17 @@ class Subscription:
         """Watch no more."""
         self._user.gateway.leave(self._user, self)
 
+    @property
+    def present(self) -> bool:
+        """Whether it counts in the channel's presence."""
+        return self.terms is not None and self.terms.presence
+
     # --- what the gateway says
+
+    def told(self, info: ClientInfo, *, joined: bool) -> None:
+        """Somebody has come or gone."""
+        if self.terms is not None and self.terms.watches:
+            self.memberships.append(Membership(info.user, info.client, joined))
 
     def received(self, publication: Publication) -> None:
         """The next publication."""

@@ -97,7 +97,7 @@ class World:
             asking=asking,
             hooks=Hooks(manifest.fallbacks, asking, self.clock),
         )
-        self.gateway.calling = Calling(app.name, self.gateway, asking, self.bus)
+        self.gateway.calling = Calling(app, self.gateway, asking, self.bus)
         self.loop.sources += [self.storage, lifecycle]
         self.bus.serve(self.storage.served)
         self.bus.serve(Control(self.gateway, self.gateway.catalogue, self.rooms, calls).served)

@@ -28,6 +28,8 @@ from causeway_common.contracts.messages import (
     FeedPublication,
     Head,
     HistoryReply,
+    InspectReply,
+    InspectRequest,
     JwksReply,
     Manifest,
     NewRecord,
@@ -116,6 +118,14 @@ class AppVersions(Protocol):
 
     def versions(self, app: str) -> Sequence[Manifest]:
         """All versions of an app that are known of, the highest first."""
+        ...
+
+
+class EntityInspection(Protocol):
+    """Looks into entities, for operators."""
+
+    async def inspect(self, request: InspectRequest, deadline: Deadline) -> InspectReply:
+        """One entity of any app. Raises CausewayError: 107, 100 unavailable."""
         ...
 
 

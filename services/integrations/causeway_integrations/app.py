@@ -153,7 +153,9 @@ class _Parts:
     def _webhook(self) -> Connector:
         settings = self._settings.webhook
         endpoints = tuple(each.endpoint() for each in settings.endpoints)
-        made = WebhookConnector(endpoints, self.records, self.webhooks_out, self._breakers, now_ms)
+        made = WebhookConnector(
+            endpoints, self.records, self.webhooks_out, self._breakers, now_ms=now_ms, reveal=self._secrets.reveal
+        )
         self._breakers.hear(webhook.CONNECTOR, {each.id: None for each in endpoints}, made.heard)
         schedule = TenacitySchedule(settings.retry_schedule)
         return Connector(
@@ -202,7 +204,7 @@ class _Parts:
             )
         )
         templates = JinjaTemplates(settings.templates) if settings.templates else NoTemplates()
-        made = EmailConnector(mailer, templates, sender=settings.sender, domain=settings.domain)
+        made = EmailConnector(mailer, templates, self.records, sender=settings.sender, domain=settings.domain)
         schedule = TenacitySchedule(settings.retry_schedule)
         return Connector("email", made.operations(), schedule, settings.timeout + ATTEMPT_MARGIN_MS, nowhere)
 

@@ -76,6 +76,7 @@ class Durables:
     async def stop(self) -> None:
         """Take no more, wait for what runs, and after a while give back the tasks that still do."""
         await self._recurring.stop()
+        self._tasks.close()
         giving_back = asyncio.get_running_loop().call_later(TASKS_PATIENCE_SECONDS, self._tasks.stop)
         try:
             await asyncio.gather(*(consumer.stop() for consumer in self._consumers))

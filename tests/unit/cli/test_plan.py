@@ -29,8 +29,22 @@ def plan(options: StackOptions = OPTIONS, configured: Configured = CONFIGURED) -
 
 def test_every_service_is_a_process_and_every_gateway_too() -> None:
     made = plan()
-    assert [spec.name for spec in made.services] == ["storage", "logic-chat", "logic-auctions", "integrations", "gateway-1", "gateway-2"]
-    assert [spec.service for spec in made.services] == ["storage", "logic-chat", "logic-auctions", "integrations", "gateway", "gateway"]
+    assert [spec.name for spec in made.services] == [
+        "storage",
+        "logic-chat",
+        "logic-auctions",
+        "integrations",
+        "gateway-1",
+        "gateway-2",
+    ]
+    assert [spec.service for spec in made.services] == [
+        "storage",
+        "logic-chat",
+        "logic-auctions",
+        "integrations",
+        "gateway",
+        "gateway",
+    ]
     assert made.url == "http://127.0.0.1:8000"
     assert made.nats_url == f"nats://127.0.0.1:{made.nats.port}"
     assert {spec.kind for spec in (made.nats, *made.services)} == set(STOP_ORDER)

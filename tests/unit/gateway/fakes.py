@@ -23,10 +23,13 @@ from causeway_common.contracts.messages import (
     ClientInfo,
     ConnectHookReply,
     ConnectHookRequest,
+    Document,
     FeedMembership,
     FeedPublication,
     Head,
     HistoryReply,
+    InspectReply,
+    InspectRequest,
     Manifest,
     MethodSpec,
     NamespaceSpec,
@@ -58,6 +61,7 @@ from causeway_gateway.domain.routing import Routing
 from causeway_gateway.domain.tokens import Tokens
 from causeway_gateway.handlers.api import ServerApi
 from causeway_gateway.handlers.api.auditing import Auditor
+from causeway_gateway.handlers.api.inspecting import InspectOperations
 from causeway_gateway.handlers.api.users import UserMethods
 from causeway_gateway.handlers.api.versions import VersionOperations
 from causeway_gateway.handlers.attending import Attending
@@ -138,6 +142,7 @@ class FakeBus:
         self.page_size = 100
         self.history_reads = 0
         self.records: dict[str, NewRecord] = {}
+        self.entities: dict[tuple[str, str, str], InspectReply] = {}
         self.audited: list[AuditRecord] = []
         self.heads_reads = 0
         self.gate = asyncio.Event()
@@ -196,6 +201,10 @@ class FakeBus:
     async def enqueue(self, record: NewRecord, deadline: Deadline) -> None:
         self._present()
         self.records.setdefault(record.id, record)
+
+    async def inspect(self, request: InspectRequest, deadline: Deadline) -> InspectReply:
+        self._present()
+        return self.entities.get((request.app, request.kind, request.id), InspectReply(document=Document()))
 
     async def audit(self, record: AuditRecord, deadline: Deadline) -> None:
         self._present()
@@ -509,7 +518,10 @@ class Gateway:
                 wall=self.timers.wall,
                 new_id=new_id,
             ),
-            operations=VersionOperations(self.versions, self.routing, self.routes).table(),
+            operations={
+                **VersionOperations(self.versions, self.routing, self.routes).table(),
+                **InspectOperations(self.versions, self.bus).table(),
+            },
             auditor=Auditor(self.bus, new_id, self.timers.wall),
             new_id=new_id,
         )

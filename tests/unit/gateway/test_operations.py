@@ -116,3 +116,43 @@ async def test_operations_and_methods_are_not_reached_by_each_others_way() -> No
         _, answer = await ask(gateway, "batch", {"commands": [{"route.set": ROUTE}]}, at="api")
         assert answer["replies"][0]["error"]["code"] == 104
         assert gateway.routing.routes == []
+
+
+async def test_an_entity_is_shown_as_json_with_its_versions_and_what_waits_to_leave() -> None:
+    """A publication waits as the bytes of a JSON text, and is shown as what it says."""
+    async with Gateway() as gateway:
+        gateway.bus.entities["chat", "room", "1"] = m.InspectReply(
+            document=m.Document(version=2, state={"n": [1]}),
+            versions=[m.Trace(version=2, by="ann", at_ms=5, traceparent="t")],
+            outbox=[m.WaitingItems(items=[{"kind": "publish", "data": b'{"a":1}', "odd": b"\xff"}], at_ms=5, version=2)],
+        )
+        found = await ask(gateway, "entity.inspect", {"app": "chat", "kind": "room", "id": "1"})
+        nothing = await ask(gateway, "entity.inspect", {"app": "chat", "kind": "room", "id": "2"})
+
+    assert found[1]["result"] == {
+        "version": 2,
+        "state": {"n": [1]},
+        "versions": [{"version": 2, "by": "ann", "at_ms": 5, "traceparent": "t"}],
+        "outbox": [{"version": 2, "at_ms": 5, "traceparent": "", "items": [{"kind": "publish", "data": {"a": 1}, "odd": "ff"}]}],
+    }
+    assert nothing == (200, {"result": {"version": 0, "state": None, "versions": [], "outbox": []}})
+
+
+async def test_the_contract_of_an_app_is_its_manifest_and_of_one_that_is_not_there_an_error() -> None:
+    async with Gateway() as gateway:
+        _, answer = await ask(gateway, "apps.contract", {"app": "chat"})
+        _, older = await ask(gateway, "apps.contract", {"app": "chat", "version": "1.9.0"})
+        _, nobody = await ask(gateway, "apps.contract", {"app": "nobody"})
+        _, never = await ask(gateway, "apps.contract", {"app": "chat", "version": "9.0.0"})
+
+    manifest = answer["result"]["manifest"]
+    assert (manifest["app"], [method["name"] for method in manifest["methods"]]) == ("chat", ["send"])
+    assert older["result"]["manifest"]["version"] == "1.9.0"
+    assert [each["error"]["code"] for each in (nobody, never)] == [104, 104]
+
+
+async def test_a_key_with_limits_looks_into_nothing() -> None:
+    async with Gateway() as gateway:
+        for operation, body in (("entity.inspect", {"app": "a", "kind": "b", "id": "c"}), ("apps.contract", {"app": "chat"})):
+            _, answer = await ask(gateway, operation, body, LIMITED_KEY)
+            assert answer["error"]["code"] == 103

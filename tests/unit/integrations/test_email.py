@@ -20,16 +20,17 @@ from causeway_integrations.domain.outcome import Done, Failed, GivenUp, Outcome
 from causeway_integrations.handlers.email import EmailConnector
 from support.certificates import server_context
 from support.mailbox import Mailbox
-from unit.integrations.fakes import work
+from unit.integrations.fakes import FakeRecords, claimed, work
 
-GOOD: dict[str, Any] = {"to": ["Ann Ö <ann@example.com>"], "subject": "Grüße 🦆", "text": "hello"}
+FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"  # three people and what joins them
+GOOD: dict[str, Any] = {"to": ["Ann Ö <ann@example.com>"], "subject": f"Grüße 🦆 {FAMILY}", "text": "hello"}
 
 
-def connector(box: Mailbox, templates: Path | None = None, **options: Any) -> EmailConnector:
+def connector(box: Mailbox, templates: Path | None = None, records: FakeRecords | None = None, **options: Any) -> EmailConnector:
     settings: dict[str, Any] = {"tls": box.tls, "username": "", "password": "", "timeout_s": 5} | options
     mailer = SmtpMailer(host="127.0.0.1", port=box.port, reveal=SecretFiles().reveal, **settings)
     made = JinjaTemplates(templates) if templates else NoTemplates()
-    return EmailConnector(mailer, made, sender="Shop <shop@example.com>", domain="example.com")
+    return EmailConnector(mailer, made, records or FakeRecords(), sender="Shop <shop@example.com>", domain="example.com")
 
 
 async def sent(email: EmailConnector, payload: dict[str, Any], key: str = "key-1") -> Outcome:
@@ -51,7 +52,7 @@ async def test_a_message_arrives_with_text_html_attachment_and_the_jobs_own_id()
     (got,) = box.received
     assert (got.sender, got.recipients) == ("shop@example.com", ["ann@example.com", "bob@example.com", "eve@example.com"])
     assert got.message["Message-ID"] == "<key-1@example.com>"
-    assert got.message["Subject"] == "Grüße 🦆"
+    assert got.message["Subject"] == GOOD["subject"]
     assert got.message["To"].addresses[0].display_name == "Ann Ö"
     assert got.message["Reply-To"] == "help@example.com"
     assert b"eve@example.com" not in got.raw, "who gets a blind copy stands in the envelope alone"
@@ -126,6 +127,27 @@ async def test_recipients_that_the_server_refuses_are_told_and_the_others_get_it
     assert len(box.received) == 1
 
 
+async def test_those_whom_the_server_does_not_take_right_now_get_a_job_of_their_own() -> None:
+    """No recipient is lost, and none gets it twice."""
+    records = FakeRecords()
+    payload = GOOD | {"to": ["ann@example.com", "bob@example.com"], "bcc": ["eve@example.com"]}
+    async with Mailbox(refuse={"bob@example.com": "450 busy", "eve@example.com": "451 later"}) as box:
+        email = connector(box, records=records)
+        for _ in range(2):
+            assert isinstance(await sent(email, payload), Done)
+        (name,) = records.records
+        box.refuse.clear()
+        assert isinstance(await email.send(await claimed(records, name)), Done)
+
+    assert [got.recipients for got in box.received] == [
+        ["ann@example.com"],
+        ["ann@example.com"],
+        ["bob@example.com", "eve@example.com"],
+    ]
+    assert box.received[-1].message["To"] == "ann@example.com, bob@example.com"
+    assert b"eve@example.com" not in box.received[-1].raw
+
+
 async def test_a_server_that_is_not_there_is_tried_again() -> None:
     assert isinstance(await sent(connector(Mailbox()), GOOD), Failed)
 
@@ -144,6 +166,8 @@ async def test_a_server_that_is_not_there_is_tried_again() -> None:
         {"reply_to": "a@b.example\nX: 1"},
         {"subject": "hello\r\nBcc: eve@example.com"},
         {"subject": "hello\nX: 1"},
+        {"subject": "hello\u2028X: 1"},
+        {"subject": "hello\x85X: 1"},
         {"subject": ""},
         {"subject": "x" * 501},
         {"text": ""},
@@ -153,6 +177,7 @@ async def test_a_server_that_is_not_there_is_tried_again() -> None:
         {"attachments": [{"name": "a", "content": b"", "type": "text/html\r\nX: 1"}]},
         {"attachments": [{"name": "a", "content": b"x" * 200_000}]},
         {"to": "ann@example.com"},
+        {"only": ["somebody@example.com"]},
         {"template": "welcome"},
         {"template": "../secrets"},
     ],
@@ -230,7 +255,9 @@ async def test_a_template_that_fails_is_given_up_with_its_reason(templates: Path
 
 
 async def test_in_development_messages_are_files_and_a_repeat_is_the_same_one(tmp_path: Path) -> None:
-    email = EmailConnector(FolderMailer(tmp_path / "mail"), NoTemplates(), sender="dev@localhost", domain="localhost")
+    email = EmailConnector(
+        FolderMailer(tmp_path / "mail"), NoTemplates(), FakeRecords(), sender="dev@localhost", domain="localhost"
+    )
     for key in ("key-1", "key-1", "key-2"):
         outcome = await sent(email, GOOD, key=key)
         assert isinstance(outcome, Done)
@@ -238,4 +265,4 @@ async def test_in_development_messages_are_files_and_a_repeat_is_the_same_one(tm
 
     files = sorted((tmp_path / "mail").iterdir())
     assert [file.name for file in files] == ["key-1.eml", "key-2.eml"]
-    assert message_from_bytes(files[0].read_bytes(), policy=default)["Subject"] == "Grüße 🦆"
+    assert message_from_bytes(files[0].read_bytes(), policy=default)["Subject"] == GOOD["subject"]

@@ -32,6 +32,7 @@ from causeway_integrations.domain.audience import Audience
 from causeway_integrations.domain.inbound import NoEventError, NotSignedError, Source, verified
 from causeway_integrations.domain.outcome import Done, Failed, GivenUp
 from causeway_integrations.handlers.hooks import Hooks, InboundConnector
+from causeway_integrations.handlers.webhook import signature
 from support.nats import free_port
 from support.stripe_peer import WEBHOOK_SECRET, signed
 from unit.integrations.fakes import FakeApps, FakeRecords, claimed
@@ -171,6 +172,21 @@ async def test_a_signature_whose_time_is_out_of_the_window_is_none(source: str, 
     headers = standard(body, at=at) if source == "shop" else lower(signed(body, at=at))
 
     assert (await hooks_of(FakeRecords(), HANDLED).take(source, headers, body)).status == 401
+
+
+def test_the_vector_of_standard_webhooks_passes_both_ways() -> None:
+    """The example of the specification and of its libraries."""
+    body = b'{"test": 2432232314}'
+    told = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+    assert signature(WHSEC, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, body.decode()) == told
+
+    headers = {"webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek", "webhook-timestamp": "1614265330", "webhook-signature": told}
+    with pytest.raises(NoEventError):  # the signature is good, and this body has no type
+        verified(SOURCES["shop"], [WHSEC], headers, body, 1_614_265_330_000)
+    with pytest.raises(NotSignedError):
+        verified(SOURCES["shop"], [WHSEC], headers, body + b" ", 1_614_265_330_000)
+    with pytest.raises(NotSignedError):
+        verified(SOURCES["shop"], [WHSEC], headers, body, 1_614_265_330_000 + 300_001)
 
 
 async def test_while_secrets_are_rotated_the_one_before_counts_too_and_another_never() -> None:

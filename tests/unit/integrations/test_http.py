@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from causeway_common.telemetry import span
 from causeway_integrations.adapters.http import OutsideHttp
-from causeway_integrations.domain.outcome import Done
+from causeway_integrations.adapters.secrets import SecretFiles
+from causeway_integrations.domain.inbound import NoEventError, Source, verified
+from causeway_integrations.domain.outcome import Done, Postponed
 from causeway_integrations.domain.outside import AddressRefused, Answer, Answered, NotReached, Outgoing
 from causeway_integrations.domain.webhook import Endpoint
 from causeway_integrations.handlers.webhook import WebhookConnector
-from unit.integrations.fakes import FakeBreakers, FakeRecords, claimed, new_record
+from support.certificates import server_context
+from unit.integrations.fakes import FakeBreakers, FakeClock, FakeOutside, FakeRecords, claimed, new_record
 
 ANSWER_MAX_BYTES = 1024
 
@@ -102,7 +109,9 @@ async def test_a_delivery_verifies_with_the_standardwebhooks_package() -> None:
         endpoint = Endpoint("chat", "e", f"http://127.0.0.1:{port}/hook?x=1", SECRET)
         records = FakeRecords()
         records.add(new_record("event", {"type": "e", "timestamp": "2025-01-01T00:00:00.000Z", "data": {"text": "hé 🦆"}}))
-        connector = WebhookConnector((endpoint,), records, sender, FakeBreakers(), lambda: time.time_ns() // 1_000_000)
+        connector = WebhookConnector(
+            (endpoint,), records, sender, FakeBreakers(), now_ms=lambda: time.time_ns() // 1_000_000, reveal=SecretFiles().reveal
+        )
         await connector.event(await claimed(records, "o:1:0"))
         (child,) = records.records.keys() - {"o:1:0"}
         with span("attempt"):
@@ -254,8 +263,107 @@ async def test_a_name_that_is_allowed_may_be_loopback_and_is_asked_once_per_requ
             assert names.asked == asked
 
 
+async def test_an_answer_that_drips_ends_at_the_time_out_with_its_status(tmp_path: Path) -> None:
+    gone = asyncio.Event()
+
+    async def drip(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(status=200)
+        await response.prepare(request)
+        try:
+            while True:
+                await response.write(b"x")
+                await asyncio.sleep(0.02)
+        except (ConnectionError, asyncio.CancelledError):
+            gone.set()
+        return response
+
+    async with receiver(drip) as port, poster(timeout_s=0.3) as sender:
+        answer = await post(sender, f"http://127.0.0.1:{port}/")
+        async with asyncio.timeout(5):
+            await gone.wait()
+
+    assert isinstance(answer, Answered)
+    assert answer.cut
+    assert 0 < len(answer.body) < ANSWER_MAX_BYTES
+
+
+async def test_a_certificate_that_does_not_verify_is_not_reached(tmp_path: Path) -> None:
+    context, _ = server_context(tmp_path)
+    seen: list[str] = []
+
+    async def take(request: web.Request) -> web.Response:
+        seen.append(request.path)
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", take)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+    try:
+        async with poster() as sender:
+            answer = await post(sender, f"https://127.0.0.1:{runner.addresses[0][1]}/")
+    finally:
+        await runner.cleanup()
+
+    assert isinstance(answer, NotReached)
+    assert "certificate" in answer.why.lower()
+    assert not seen
+
+
 async def test_proxy_variables_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     async with receiver(ok) as port, poster() as sender:
         monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1/")
         monkeypatch.setenv("http_proxy", "http://127.0.0.1:1/")
         assert isinstance(await post(sender, f"http://127.0.0.1:{port}/"), Answered)
+
+
+async def delivered(endpoint: Endpoint, key: str = "msg_1") -> tuple[dict[str, str], bytes]:
+    """What a receiver gets of one delivery."""
+    records, outside = FakeRecords(), FakeOutside()
+    connector = WebhookConnector(
+        (endpoint,), records, outside, FakeBreakers(), now_ms=lambda: time.time_ns() // 1_000_000, reveal=SecretFiles().reveal
+    )
+    records.add(new_record("deliver", {"endpoint": endpoint.id, "id": key, "body": '{"a":1}'}, id=key))
+    await connector.deliver(await claimed(records, key))
+    return dict(outside.sent[0].headers), outside.sent[0].body or b""
+
+
+async def test_while_a_secret_is_rotated_both_sign(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("whsec_" + "B" * 32)
+    headers, body = await delivered(Endpoint("chat", "e", "https://a.example", f"file:{secret}", SECRET))
+
+    for known in ("whsec_" + "B" * 32, SECRET):
+        assert Webhook(known).verify(body, headers) == {"a": 1}
+    with pytest.raises(WebhookVerificationError):
+        Webhook("whsec_" + "C" * 32).verify(body, headers)
+
+
+async def test_an_ed25519_secret_signs_by_v1a_which_our_own_inbound_side_verifies() -> None:
+    key = Ed25519PrivateKey.generate()
+    private = key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
+    public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    endpoint = Endpoint("chat", "e", "https://a.example", "whsk_" + base64.b64encode(private).decode())
+    headers, _ = await delivered(endpoint)
+    body = b'{"a":1}'
+    source = Source("s", "standard-webhooks", [], 300_000)
+
+    assert headers["webhook-signature"].startswith("v1a,")
+    key.public_key().verify(
+        base64.b64decode(headers["webhook-signature"][4:]), f"msg_1.{headers['webhook-timestamp']}.".encode() + body
+    )
+    with pytest.raises(NoEventError):  # the signature is good, and this body has no type
+        verified(source, ["whpk_" + base64.b64encode(public).decode()], headers, body, time.time_ns() // 1_000_000)
+
+
+async def test_an_endpoints_rate_limit_holds_back_what_is_more() -> None:
+    endpoint = Endpoint("chat", "e", "https://a.example", SECRET, rate_limit=1)
+    records, outside, clock = FakeRecords(), FakeOutside(), FakeClock()
+    connector = WebhookConnector((endpoint,), records, outside, FakeBreakers(), now_ms=clock, reveal=SecretFiles().reveal)
+    records.add(new_record("deliver", {"endpoint": endpoint.id, "id": "msg_1", "body": "{}"}, id="a"))
+    outcomes = [await connector.deliver(await claimed(records, "a")) for _ in range(2)]
+
+    assert outcomes == [Done("200", 200), Postponed("the rate limit of the endpoint is reached", 1000)]
+    clock.now += 1000
+    assert await connector.deliver(await claimed(records, "a")) == Done("200", 200)

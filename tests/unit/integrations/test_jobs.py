@@ -9,10 +9,11 @@ import pytest
 from causeway_common.contracts.errors import bad_request, unavailable
 from causeway_common.contracts.messages import JobDelivery, JsonMap
 from causeway_integrations.adapters.schedule import TenacitySchedule
+from causeway_integrations.adapters.secrets import SecretFiles
 from causeway_integrations.domain.outcome import NOTE_MAX_CHARS, Done, Failed, GivenUp, Outcome, Postponed
 from causeway_integrations.domain.outside import AddressRefused, Answer, Answered, NotReached
 from causeway_integrations.domain.permissions import Permissions
-from causeway_integrations.domain.slots import Slots
+from causeway_integrations.domain.slots import DESTINATIONS_MAX, Slots
 from causeway_integrations.domain.webhook import Endpoint, fan_out, judged, parse_event
 from causeway_integrations.domain.work import Work
 from causeway_integrations.handlers.jobs import LOST_ATTEMPTS_MAX, Jobs
@@ -161,7 +162,9 @@ def test_an_answer_is_judged_by_the_table(answer: Answer, kind: type[Outcome]) -
 
 
 def connector_of(records: FakeRecords, outside: FakeOutside, breakers: FakeBreakers | None = None) -> WebhookConnector:
-    return WebhookConnector(ENDPOINTS, records, outside, breakers or FakeBreakers(), FakeClock())
+    return WebhookConnector(
+        ENDPOINTS, records, outside, breakers or FakeBreakers(), now_ms=FakeClock(), reveal=SecretFiles().reveal
+    )
 
 
 EVENT: JsonMap = {"type": "chat.message.created", "timestamp": "2025-01-01T00:00:00.000Z", "data": {"room": "r", "text": "hé"}}
@@ -358,14 +361,33 @@ def test_what_waits_for_a_destination_comes_back_later_the_more_of_it_there_is()
     assert slots.take("a")
     assert not slots.take("a")
     assert slots.take("b")
-    delays = [slots.delay_ms("a") for _ in range(1000)]
-
+    delays = [slots.delay_ms("a", 1000) for _ in range(1000)]
     assert delays == sorted(delays)
-    assert delays[-1] <= 60_000
+    assert delays[0] == 200
+    assert delays[-1] == 60_000
+
     for _ in range(2):
         slots.free("a", 1)
-    for _ in range(1000):
-        assert slots.take("a")
-        slots.free("a", 1)
-    slots.free("b", 1)
-    assert not slots._destinations
+    assert slots.take("a")
+    assert slots.delay_ms("a", 61_001) == 200, "those who waited have come back meanwhile, here or elsewhere"
+
+
+def test_a_destination_that_takes_long_is_asked_less_often() -> None:
+    slots = Slots(1)
+    for took in (10_000,) * 20:
+        assert slots.take("slow")
+        slots.free("slow", took)
+    assert slots.take("slow")
+    assert 9000 <= slots.delay_ms("slow", 0) <= 10_000
+    assert 18_000 <= slots.delay_ms("slow", 0) <= 20_000
+
+
+def test_destinations_are_forgotten_when_there_are_too_many_but_for_those_in_use() -> None:
+    slots = Slots(1)
+    assert slots.take("held")
+    for number in range(DESTINATIONS_MAX * 2):
+        assert slots.take(str(number))
+        slots.free(str(number), 1)
+
+    assert len(slots._destinations) <= DESTINATIONS_MAX
+    assert not slots.take("held")

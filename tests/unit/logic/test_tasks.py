@@ -40,7 +40,7 @@ class StepError(Exception):
 
 @app.task(retry=Retry(["1s", "10s"], jitter=0.5), limit=2, timeout="2s")
 async def close(ctx: Context, req: Close) -> None:
-    runs.append((ctx.user, req.lot, ctx.new_id()))
+    runs.append((ctx.user, req.lot, f"{ctx.message_id} {ctx.new_id()}"))
 
     def change(lot: Draft[Lot]) -> None:
         if lot.state.status != "open":
@@ -298,6 +298,7 @@ async def test_a_process_that_dies_between_commit_and_settlement_makes_no_effect
     assert len(bench.storage.jobs) == 1
     assert len(runs) == 3
     assert len(set(runs)) == 1  # the same user, the same ids
+    assert runs[0][2].startswith("r ")
     assert bench.storage.versions["lot", "7"] == 2
 
 
@@ -395,6 +396,23 @@ async def test_tasks_that_a_stopping_process_cuts_off_run_elsewhere_at_once_and_
 
     assert bench.state("r") == "done"
     assert [each.attempt_log.number for each in bench.records.settled if each.attempt_log] == [0, 1]
+
+
+async def test_a_closing_process_gives_back_what_waits_and_finishes_what_runs(bench: DurableBench) -> None:
+    gates["gate"] = asyncio.Event()
+    for name in "ab":
+        bench.storage.add(name, "gated", {})
+    runs_, waits = (asyncio.ensure_future(bench.deliver(name)) for name in "ab")
+    while not bench.records.known:
+        await asyncio.sleep(0)
+    bench.tasks.close()
+    gates["gate"].set()
+    await runs_
+    with pytest.raises(Postponed):
+        await waits
+
+    assert bench.state("a") == "done"
+    assert set(bench.records.known) == {"a"}
 
 
 async def test_what_a_task_commits_is_remembered_as_long_as_a_try_may_come(bench: DurableBench) -> None:

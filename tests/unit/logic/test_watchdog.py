@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import structlog
 
-from causeway_logic import App, Channel, Context, RefreshReply
+from causeway_logic import App, Channel, Context, Event, LifecycleEvent, RefreshReply
 from causeway_logic.handlers import watchdog
 from causeway_logic.handlers.watchdog import Watchdog, handlers_of
 from unit.logic.fakes import Bench
@@ -41,6 +41,22 @@ async def check(channel: Channel, data: str) -> None: ...
 
 @rooms.channel("{room}").on_subscribe
 async def may_watch(room: str) -> None: ...
+
+
+@app.task
+async def tidy(ctx: Context) -> None: ...
+
+
+@app.every("1h")
+async def sweep(ctx: Context) -> None: ...
+
+
+@app.on_event("stripe", "*")
+async def paid(ctx: Context, event: Event[Any]) -> None: ...
+
+
+@app.on_lifecycle("connected")
+async def came(ctx: Context, event: LifecycleEvent) -> None: ...
 
 
 def blocking(seconds: float) -> None:
@@ -91,7 +107,11 @@ def test_every_handler_has_a_name() -> None:
     assert sorted(handlers_of(app).values()) == [
         "room on_publish",
         "room:{room} on_subscribe",
-        "slow.on_refresh",
+        "slow on_event stripe *",
+        "slow on_lifecycle connected",
+        "slow on_refresh",
+        "slow task sweep",
+        "slow task tidy",
         "slow.polite",
         "slow.report",
     ]

@@ -154,7 +154,8 @@ async def test_the_operator_sees_an_entity_its_versions_and_what_has_not_left_ye
     assert seen.document == Document(version=2, state={"n": 1})
     assert [(each.version, each.by) for each in seen.versions] == [(1, "ann"), (2, "ann")]
     assert [(each.version, each.items) for each in seen.outbox] == [(2, [item])]
-    for caller in ("auctions", "gateway"):
+    assert (await handlers.inspect(InspectRequest(app="auctions", kind="lot", id="0"), await call("gateway"))) == seen
+    for caller in ("auctions", "integrations"):
         with pytest.raises(CausewayError) as caught:
             await handlers.inspect(InspectRequest(app="auctions", kind="lot", id="0"), await call(caller))
         assert caught.value.name is ErrorName.PERMISSION_DENIED

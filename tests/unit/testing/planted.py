@@ -105,5 +105,11 @@ async def thank_once(ctx: Context, req: Order) -> None:
     await ctx.call("shop.present", {"user": req.user})
 
 
+@app.rpc
+async def stumble(ctx: Context) -> None:
+    """A fault that nobody planned."""
+    raise ZeroDivisionError("stumbled")
+
+
 def sold_to(stock: Stock, user: str) -> Stock:
     return Stock(left=stock.left - 1, sold=stock.sold + 1, buyers=[*stock.buyers, user])

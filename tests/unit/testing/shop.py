@@ -82,6 +82,12 @@ async def nap(ctx: Context, req: float) -> str:
     return ctx.now().isoformat()
 
 
+@app.rpc(limit=2, timeout="1s")
+async def rare(ctx: Context, req: float) -> str:
+    await asyncio.sleep(req)
+    return ctx.user
+
+
 @app.rpc
 async def fail(ctx: Context) -> None:
     raise ZeroDivisionError(ctx.user)

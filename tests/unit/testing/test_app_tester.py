@@ -176,6 +176,23 @@ async def test_calls_of_one_connection_keep_their_order_and_others_do_not_wait(t
     assert ended == ["concurrent", "other", "long", "behind it"]
 
 
+async def test_a_methods_own_limit_and_timeout_hold(tester: AppTester) -> None:
+    answers = await asyncio.gather(*(tester.user(name).attempt("rare", 0.5) for name in ("ann", "bob", "cem")))
+    late = await tester.user("dan").attempt("rare", 2)
+
+    assert answers[:2] == ["ann", "bob"]
+    assert (answers[2].code, answers[2].temporary) == (111, True)
+    assert await tester.user("cem").call("rare", 0.5) == "cem"
+    assert (late.code, late.temporary) == (100, True)
+
+
+async def test_an_app_cannot_drive_its_own_tester(tester: AppTester) -> None:
+    tester.calls["email.send"] = lambda _payload: tester.run(tester.advance(seconds=1))
+    await tester.user("ann").call("buy", {"id": "tea"})
+    with pytest.raises(HarnessError, match="from within the app"):
+        await tester.run_jobs()
+
+
 async def test_services_are_made_by_the_app_or_given_by_the_test(tester: AppTester) -> None:
     class FakeRates(Rates):
         def of(self, currency: str) -> int:

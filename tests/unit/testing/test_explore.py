@@ -116,6 +116,30 @@ def test_a_scenario_that_fails_is_told_with_its_seed_and_a_call_that_may_be_trie
     assert explored.schedules == 5
 
 
+def test_of_several_schedules_that_fail_the_one_with_the_fewest_steps_is_shown() -> None:
+    def seen(schedules: int) -> BrokenInvariantError:
+        scenario = bought_by("buy_what_was_read_before", "ann", "bob", "cem")
+        with pytest.raises(BrokenInvariantError) as found:
+            explore(app, scenario, nothing_is_lost, setup=filled, schedules=schedules, seed=100)
+        return found.value
+
+    alone, shortest = seen(10), seen(60)
+
+    assert len(shortest.steps) < len(alone.steps)
+    assert "in fewer steps" in str(shortest)
+
+
+def test_a_handlers_own_fault_stands_beside_the_steps() -> None:
+    async def scenario(tester: AppTester) -> None:
+        await tester.user("ann").attempt("stumble")
+
+    def answered(tester: AppTester) -> None:
+        assert tester.answered[0].error is None
+
+    with pytest.raises(BrokenInvariantError, match="ZeroDivisionError: stumbled"):
+        explore(app, scenario, answered, schedules=1, faults=Faults())
+
+
 async def test_it_runs_within_an_async_test_too() -> None:
     explored = explore(app, bought_by("buy", "ann", "bob"), nothing_is_lost, setup=filled, schedules=3)
 

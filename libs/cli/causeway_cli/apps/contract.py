@@ -83,11 +83,36 @@ class Contract:
                 channel.pattern: {
                     "message": channel.message,
                     **({"publish": channel.publish} if channel.publishable else {}),
+                    "options": dict(channel.options),
                 }
                 for channel in self.channels
             },
             "events": [{"source": event.source, "type": event.type} for event in self.events],
         }
+
+
+def of_document(document: Any) -> Contract:
+    """The contract that `Contract.document` wrote.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return Contract(
+            app=document["app"],
+            version=document["version"],
+            methods=tuple(
+                MethodContract(name, of["input"], of["output"], when_unavailable=of.get("when_unavailable", "error"))
+                for name, of in document["methods"].items()
+            ),
+            channels=tuple(
+                ChannelContract(pattern, of["message"], of.get("publish"), "publish" in of, of.get("options", {}))
+                for pattern, of in document["channels"].items()
+            ),
+            events=tuple(EventContract(of["source"], of["type"]) for of in document["events"]),
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError("it is no contract as `causeway schema --format json-schema` writes it") from error
 
 
 def of_manifest(manifest: Manifest) -> Contract:

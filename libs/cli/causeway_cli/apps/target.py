@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -43,42 +42,46 @@ class _Told:
 _TOLD: Final = TypeAdapter(_Told)
 
 
-def folder_of(target: str, here: Path) -> Path:
-    """The folder that the target's module is imported from.
+def find_target(asked: str, here: Path) -> tuple[str, Path]:
+    """The `module:attribute` that was asked for, and the folder that it is imported from.
 
-    `here`; or the project of the module's name in it (`shop/shop/`, what `causeway new shop` makes), or its `src`, where the module is there alone.
+    Args:
+        asked: `shop:app`, or with a folder before it, `../shop-next/shop:app`.
+        here: the current folder.
+
+    The folder is the one asked for or `here`; where the module is not in it but in the project of its name there (`shop/shop/`, what
+    `causeway new shop` makes), or in its `src`, that one.
     """
+    before, _, target = asked.rpartition("/")
+    start = (here / before).resolve() if before else here
     top = target.partition(":")[0].partition(".")[0]
-    for folder in (here, here / top, here / "src"):
+    for folder in (start, start / top, start / "src"):
         if top and ((folder / f"{top}.py").is_file() or (folder / top / "__init__.py").is_file()):
-            return folder
-    return here
+            return target, folder
+    return target, start
 
 
-def with_folder(env: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """The environment of a Python process that finds modules in `folder` first."""
-    return {**env, "PYTHONPATH": os.pathsep.join(filter(None, (str(folder), env.get("PYTHONPATH", ""))))}
-
-
-def describe(target: str, here: Path, env: Mapping[str, str]) -> Described:
+def describe(asked: str, here: Path, env: Mapping[str, str]) -> Described:
     """Import the app in a process of its own, so that its import does nothing to us, and have it tell its name.
 
     Args:
-        target: `module:attribute`.
+        asked: as `find_target` takes it.
         here: the current folder.
         env: the environment that the app will have.
 
     Raises:
         AppError: it cannot be imported, is no App, or is not done within `DESCRIBE_SECONDS`.
     """
-    folder = folder_of(target, here)
+    target, folder = find_target(asked, here)
+    if not folder.is_dir():
+        raise AppError(f"{asked}: there is no folder {folder}")
     command = (sys.executable, "-m", "causeway_cli.apps.tell", target)
     try:
         done = subprocess.run(  # noqa: S603 - our own module
-            command, capture_output=True, text=True, cwd=here, env=with_folder(env, folder), timeout=DESCRIBE_SECONDS, check=False
+            command, capture_output=True, text=True, cwd=folder, env=dict(env), timeout=DESCRIBE_SECONDS, check=False
         )
     except subprocess.TimeoutExpired as error:
-        raise AppError(f"{target} is not imported within {DESCRIBE_SECONDS:g} s") from error
+        raise AppError(f"{asked} is not imported within {DESCRIBE_SECONDS:g} s") from error
     last = done.stdout.strip().rpartition("\n")[2]
     try:
         told = _TOLD.validate_python(json.loads(last))

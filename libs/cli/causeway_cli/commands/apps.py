@@ -8,13 +8,14 @@ from typing import Any
 
 import click
 
+from causeway_cli import completing
 from causeway_cli.operations import operations
 from causeway_cli.options import Where, api_key_option, data_dir_option, url_option
 from causeway_cli.text import compact_json, printable
 
 
 @click.command()
-@click.argument("app", required=False, default="")
+@click.argument("app", required=False, default="", shell_complete=completing.apps)
 @click.option(
     "--json", "as_json", is_flag=True, help="One JSON object per app: app, ruling, versions, methods, namespaces, breaks."
 )

@@ -9,8 +9,7 @@ from typing import Final
 import click
 import msgspec
 
-from causeway_cli.commands.inspect import version_text
-from causeway_cli.operators import Looking, look, nats_options, time_text
+from causeway_cli.operators import Looking, look, nats_options, time_text, version_text
 from causeway_cli.options import Where, data_dir_option
 from causeway_cli.text import compact_json, printable
 from causeway_common.contracts.messages import AuditPageRequest, AuditRecord, Trace, TrailRequest
@@ -68,6 +67,6 @@ async def _lines(looking: Looking, limit: int, entity: tuple[str, str, str] | No
 def text_of(line: AuditRecord | Trace) -> str:
     """A line for the eye: when, who, what, how it ended."""
     if isinstance(line, Trace):
-        return version_text(line)
+        return version_text(**msgspec.to_builtins(line))
     parts = [line.caller, line.name, line.target, line.outcome]
     return "  ".join([time_text(line.at_ms), *(printable(part) for part in parts if part)])

@@ -14,12 +14,13 @@ from rich.console import Console
 from rich.json import JSON
 
 from causeway_cli.client import connected
+from causeway_cli.completing import methods
 from causeway_cli.options import Where, data_dir_option, json_value, token_secret_option, url_option
 from causeway_cli.text import compact_json, printable
 
 
 @click.command()
-@click.argument("method")
+@click.argument("method", shell_complete=methods)
 @click.argument("data", callback=json_value, required=False, metavar="[JSON]")
 @click.option("--user", required=True, help="The user who calls.")
 @click.option("--json", "as_json", is_flag=True, help="The answer, or to the standard error the refusal, as JSON on one line.")

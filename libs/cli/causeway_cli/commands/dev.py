@@ -65,8 +65,8 @@ def _storage(_ctx: click.Context, param: click.Parameter, text: str) -> str:
     "--app",
     "apps",
     multiple=True,
-    metavar="MODULE:ATTRIBUTE",
-    help="An app to run, its module looked up in the current folder; may be repeated. With it only these apps run.  [default: the reference apps]",
+    metavar="[FOLDER/]MODULE:ATTRIBUTE",
+    help="An app to run, its module looked up in FOLDER or the current folder; may be repeated. With it only these apps run.  [default: the reference apps]",
 )
 @click.option("--reload", is_flag=True, help="With --app: a change of an app's files starts it anew, without closing a connection.")
 @click.pass_context

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import click
 
+from causeway_cli.completing import methods
 from causeway_cli.operations import Operations, operations
 from causeway_cli.options import Where, api_key_option, data_dir_option, url_option
 from causeway_cli.text import compact_json, printable
@@ -32,7 +33,7 @@ def share(_ctx: click.Context, param: click.Parameter, text: str | None) -> int 
 
 
 @click.command()
-@click.argument("method", required=False, default="")
+@click.argument("method", required=False, default="", shell_complete=methods)
 @click.option("--version", default="", help="The version that gets the share; it need not run yet.")
 @click.option("--share", "permille", callback=share, help="Its share of the users, such as 5%.  [default: 100%]")
 @click.option("--remove", is_flag=True, help="Take the route out: the highest version that runs answers again.")

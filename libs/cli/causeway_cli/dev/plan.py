@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from causeway_cli.apps.target import with_folder
 from causeway_cli.dev.config import Configured
 from causeway_cli.dev.credentials import Credentials
 from causeway_cli.dev.natsconf import NatsUser
@@ -27,11 +26,12 @@ NATS_HIDDEN: Final = re.compile(r"\[INF\](?! Server is ready)|\[WRN\] Plaintext 
 
 @dataclass(frozen=True, slots=True)
 class AppSpec:
-    """An app: its name, what `causeway-logic run` takes, and the folder that it is imported from (None: installed)."""
+    """An app: its name, what `causeway-logic run` takes, its folder (None: where we are), and its process's name ("": after the app)."""
 
     name: str
     target: str
     folder: Path | None = None
+    process: str = ""
 
 
 REFERENCE_APPS: Final = (AppSpec("chat", "apps.chat:app"), AppSpec("auctions", "apps.auctions:app"))
@@ -66,6 +66,7 @@ class ProcessSpec:
         port: what it serves to others, or None.
         internal_port: health and metrics.
         health_url: answers 200 when it is ready.
+        cwd: its current folder; None: ours.
         hidden: lines of its output in which this pattern is found are not printed.
     """
 
@@ -78,6 +79,7 @@ class ProcessSpec:
     internal_port: int
     health_url: str
     hidden: re.Pattern[str] | None = None
+    cwd: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +151,6 @@ def plan_stack(
             port = configured.hooks_port or new_port()
             own |= {"HOOKS__HOST": options.host, "HOOKS__PORT": str(port)}
         inherited = {**env, **configured.added.get(member.role, {})}
-        if member.folder is not None:
-            inherited = with_folder(inherited, member.folder)
         services.append(_service(options, member, inherited, own, (port, new_port())))
         if options.reload and member.role is Role.LOGIC:
             twins[member.name] = _service(options, member, inherited, own, (None, new_port()))
@@ -179,7 +179,9 @@ def plan_stack(
 
 
 def _members(options: StackOptions) -> list[_Member]:
-    logic = [_Member(Role.LOGIC, f"logic-{app.name}", ("run", app.target), app.name, app.folder) for app in options.apps]
+    logic = [
+        _Member(Role.LOGIC, app.process or f"logic-{app.name}", ("run", app.target), app.name, app.folder) for app in options.apps
+    ]
     gateways = [_Member(Role.GATEWAY, f"gateway-{number}") for number in range(1, options.gateways + 1)]
     numbers = range(1, options.storages + 1)
     storages = [_Member(Role.STORAGE, f"storage-{number}" if options.storages > 1 else "storage") for number in numbers]
@@ -223,4 +225,5 @@ def _service(
         port=port,
         internal_port=internal_port,
         health_url=f"http://{options.host}:{internal_port}/readyz",
+        cwd=member.folder,
     )

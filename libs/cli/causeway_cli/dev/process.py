@@ -98,6 +98,7 @@ class Keeper:
                 stdout=writing,
                 stderr=writing,
                 env=env,
+                cwd=self.spec.cwd,
                 pass_fds=(self._parent_fd,),
                 process_group=0,
             )

@@ -71,7 +71,7 @@ def run_stack(asked: DevOptions) -> None:
         apps = find_apps(asked.apps, Path.cwd(), os.environ)
         plan, greeting = _prepare(asked, data_dir, ports, apps)
         terminal = _terminal(plan)
-        watched = [Watched(f"logic-{app.name}", app.source, app.folder) for app in apps]
+        watched = [Watched(name, app.source, app.folder) for name, app in zip(processes_of(apps), apps, strict=True)]
         supervisor = Supervisor(
             plan,
             version=__version__,
@@ -97,14 +97,23 @@ def find_apps(targets: Sequence[str], here: Path, env: Mapping[str, str]) -> lis
 
     Raises:
         AppError: one cannot be imported.
-        StackError: two have the same name.
+        StackError: two have the same name and version.
     """
     with ThreadPoolExecutor() as pool:
         apps = list(pool.map(lambda target: describe(target, here, env), dict.fromkeys(targets)))
-    names = [app.name for app in apps]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise StackError(f"two apps have the same name: {', '.join(twice)}")
+    versions = [(app.name, app.version) for app in apps]
+    if twice := sorted({f"{name} {version}" for name, version in versions if versions.count((name, version)) > 1}):
+        raise StackError(f"two apps have the same name and version: {', '.join(twice)}")
     return apps
+
+
+def processes_of(apps: Sequence[Described]) -> list[str]:
+    """The name of each app's process: `logic-shop`, and for a further version of the same app `logic-shop-0.2.0`."""
+    names: list[str] = []
+    for app in apps:
+        plain = f"logic-{app.name}"
+        names.append(plain if plain not in names else f"{plain}-{app.version}")
+    return names
 
 
 def _prepare(asked: DevOptions, data_dir: Path, ports: Ports, apps: Sequence[Described]) -> tuple[StackPlan, str]:
@@ -126,7 +135,8 @@ def _prepare(asked: DevOptions, data_dir: Path, ports: Ports, apps: Sequence[Des
         _scripts(),
         storages=asked.storages,
         storage=configured.storage,
-        apps=tuple(AppSpec(app.name, app.target, app.folder) for app in apps) or REFERENCE_APPS,
+        apps=tuple(AppSpec(app.name, app.target, app.folder, name) for name, app in zip(processes_of(apps), apps, strict=True))
+        or REFERENCE_APPS,
         reload=asked.reload,
     )
     ports.public(options.port)
@@ -178,7 +188,9 @@ def _greeting(asked: DevOptions, plan: StackPlan, data_dir: Path, apps: Sequence
     if apps:
         told = ", ".join(f"{app.name} {app.version} ({app.target})" for app in apps)
         lines.append(f"apps: {told}{'; a change of their files replaces them' if asked.reload else ''}")
-    if asked.config is None:
+    if apps:
+        lines += ["paste into a second terminal:", f"  {program} apps{where}"]
+    elif asked.config is None:
         lines += [
             "paste into a second terminal:",
             f"  {program} tail demo:hello{where}",

@@ -46,7 +46,10 @@ class Attachment(Message, frozen=True):
 
 
 class SendEmail(Message, frozen=True):
-    """An e-mail. With `template`, subject and bodies come from it and `data`; else from `subject`, `text` and `html`."""
+    """An e-mail. With `template`, subject and bodies come from it and `data`; else from `subject`, `text` and `html`.
+
+    `only`: of the recipients, those whom it goes to this time; empty: all.
+    """
 
     to: list[str]
     template: str = ""
@@ -58,6 +61,7 @@ class SendEmail(Message, frozen=True):
     bcc: list[str] = []
     reply_to: str = ""
     attachments: list[Attachment] = []
+    only: list[str] = []
 
 
 class EmailSent(Message, frozen=True):

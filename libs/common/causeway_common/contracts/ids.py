@@ -42,12 +42,9 @@ def derived_id(*parts: str, size: int = 16) -> str:
         parts: any strings; their borders count (`("a", "bc")` differs from `("ab", "c")`).
         size: bytes of the BLAKE2b digest (RFC 7693), half the length of the answer.
     """
-    digest = hashlib.blake2b(digest_size=size)
-    for part in parts:
-        encoded = part.encode()
-        digest.update(len(encoded).to_bytes(4, "big"))
-        digest.update(encoded)
-    return digest.hexdigest()
+    encoded = [part.encode() for part in parts]
+    whole = b"".join([piece for part in encoded for piece in (len(part).to_bytes(4, "big"), part)])
+    return hashlib.blake2b(whole, digest_size=size).hexdigest()
 
 
 def user_digest(user: str) -> bytes:

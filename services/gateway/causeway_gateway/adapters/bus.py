@@ -25,6 +25,8 @@ from causeway_common.contracts.messages import (
     HeadsRequest,
     HistoryReply,
     HistoryRequest,
+    InspectReply,
+    InspectRequest,
     JwksReply,
     JwksRequest,
     NewRecord,
@@ -39,6 +41,7 @@ from causeway_common.contracts.verbs import (
     ENQUEUE,
     HEADS,
     HISTORY,
+    INSPECT,
     JWKS,
     REMOVE,
 )
@@ -50,7 +53,7 @@ CALLER: Final = "gateway"
 
 
 class BusStorage:
-    """`ports.Storage`, `ports.Attendances`, `ports.Records` and `ports.AuditTrail` over the bus."""
+    """`ports.Storage`, `ports.Attendances`, `ports.Records`, `ports.AuditTrail` and `ports.EntityInspection` over the bus."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
@@ -81,6 +84,10 @@ class BusStorage:
         """The heads of channels."""
         reply = await self._bus.request(HEADS, HeadsRequest(channels=list(channels)), deadline, caller=CALLER)
         return reply.heads
+
+    async def inspect(self, request: InspectRequest, deadline: Deadline) -> InspectReply:
+        """`ports.EntityInspection`."""
+        return await self._bus.request(INSPECT, request, deadline, caller=CALLER)
 
     async def audit(self, record: AuditRecord, deadline: Deadline) -> None:
         """`ports.AuditTrail`."""

@@ -11,9 +11,10 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from causeway_common.contracts.names import IDENTIFIER_RULE, is_identifier
 from causeway_common.runtime import Duration, Settings
 from causeway_integrations.config.schedules import RetrySchedule
+from causeway_integrations.domain.secrets import is_reference
 from causeway_integrations.domain.webhook import Endpoint
 
-_SECRET_RULE = "must be whsec_ and base64 (Standard Webhooks recommends 24 to 64 bytes)"  # noqa: S105 - a rule, no secret
+_SECRET_RULE = "must be whsec_ and base64 (Standard Webhooks recommends 24 to 64 bytes), or whsk_ and an ed25519 key"  # noqa: S105 - a rule, no secret
 
 
 class EndpointSettings(Settings):
@@ -22,7 +23,11 @@ class EndpointSettings(Settings):
     app: str = Field(description="the logic app whose events it gets")
     event: str = Field(min_length=1, max_length=200, description="the event's type, such as chat.message.created")
     url: str = Field(max_length=2048, description="http or https, without user and password")
-    secret: SecretStr = Field(description="signing secret: whsec_ and base64, 24 to 64 bytes recommended")
+    secret: SecretStr = Field(
+        description="signs: whsec_ and base64 (24 to 64 bytes recommended), or whsk_ for ed25519; env:NAME and file:/PATH too"
+    )
+    previous_secret: SecretStr = Field(SecretStr(""), description="the one before it, signs too while the receiver changes over")
+    rate_limit: float = Field(0, ge=0, description="requests a second of one process; 0: no limit")
 
     @field_validator("app")
     @classmethod
@@ -43,22 +48,28 @@ class EndpointSettings(Settings):
             raise ValueError("must have a port from 1 to 65535")
         return value
 
-    @field_validator("secret")
+    @field_validator("secret", "previous_secret")
     @classmethod
     def _secret(cls, value: SecretStr) -> SecretStr:
         text = value.get_secret_value()
-        encoded = text.removeprefix("whsec_")
-        try:
-            key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
-        except ValueError as error:
-            raise ValueError(_SECRET_RULE) from error
-        if encoded == text or not key:
-            raise ValueError(_SECRET_RULE)
+        if not is_reference(text):
+            _check_secret(text)
         return value
 
     def endpoint(self) -> Endpoint:
         """As the domain knows it."""
-        return Endpoint(self.app, self.event, self.url, self.secret.get_secret_value())
+        secret, previous = self.secret.get_secret_value(), self.previous_secret.get_secret_value()
+        return Endpoint(self.app, self.event, self.url, secret, previous, self.rate_limit)
+
+
+def _check_secret(text: str) -> None:
+    prefix, _, encoded = text.partition("_")
+    try:
+        key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
+    except ValueError as error:
+        raise ValueError(_SECRET_RULE) from error
+    if not key or prefix not in {"whsec", "whsk"} or (prefix == "whsk" and len(key) not in {32, 64}):
+        raise ValueError(_SECRET_RULE)
 
 
 class WebhookSettings(Settings):

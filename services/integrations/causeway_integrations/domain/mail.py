@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -72,6 +73,8 @@ def mail_of(request: SendEmail, rendered: Rendered, *, sender: str, message_id: 
     """
     addresses = {name: [address_of(each) for each in getattr(request, name)] for name in ("to", "cc", "bcc")}
     recipients = tuple(dict.fromkeys(each.addr_spec for found in addresses.values() for each in found))
+    if request.only:
+        recipients = tuple(each for each in recipients if each in request.only)
     if not 1 <= len(recipients) <= RECIPIENTS_MAX:
         raise bad_request(f"an e-mail has 1 to {RECIPIENTS_MAX} recipients, got {len(recipients)}")
     _check_texts(rendered)
@@ -98,8 +101,8 @@ def mail_of(request: SendEmail, rendered: Rendered, *, sender: str, message_id: 
 
 
 def _check_texts(rendered: Rendered) -> None:
-    if not rendered.subject or len(rendered.subject) > SUBJECT_MAX_CHARS or not rendered.subject.isprintable():
-        raise bad_request(f"a subject is one line of 1 to {SUBJECT_MAX_CHARS} printable characters")
+    if not rendered.subject or len(rendered.subject) > SUBJECT_MAX_CHARS or any(map(_breaks, rendered.subject)):
+        raise bad_request(f"a subject is one line of 1 to {SUBJECT_MAX_CHARS} characters, none of them a control character")
     if not (rendered.text or rendered.html):
         raise bad_request("an e-mail has a text, an HTML body, or both")
     if len(rendered.text) + len(rendered.html) > BODY_MAX_CHARS:
@@ -118,4 +121,9 @@ def _attach(message: EmailMessage, attachments: Sequence[Attachment]) -> None:
 
 def one_line(text: str) -> str:
     """What a template made of a subject, its line breaks and other white space made single spaces."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return " ".join("".join(" " if _breaks(c) else c for c in text).split())
+
+
+def _breaks(character: str) -> bool:
+    """Controls, line and paragraph separators, halves of surrogates; what joins emoji and letters is none of them."""
+    return unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}

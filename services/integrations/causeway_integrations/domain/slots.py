@@ -1,6 +1,7 @@
 """A bounded number of attempts at once for each destination, so that a slow one never holds the others.
 
-Who finds no slot does not wait here: its record waits, for about as long as those before it will take.
+Who finds no slot does not wait here: its record waits, for about as long as those before it will take. How long that is stands in one
+number for each destination, the time at which the last of them should find a slot, however many they are and wherever they come back.
 """
 
 from __future__ import annotations
@@ -12,17 +13,19 @@ DELAY_MIN_MS: Final = 200
 DELAY_MAX_MS: Final = 60_000
 WEIGHT: Final = 0.3
 """Of the newest attempt in the mean of how long one takes."""
+DESTINATIONS_MAX: Final = 10_000
+"""So many are remembered beside those in use."""
 
 
 @dataclass(slots=True)
 class _Destination:
     running: int = 0
-    waiting: int = 0
     mean_ms: float = DELAY_MIN_MS
+    tail_ms: float = 0
 
 
 class Slots:
-    """Slots by destination; one that nobody uses is forgotten.
+    """Slots by destination.
 
     Args:
         most: attempts at once for one destination.
@@ -34,11 +37,10 @@ class Slots:
 
     def take(self, destination: str) -> bool:
         """Take a slot; False where none is free."""
-        found = self._destinations.setdefault(destination, _Destination())
+        found = self._of(destination)
         if found.running >= self._most:
             return False
         found.running += 1
-        found.waiting = max(found.waiting - 1, 0)
         return True
 
     def free(self, destination: str, took_ms: float) -> None:
@@ -46,17 +48,18 @@ class Slots:
         found = self._destinations[destination]
         found.running -= 1
         found.mean_ms += WEIGHT * (took_ms - found.mean_ms)
-        if not found.running and not found.waiting:
-            del self._destinations[destination]
 
-    def delay_ms(self, destination: str) -> int:
+    def delay_ms(self, destination: str, now_ms: int) -> int:
         """How long one more that found no slot should wait before it asks again."""
-        found = self._destinations.setdefault(destination, _Destination())
-        found.waiting += 1
-        rounds = found.waiting / self._most
-        return int(min(max(found.mean_ms * rounds, DELAY_MIN_MS), DELAY_MAX_MS))
+        found = self._of(destination)
+        found.tail_ms = max(found.tail_ms, now_ms) + found.mean_ms / self._most
+        found.tail_ms = min(found.tail_ms, now_ms + DELAY_MAX_MS)
+        return int(max(found.tail_ms - now_ms, DELAY_MIN_MS))
 
-    @property
-    def waiting(self) -> int:
-        """How many found no slot and have not come back."""
-        return sum(each.waiting for each in self._destinations.values())
+    def _of(self, destination: str) -> _Destination:
+        found = self._destinations.get(destination)
+        if found is None:
+            if len(self._destinations) >= DESTINATIONS_MAX:
+                self._destinations = {name: each for name, each in self._destinations.items() if each.running}
+            found = self._destinations[destination] = _Destination()
+        return found

@@ -20,12 +20,23 @@ DELIVER: Final = "deliver"
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A receiver of one event of one app. `secret` is its signing secret, `whsec_` and base64."""
+    """A receiver of one event of one app.
+
+    Attributes:
+        app: whose events.
+        event: their type.
+        url: where to.
+        secret: signs: `whsec_` and base64 (HMAC, `v1`), or `whsk_` and base64 (ed25519, `v1a`); or a reference to it.
+        previous_secret: signs too, while the receiver changes over; "" none.
+        rate_limit: requests a second of one process; 0: no limit.
+    """
 
     app: str
     event: str
     url: str
     secret: str = field(repr=False)
+    previous_secret: str = field(default="", repr=False)
+    rate_limit: float = 0
 
     @property
     def id(self) -> str:

@@ -7,11 +7,13 @@ from typing import Final
 
 from causeway_common.contracts.connectors import EMAIL_SEND, EmailSent
 from causeway_common.contracts.errors import bad_request
+from causeway_common.contracts.ids import derived_id
+from causeway_common.contracts.messages import NewRecord
 from causeway_common.contracts.names import is_identifier
 from causeway_integrations.domain.mail import Rendered, mail_of
-from causeway_integrations.domain.outcome import Done, Failed, GivenUp, Outcome
+from causeway_integrations.domain.outcome import Done, Failed, GivenUp, Outcome, of_smtp
 from causeway_integrations.domain.work import Work
-from causeway_integrations.ports import Operation
+from causeway_integrations.ports import Operation, Records
 from causeway_integrations.ports.mail import Mailer, MailFailedError, MailRefusedError, Templates
 
 REFUSED_CODE: Final = 422
@@ -23,12 +25,14 @@ class EmailConnector:
     Args:
         mailer: the server's.
         templates: by name.
+        records: where a job is made for recipients whom the server did not take right now.
         sender: the From address.
         domain: behind the `@` of message ids.
     """
 
-    def __init__(self, mailer: Mailer, templates: Templates, *, sender: str, domain: str) -> None:
-        self._mailer, self._templates, self._sender, self._domain = mailer, templates, sender, domain
+    def __init__(self, mailer: Mailer, templates: Templates, records: Records, *, sender: str, domain: str) -> None:
+        self._mailer, self._templates, self._records = mailer, templates, records
+        self._sender, self._domain = sender, domain
 
     def operations(self) -> Mapping[str, Operation]:
         """By name."""
@@ -55,5 +59,15 @@ class EmailConnector:
             return GivenUp(str(error), error.code, code=REFUSED_CODE)
         except MailFailedError as error:
             return Failed(str(error), error.code)
+        await self._again(work, [address for address, told in refused.items() if of_smtp(int(told[:3])) == "retry"])
         note = f"sent {message_id}" + (f", refused: {', '.join(sorted(refused))}" if refused else "")
         return Done(note, 250, EMAIL_SEND.result(EmailSent(message_id=message_id, refused=dict(refused))))
+
+    async def _again(self, work: Work, recipients: list[str]) -> None:
+        """A job for those whom the server may take later: the others have the message already. Who calls is told, and asks again."""
+        if work.waits or not recipients:
+            return
+        name = "mail_" + derived_id(work.id, *sorted(recipients))
+        payload = {**work.payload, "only": sorted(recipients)}
+        job = NewRecord(id=name, app=work.app, connector=work.connector, op=work.op, payload=payload, traceparent=work.traceparent)
+        await self._records.enqueue([job], message_id=name)

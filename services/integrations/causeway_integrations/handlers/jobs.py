@@ -25,7 +25,7 @@ NOT_SAMPLED: Final = "-00"
 log = get_logger("integrations")
 _counters = Counters("integrations")
 attempts: Final = _counters.counter("attempts", "attempts by outcome: done, retry, dead, postponed")
-by_connector: Final = _counters.counter("jobs", "attempts by connector", label="connector")
+results: Final = _counters.counter("jobs", "attempts by connector and outcome, such as email.retry", label="result")
 skipped: Final = _counters.counter("deliveries_skipped", "deliveries whose record needed no attempt, by the claim's outcome")
 lost: Final = _counters.counter("leases_lost", "attempts whose outcome was not taken, because another one had the record")
 
@@ -87,7 +87,7 @@ class Jobs:
         with span(name, kind=Kind.INTERNAL, parent=record.traceparent, attributes=attributes, links=links):
             began = _Began(record, _tries(record) + 1, self._now_ms())
             outcome = await self._attempted(began)
-            await self._settle(self._settlement(began, outcome))
+            await self._settle(record, self._settlement(began, outcome))
 
     def _lease_of(self, connector: str, op: str) -> int:
         found = self._connectors.get(connector)
@@ -107,8 +107,7 @@ class Jobs:
         work = work_of(record, began.number)
         destination = f"{connector.name}/{connector.destination(work)}"
         if not self._slots.take(destination):
-            return Postponed("the destination is busy", self._slots.delay_ms(destination))
-        by_connector.add(1, connector.name)
+            return Postponed("the destination is busy", self._slots.delay_ms(destination, self._now_ms()))
         loop = asyncio.get_running_loop()
         started = loop.time()
         try:
@@ -159,7 +158,7 @@ class Jobs:
             attempt_log=entry,
         )
 
-    async def _settle(self, request: SettleRequest) -> None:
+    async def _settle(self, record: Record, request: SettleRequest) -> None:
         if not await self._records.settle(request):
             lost.add()
             log.warning("another attempt has this record, this one's outcome does not count", record=request.id)
@@ -167,6 +166,7 @@ class Jobs:
         fault_point("integrations.settle.after")
         told = request.attempt_log.outcome if request.attempt_log else request.outcome
         attempts.add(1, told)
+        results.add(1, f"{record.connector if record.connector in self._connectors else 'unknown'}.{told}")
         if told == "dead":
             log.error("a job is dead", record=request.id, attempt=request.attempt, note=request.note)
         elif told == "retry":

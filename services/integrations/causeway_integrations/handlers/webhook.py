@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import Final
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from standardwebhooks.webhooks import Webhook
 
 from causeway_common.contracts.messages import BreakerState
 from causeway_common.runtime import fault_point
 from causeway_common.telemetry import current_traceparent, get_logger
-from causeway_integrations.domain.outcome import Done, GivenUp, Outcome
+from causeway_integrations.domain.api import Bucket
+from causeway_integrations.domain.outcome import Done, GivenUp, Outcome, Postponed
 from causeway_integrations.domain.outside import Outgoing
+from causeway_integrations.domain.secrets import Reveal
 from causeway_integrations.domain.webhook import (
     CONNECTOR,
     DELIVER,
@@ -27,6 +32,7 @@ from causeway_integrations.domain.work import Work
 from causeway_integrations.ports import Breakers, Operation, Outside, Records
 
 log = get_logger("integrations")
+PRIVATE: Final = "whsk_"
 
 
 class WebhookConnector:
@@ -38,6 +44,7 @@ class WebhookConnector:
         outside: sends.
         breakers: where endpoints are disabled.
         now_ms: the time of day, for the signature's timestamp.
+        reveal: secrets by reference.
     """
 
     def __init__(
@@ -46,10 +53,13 @@ class WebhookConnector:
         records: Records,
         outside: Outside,
         breakers: Breakers,
+        *,
         now_ms: Callable[[], int],
+        reveal: Reveal,
     ) -> None:
         self._endpoints, self._records, self._outside = endpoints, records, outside
-        self._breakers, self._now_ms = breakers, now_ms
+        self._breakers, self._now_ms, self._reveal = breakers, now_ms, reveal
+        self._buckets = {endpoint.id: Bucket(endpoint.rate_limit) for endpoint in endpoints}
         self._by_id = {endpoint.id: endpoint for endpoint in endpoints}
         self._disabled: dict[str, str] = {}
 
@@ -97,6 +107,8 @@ class WebhookConnector:
             return GivenUp(f"the endpoint is none of {work.app}'s")
         if reason := self._disabled.get(endpoint.id):
             return GivenUp(f"the endpoint is disabled: {reason}")
+        if wait := self._buckets[endpoint.id].wait_ms(self._now_ms()):
+            return Postponed("the rate limit of the endpoint is reached", wait)
         fault_point("integrations.deliver.before")
         answer = await self._outside.send(Outgoing("POST", endpoint.url, self._headers(endpoint, delivery), delivery.body.encode()))
         fault_point("integrations.deliver.after")
@@ -113,10 +125,18 @@ class WebhookConnector:
 
     def _headers(self, endpoint: Endpoint, delivery: DeliverPayload) -> dict[str, str]:
         seconds = self._now_ms() // 1000
-        signature = Webhook(endpoint.secret).sign(delivery.id, datetime.fromtimestamp(seconds, UTC), delivery.body)
+        secrets = [self._reveal(secret) for secret in (endpoint.secret, endpoint.previous_secret) if secret]
         return {
             "content-type": "application/json",
             "webhook-id": delivery.id,
             "webhook-timestamp": str(seconds),
-            "webhook-signature": signature,
+            "webhook-signature": " ".join(signature(secret, delivery.id, seconds, delivery.body) for secret in secrets),
         }
+
+
+def signature(secret: str, message: str, seconds: int, body: str) -> str:
+    """One signature of Standard Webhooks: `v1` with a `whsec_`, `v1a` with a `whsk_` secret."""
+    if secret.startswith(PRIVATE):
+        key = Ed25519PrivateKey.from_private_bytes(base64.b64decode(secret.removeprefix(PRIVATE))[:32])
+        return "v1a," + base64.b64encode(key.sign(f"{message}.{seconds}.{body}".encode())).decode()
+    return Webhook(secret).sign(message, datetime.fromtimestamp(seconds, UTC), body)

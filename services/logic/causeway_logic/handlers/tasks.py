@@ -59,11 +59,15 @@ class Tasks:
         self._works, self._records, self._outside, self._concurrency = works, records, outside, concurrency
         self._lanes: dict[str, Lane] = {}
         self._trying: set[asyncio.Task[Any]] = set()
-        self._stopping = False
+        self._closed = self._stopping = False
+
+    def close(self) -> None:
+        """Begin no more tries: what waits for its turn is given back. Those under way go on."""
+        self._closed = True
 
     def stop(self) -> None:
         """Cut off the tries under way and give their tasks back: they run elsewhere at once, and do not count as tried."""
-        self._stopping = True
+        self._closed = self._stopping = True
         for task in self._trying:
             task.cancel()
 
@@ -87,6 +91,8 @@ class Tasks:
         if lane is None:
             lane = self._lanes[task] = Lane(running.limit or self._concurrency, self._outside.jitter)
         async with lane.hold():
+            if self._closed:
+                raise Postponed(0)
             claim = await self._records.claim(delivery.id, running.timeout_ms + LEASE_MARGIN_MS)
             if claim.outcome != "run" or claim.record is None:
                 _skipped.add(1, claim.outcome)

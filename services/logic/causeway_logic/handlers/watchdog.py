@@ -14,6 +14,7 @@ from typing import Final
 
 from causeway_common.telemetry import Counters, get_logger
 from causeway_logic.domain.declare import App
+from causeway_logic.domain.signatures import Signature
 
 log = get_logger("logic")
 _counters: Final = Counters("logic")
@@ -84,16 +85,26 @@ class Watchdog:
 
 def handlers_of(app: App) -> Mapping[CodeType, str]:
     """The names of an app's handlers by their code."""
-    found = {f"{app.name}.{method.name}": method.signature.function for method in app.methods.values()}
+    codes = ((getattr(inspect.unwrap(signature.function), "__code__", None), name) for name, signature in _signatures(app))
+    return {code: name for code, name in codes if code is not None}
+
+
+def _signatures(app: App) -> Iterator[tuple[str, Signature]]:
+    for method in app.methods.values():
+        yield f"{app.name}.{method.name}", method.signature
+    for task in app.tasks.values():
+        yield f"{app.name} task {task.name}", task.signature
+    for (source, type_), handler in app.event_handlers.items():
+        yield f"{app.name} on_event {source} {type_}", handler.signature
+    for type_, told in app.lifecycle_handlers.items():
+        yield f"{app.name} on_lifecycle {type_}", told.signature
     for what, hook in (("on_connect", app.connect_hook), ("on_refresh", app.refresh_hook)):
         if hook is not None:
-            found[f"{app.name}.{what}"] = hook.signature.function
+            yield f"{app.name} {what}", hook.signature
     for namespace in app.namespaces.values():
         for owner, family in ((namespace.name, namespace), *((each.pattern, each) for each in namespace.patterns)):
             hooks = {"subscribe": family.subscribe_hook, "sub_refresh": family.sub_refresh_hook, "publish": family.publish_hook}
-            found |= {f"{owner} on_{what}": hook.signature.function for what, hook in hooks.items() if hook is not None}
-    codes = ((getattr(inspect.unwrap(function), "__code__", None), name) for name, function in found.items())
-    return {code: name for code, name in codes if code is not None}
+            yield from ((f"{owner} on_{what}", hook.signature) for what, hook in hooks.items() if hook is not None)
 
 
 def _frames(frame: FrameType | None) -> Iterator[FrameType]:

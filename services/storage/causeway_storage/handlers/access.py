@@ -41,6 +41,11 @@ class Access:
         """The app whose entities the caller looks at: its own, or for the operator the one that it names. Raises CausewayError 103."""
         return app if call.fields["caller"] == OPERATOR else self.app(call)
 
+    def operates(self, call: Call) -> None:
+        """Only operators: the command line, and the gateway for those with a key of its API. Raises CausewayError 103."""
+        if call.fields["caller"] not in (OPERATOR, GATEWAY):
+            raise _denied("only operators ask this")
+
     def runner(self, call: Call) -> str:
         """Who runs records: integrations, told as "", or an app. Raises CausewayError 103."""
         return "" if call.fields["caller"] == INTEGRATIONS else self.app(call)

@@ -33,7 +33,7 @@ from causeway_storage.domain.log import PAGE_MAX_BYTES
 from causeway_storage.domain.packing import pack
 from causeway_storage.domain.query import cursor_after, indexes_of, plan_query
 from causeway_storage.domain.relay import PUBLISH
-from causeway_storage.handlers.access import OPERATOR, Access
+from causeway_storage.handlers.access import Access
 from causeway_storage.handlers.latency import durable
 from causeway_storage.ports import Clock, Committed, Conflicted, Entities, Found
 
@@ -80,8 +80,8 @@ class EntityHandlers:
         return TrailReply(versions=list(await self._entities.trail(key)))
 
     async def inspect(self, request: InspectRequest, call: Call) -> InspectReply:
-        """One entity of any app with its last versions and its outbox, for the operator alone. Each is read for itself."""
-        self._access.service(call, OPERATOR)
+        """One entity of any app with its last versions and its outbox, for operators. Each is read for itself."""
+        self._access.operates(call)
         key = checks.check_entity(request.app, request.kind, request.id)
         document, versions, outbox = await asyncio.gather(
             self._entities.load(key), self._entities.trail(key), self._entities.outbox(key)
