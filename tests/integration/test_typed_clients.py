@@ -306,7 +306,7 @@ def test_the_python_client_passes_strict_mypy_and_finds_what_would_fail(folder: 
     assert [line.split(":")[1] for line in lines] == ["5", "6", "7", "8"], done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("app", ["apps.chat:app"])
+@pytest.mark.parametrize("app", ["apps.chat:app", "apps.auctions:app"])
 def test_the_clients_of_the_reference_apps_compile(folder: Path, app: str) -> None:
     """TypeScript and Python, as written today."""
     write_client(folder, "ts", app, "reference")

@@ -75,7 +75,7 @@ def test_a_document_with_everything_is_valid_by_the_official_schema_and_parser()
     assert ["lot.lot_id.user.publish", "send", False] in found["seen"]["operations"]
 
 
-@pytest.mark.parametrize("app", ["apps.chat:app"])
+@pytest.mark.parametrize("app", ["apps.chat:app", "apps.auctions:app"])
 def test_the_reference_apps_documents_are_valid(app: str) -> None:
     """`causeway schema` of each reference app, as the command writes it."""
     done = CliRunner().invoke(main, ["schema", app])
