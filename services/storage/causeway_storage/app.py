@@ -33,6 +33,10 @@ from causeway_storage.stores import Store, opened
 
 QUEUE: Final = "storage"
 CLEARING_MS: Final = 500
+DIRECT: Final[frozenset[Verb[Any, Any]]] = frozenset(
+    {verbs.APPEND, verbs.HEADS, verbs.HISTORY, verbs.GET, verbs.SNAPSHOT, verbs.COMMIT}
+)
+"""The verbs whose handlers wait for nothing but the store."""
 STREAMS_AGAIN_S: Final = 30.0
 """The streams are looked after now and then: a NATS that lost its store gets them anew."""
 
@@ -88,7 +92,8 @@ def build(settings: StorageSettings, process: Process) -> None:
         verbs.ATTEND: AttendanceHandlers(store.attendances, access, now_ms, events.wake).attend,
     }
 
-    shards = OwnedShards(bus, served, limit=settings.requests_max)
+    direct = DIRECT if store.direct else frozenset[Verb[Any, Any]]()
+    shards = OwnedShards(bus, served, limit=settings.requests_max, direct=direct)
     ownership = Ownership(shards, process.node, partial(nodes.living, QUEUE, within_ms=SILENT_MS))
     sweep = OutboxSweep(entities, relay.kick, now_ms, patience_ms=settings.sweep_interval, owned=ownership.owns)
     retention = Retention(
@@ -120,7 +125,7 @@ def build(settings: StorageSettings, process: Process) -> None:
 
     async def serve() -> None:
         for verb, handler in served.items():
-            await bus.serve(verb, handler, queue=QUEUE, limit=settings.requests_max)
+            await bus.serve(verb, handler, queue=QUEUE, limit=settings.requests_max, direct=verb in direct)
         # A process that died between a write and its feed left gateways behind the log.
         feed.compare_heads()
 

@@ -101,7 +101,7 @@ class Documents:
         for key, change in asked:
             row = rows[key]
             if isinstance(change, Commit):
-                going = NOTHING if self._append is None else leaving(key, row.document, change)
+                going = NOTHING if self._append is None else leaving(row.document, change)
                 after, outcome = _committed(key, commits.put_in(key, row.document, change), change, going)
                 after = after and commits.taken_out(key, after)
                 if after and going.appends and isinstance(outcome, Changed):

@@ -14,6 +14,8 @@ from causeway_common.runtime import StartError
 from causeway_storage.domain.log import next_generation
 
 SCHEMA: Final = 7
+CHECKPOINT_PAGES: Final = 4096
+"""The write-ahead log is brought into the main file when it has so many, 16 MiB: a page that is written often is then copied once."""
 CLEARED_LONG_AGO_MS: Final = 1
 
 _VERSIONS: Final = "CREATE TABLE versions (number INTEGER PRIMARY KEY, version INTEGER NOT NULL, epoch TEXT NOT NULL);"
@@ -146,6 +148,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA fullfsync = ON")  # macOS: fsync alone does not reach the disk there
         connection.execute("PRAGMA cache_size = -32768")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         _ensure_schema(connection, path)
         _checkpoint(connection)
     except BaseException:
