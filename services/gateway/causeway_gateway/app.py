@@ -37,6 +37,7 @@ from causeway_gateway.handlers import metrics
 from causeway_gateway.handlers.api import ServerApi
 from causeway_gateway.handlers.api.auditing import Auditor
 from causeway_gateway.handlers.api.inspecting import InspectOperations
+from causeway_gateway.handlers.api.jobs import JobOperations
 from causeway_gateway.handlers.api.users import UserMethods
 from causeway_gateway.handlers.api.versions import VersionOperations
 from causeway_gateway.handlers.appcontrol import AppControl
@@ -197,7 +198,11 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
         keys=BusKeys(bus),
         cluster=cluster,
         users=users,
-        operations={**VersionOperations(directory, routing, routes).table(), **InspectOperations(directory, storage).table()},
+        operations={
+            **VersionOperations(directory, routing, routes).table(),
+            **InspectOperations(directory, storage).table(),
+            **JobOperations(storage).table(),
+        },
         auditor=Auditor(storage, new_id, timers.wall),
         new_id=new_id,
     )

@@ -3,6 +3,7 @@
 from causeway_storage.adapters.sqlite.attendances import SqliteAttendances
 from causeway_storage.adapters.sqlite.backup import back_up
 from causeway_storage.adapters.sqlite.database import SqliteDatabase
+from causeway_storage.adapters.sqlite.desk import SqliteRecordsDesk
 from causeway_storage.adapters.sqlite.entities import SqliteEntities
 from causeway_storage.adapters.sqlite.files import raise_generation
 from causeway_storage.adapters.sqlite.inspection import inspected
@@ -19,6 +20,7 @@ __all__ = [
     "SqliteEntities",
     "SqliteLogs",
     "SqliteRecords",
+    "SqliteRecordsDesk",
     "SqliteSnapshots",
     "SqliteTimers",
     "back_up",
