@@ -119,7 +119,7 @@ async def send_receipt(ctx: Context, req: LotRef) -> None:
     person = await ctx.entity(Person, lot.sale.buyer).find() if lot.sale else None
     if lot.sale is None or person is None or not person.email:
         return
-    text = f"You bought {lot.title!r} (lot {req.lot_id}) for {lot.sale.amount} {lot.currency} in minor units. Payment: {lot.sale.payment}."
+    text = f"You bought {lot.title!r} (lot {req.lot_id}) for {lot.sale.amount} {lot.currency} in minor units. Payment: {lot.sale.payment or 'none'}."
     await ctx.enqueue(EMAIL_SEND, SendEmail(to=[person.email], subject=f"Receipt: {lot.title}", text=text))
 
 

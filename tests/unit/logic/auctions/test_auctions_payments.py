@@ -116,6 +116,29 @@ async def test_events_about_other_peoples_payments_change_nothing(house: House) 
     assert house.told("payments.refund") == []
 
 
+async def test_a_lot_that_goes_for_nothing_is_sold_without_a_payment(house: House) -> None:
+    lot_id = await house.lot(start_price=0)
+    await house.ann.call("contact", {"email": "ann@example.com"})
+    await house.ann.call("bid", {"lot_id": lot_id, "amount": 0})
+    await house.tester.advance(seconds=700)
+    state = await house.state(lot_id)
+    assert (state["status"], state["buyer"], state["price"]) == ("sold", "ann", 0)
+    assert house.provider.payments == {}
+    assert [event["type"] for event in house.told("webhook.event")] == ["auctions.lot.closed", "auctions.lot.sold"]
+    assert len(house.told("email.send")) == 1
+    assert (await house.ann.call("checkout", {"lot_id": lot_id}))["state"] == "free"
+    with pytest.raises(CallError, match="410: the lot is paid"):
+        await house.ann.call("pay", {"lot_id": lot_id, **PAY})
+
+
+async def test_a_second_chance_may_be_for_nothing(house: House) -> None:
+    lot_id = await house.sold_to((house.ann, 0), (house.bob, 150), start_price=0)
+    await house.tester.advance(hours=2)
+    state = await house.state(lot_id)
+    assert (state["status"], state["buyer"], state["price"]) == ("sold", "ann", 0)
+    assert house.provider.net(lot_id) == 0
+
+
 async def test_a_declined_card_is_told_and_may_be_tried_again(house: House) -> None:
     lot_id = await house.sold_to((house.ann, 120))
     with pytest.raises(CallError, match="402: declined"):
