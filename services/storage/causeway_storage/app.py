@@ -35,10 +35,6 @@ from causeway_storage.stores import Store, opened
 
 QUEUE: Final = "storage"
 CLEARING_MS: Final = 500
-DIRECT: Final[frozenset[Verb[Any, Any]]] = frozenset(
-    {verbs.APPEND, verbs.HEADS, verbs.HISTORY, verbs.GET, verbs.SNAPSHOT, verbs.COMMIT}
-)
-"""The verbs whose handlers wait for nothing but the store."""
 STREAMS_AGAIN_S: Final = 30.0
 """The streams are looked after now and then: a NATS that lost its store gets them anew."""
 
@@ -99,8 +95,7 @@ def build(settings: StorageSettings, process: Process) -> None:
         verbs.ATTEND: AttendanceHandlers(store.attendances, access, now_ms, events.wake).attend,
     }
 
-    direct = DIRECT if store.direct else frozenset[Verb[Any, Any]]()
-    shards = OwnedShards(bus, served, limit=settings.requests_max, direct=direct)
+    shards = OwnedShards(bus, served, limit=settings.requests_max)
     ownership = Ownership(shards, process.node, partial(nodes.living, QUEUE, within_ms=SILENT_MS))
     sweep = OutboxSweep(entities, relay.kick, now_ms, patience_ms=settings.sweep_interval, owned=ownership.owns)
     retention = Retention(
@@ -132,7 +127,7 @@ def build(settings: StorageSettings, process: Process) -> None:
 
     async def serve() -> None:
         for verb, handler in served.items():
-            await bus.serve(verb, handler, queue=QUEUE, limit=settings.requests_max, direct=verb in direct)
+            await bus.serve(verb, handler, queue=QUEUE, limit=settings.requests_max)
         # A process that died between a write and its feed left gateways behind the log.
         feed.compare_heads()
 
