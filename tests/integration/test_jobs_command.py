@@ -16,6 +16,7 @@ from causeway_common.contracts import verbs
 from support.command import command
 from support.mailbox import Mailbox
 from support.stack import Stack, running_stack
+from support.waiting import until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(90)]
 
@@ -47,6 +48,12 @@ async def test_a_dead_job_is_listed_shown_and_tried_again(tmp_path: Path) -> Non
             assert shown["payload"]["to"] == ["ann@example.com"]
             assert [(entry["outcome"], entry["status"]) for entry in shown["attempts"]] == [("dead", 550)]
             assert "550 never" in await said(stack, "show", job["id"])
+
+            async with command(stack, "events", "--since", "10m", "--type", "job_dead", "--json") as events:
+                await until(lambda: bool(events.out.strip()), 20)
+                told = json.loads(events.out.splitlines()[0])
+            assert (told["type"], told["record"], told["app"], told["operation"]) == ("job_dead", job["id"], "chat", "email.send")
+            assert "550" in told["note"]
 
             assert (shown["connector"], shown["op"]) == ("email", "send")
             assert json.loads(await said(stack, "list")) == [job], "all states, and an array where no terminal is"

@@ -38,6 +38,7 @@ from causeway_integrations.handlers.hooks import Hooks, InboundConnector
 from causeway_integrations.handlers.jobs import Jobs
 from causeway_integrations.handlers.jwks import Jwks
 from causeway_integrations.handlers.payments import PaymentsConnector
+from causeway_integrations.handlers.poison import keep_poison
 from causeway_integrations.handlers.webhook import WebhookConnector
 from causeway_integrations.ports import Connector
 from causeway_integrations.ports.kit import ATTEMPT_MS, Kit, nowhere
@@ -69,6 +70,9 @@ def build(settings: IntegrationsSettings, process: Process) -> None:
         fields = JOB.fields(info.subject)
         await jobs.handle(delivery, fields["connector"], fields["op"])
 
+    async def keep(body: bytes, info: DeliveryInfo) -> None:
+        await keep_poison(parts.records, info.subject, body)
+
     async def serve() -> None:
         await bus.serve(JWKS, jwks.fetch, queue=QUEUE, limit=settings.concurrency, connector="jwks", op=JWKS.name)
         await bus.serve(CALL, calls.call, queue=QUEUE, limit=CALLS_AT_ONCE, elsewhere=lambda fields: fields["connector"] == "jwks")
@@ -83,6 +87,7 @@ def build(settings: IntegrationsSettings, process: Process) -> None:
         concurrency=settings.concurrency,
         ack_wait_s=ACK_WAIT_S,
         in_progress=True,
+        poison=keep,
     )
     process.lifecycle.add("calls", serve, bus.stop_serving)
     process.lifecycle.add("jobs", consumer.start, consumer.stop, stop_seconds=(longest_ms + LEASE_MARGIN_MS) / 1000)

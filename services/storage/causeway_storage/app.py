@@ -23,6 +23,7 @@ from causeway_storage.handlers.delivery import Delivery
 from causeway_storage.handlers.desk import DeskHandlers
 from causeway_storage.handlers.entities import EntityHandlers
 from causeway_storage.handlers.logs import LogHandlers
+from causeway_storage.handlers.obituary import Obituary
 from causeway_storage.handlers.ownership import BEAT_SECONDS, SILENT_MS, Ownership
 from causeway_storage.handlers.records import RecordHandlers
 from causeway_storage.handlers.relay import Relay
@@ -68,7 +69,9 @@ def build(settings: StorageSettings, process: Process) -> None:
     snapshots = SnapshotHandlers(store.snapshots, logs, access, relay.kick, now_ms)
     events, nodes = _events(settings, bus, store.attendances), _nodes(settings, bus, process.node, store.name)
     clearing = Clearing(store.attendances, nodes, now_ms, events.wake, interval_ms=CLEARING_MS)
-    record_handlers = RecordHandlers(records, delivery, access, now_ms, due.wake)
+    record_handlers = RecordHandlers(
+        records, delivery, access, now_ms, due.wake, dead=Obituary(store.desk, BusEvents(bus, "storage"), now_ms).tell
+    )
     audit_handlers, desk = AuditHandlers(store.audit, access), DeskHandlers(store.desk, access, now_ms, due.wake)
     served: dict[Verb[Any, Any], Callable[[Any, Call], Awaitable[Any]]] = {
         verbs.APPEND: log_handlers.append,
