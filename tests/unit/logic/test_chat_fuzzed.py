@@ -139,7 +139,7 @@ def inputs(method: str, rooms: tuple[str, ...]) -> st.SearchStrategy[Any]:
 
 
 @pytest.mark.parametrize("method", METHODS)
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_no_input_of_any_user_is_an_internal_error_or_passes_a_rule_by(method: str, data: st.DataObject) -> None:
     """Each call is done where the table allows it and refused where not, and changes nothing but what it is for."""
