@@ -21,7 +21,7 @@ from causeway_integrations.adapters.hooks import HooksServer
 from causeway_integrations.adapters.http import OutsideHttp
 from causeway_integrations.adapters.mail import FolderMailer, JinjaTemplates, NoTemplates, SmtpMailer
 from causeway_integrations.adapters.payments import StripeProvider, TestProvider
-from causeway_integrations.adapters.records import PATIENCE_S, BusRecords
+from causeway_integrations.adapters.records import BusRecords
 from causeway_integrations.adapters.schedule import TenacitySchedule
 from causeway_integrations.adapters.secrets import SecretFiles
 from causeway_integrations.config import IntegrationsSettings
@@ -38,6 +38,7 @@ from causeway_integrations.handlers.hooks import Hooks, InboundConnector
 from causeway_integrations.handlers.jobs import Jobs
 from causeway_integrations.handlers.jwks import Jwks
 from causeway_integrations.handlers.payments import PaymentsConnector
+from causeway_integrations.handlers.poison import keep_poison
 from causeway_integrations.handlers.webhook import WebhookConnector
 from causeway_integrations.ports import Connector
 from causeway_integrations.ports.kit import ATTEMPT_MS, Kit, nowhere
@@ -47,6 +48,8 @@ ATTEMPT_MARGIN_MS: Final = 1000
 LEASE_MARGIN_MS: Final = 5000
 STORE_MS: Final = 5000
 """An attempt that only talks to storage."""
+ACK_WAIT_S: Final = 30.0
+"""A delivery of which nothing was heard for so long comes again; those under way are told of."""
 CALLS_AT_ONCE: Final = 1000
 QUEUE: Final = "integrations"
 USER_AGENT: Final = f"causeway-integrations/{__version__}"
@@ -67,6 +70,9 @@ def build(settings: IntegrationsSettings, process: Process) -> None:
         fields = JOB.fields(info.subject)
         await jobs.handle(delivery, fields["connector"], fields["op"])
 
+    async def keep(body: bytes, info: DeliveryInfo) -> None:
+        await keep_poison(parts.records, info.subject, body)
+
     async def serve() -> None:
         await bus.serve(JWKS, jwks.fetch, queue=QUEUE, limit=settings.concurrency, connector="jwks", op=JWKS.name)
         await bus.serve(CALL, calls.call, queue=QUEUE, limit=CALLS_AT_ONCE, elsewhere=lambda fields: fields["connector"] == "jwks")
@@ -79,7 +85,9 @@ def build(settings: IntegrationsSettings, process: Process) -> None:
         message=JobDelivery,
         handler=handle,
         concurrency=settings.concurrency,
-        ack_wait_s=(longest_ms + LEASE_MARGIN_MS) / 1000 + 2 * PATIENCE_S,
+        ack_wait_s=ACK_WAIT_S,
+        in_progress=True,
+        poison=keep,
     )
     process.lifecycle.add("calls", serve, bus.stop_serving)
     process.lifecycle.add("jobs", consumer.start, consumer.stop, stop_seconds=(longest_ms + LEASE_MARGIN_MS) / 1000)
@@ -154,7 +162,13 @@ class _Parts:
         settings = self._settings.webhook
         endpoints = tuple(each.endpoint() for each in settings.endpoints)
         made = WebhookConnector(
-            endpoints, self.records, self.webhooks_out, self._breakers, now_ms=now_ms, reveal=self._secrets.reveal
+            endpoints,
+            self.records,
+            self.webhooks_out,
+            self._breakers,
+            now_ms=now_ms,
+            reveal=self._secrets.reveal,
+            max_payload=settings.max_payload,
         )
         self._breakers.hear(webhook.CONNECTOR, {each.id: None for each in endpoints}, made.heard)
         schedule = TenacitySchedule(settings.retry_schedule)

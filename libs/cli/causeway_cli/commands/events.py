@@ -19,7 +19,7 @@ from causeway_common.contracts.messages import LifecycleEvent
 from causeway_common.contracts.subjects import EVENT, EVENTS_STREAM
 
 CONNECT_SECONDS: Final = 5.0
-TYPES: Final = ("connected", "disconnected", "subscribed", "unsubscribed", "first_join", "last_leave")
+TYPES: Final = ("connected", "disconnected", "subscribed", "unsubscribed", "first_join", "last_leave", "job_dead")
 
 
 @click.command()
@@ -68,7 +68,7 @@ async def _events(settings: BusSettings, types: frozenset[str], since: datetime 
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
             await bus.start()
-        tail = StreamTail(bus, EVENTS_STREAM, EVENT.wildcard(source="gateway"))
+        tail = StreamTail(bus, EVENTS_STREAM, EVENT.wildcard())
         start = since or await tail.end()
     except TimeoutError as error:
         raise click.ClickException(f"{settings.url} lets the user {settings.user} not in, or is not there") from error
@@ -94,4 +94,12 @@ def show_text(event: LifecycleEvent) -> None:
     """An event for the eye: when, what, who, where."""
     when = datetime.fromtimestamp(event.time_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     who = event.user or (f"(anonymous) {event.client}" if event.client else "")
-    click.echo("  ".join([when, f"{printable(event.type):12}", *(printable(part) for part in (who, event.channel) if part)]))
+    click.echo(
+        "  ".join(
+            [
+                when,
+                f"{printable(event.type):12}",
+                *(printable(part) for part in (who, event.channel, event.app, event.operation, event.record, event.note) if part),
+            ]
+        )
+    )
