@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.skipif(MISSING, reason="Chromium is not installed; CI has it"),
 ]
 
-PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 numbers = itertools.count(1)
 
 
@@ -173,6 +173,9 @@ async def test_axe_finds_nothing_on_any_page(visit: Visits, scheme: str) -> None
 async def test_on_a_phone_nothing_is_cut_off(visit: Visits) -> None:
     ann = await visit("A name of exactly forty characters, this", **PHONE)
     await ann.say("word " * 40 + "w" * 300)
+    said = ann.page.get_by_text("w" * 300)
+    await expect(said).to_be_in_viewport()
+    await expect(ann.page.get_by_text("sending …")).to_have_count(0)
     for link in ("Lobby", "Auctions"):
         await ann.page.get_by_role("link", name=link, exact=True).click()
         await expect(ann.page.get_by_role("heading", level=1, name=link)).to_be_visible()

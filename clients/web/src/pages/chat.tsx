@@ -88,11 +88,18 @@ function Messages({
 }): ReactNode {
   const box = useRef<HTMLDivElement>(null);
   const follows = useRef(true);
+  const list = useRef<HTMLOListElement>(null);
   useEffect(() => {
-    if (follows.current && box.current) {
-      box.current.scrollTop = box.current.scrollHeight;
-    }
-  }, [messages]);
+    // New messages, a composer that grows, a window that turns: who reads the end stays at the end.
+    const observer = new ResizeObserver(() => {
+      if (follows.current && box.current) {
+        box.current.scrollTop = box.current.scrollHeight;
+      }
+    });
+    observer.observe(box.current!);
+    observer.observe(list.current!);
+    return () => observer.disconnect();
+  }, []);
   const scrolled = (): void => {
     const { scrollTop, scrollHeight, clientHeight } = box.current!;
     follows.current = scrollHeight - scrollTop - clientHeight < 60;
@@ -108,7 +115,7 @@ function Messages({
       className="min-h-48 flex-1 overflow-y-auto rounded-xl bg-white p-3 shadow-sm dark:bg-slate-900"
     >
       {note === null ? null : <p className="text-slate-700 dark:text-slate-300">{note}</p>}
-      <ol aria-label={texts.chat.list} className="flex flex-col gap-3">
+      <ol ref={list} aria-label={texts.chat.list} className="flex flex-col gap-3">
         {messages.map((message) => (
           <Message key={message.key} message={message} send={send} discard={discard} />
         ))}
