@@ -222,4 +222,15 @@ SAMPLES: dict[str, m.Message] = {
         outcome="done",
         attempt_log=m.Attempt(number=1, claim=1, at_ms=3, duration_ms=4, outcome="done", status=200),
     ),
+    "kept_record": m.KeptRecord(
+        record=m.Record(id="o:1:0", app="chat", connector="email", op="send", payload={}, state="dead", attempts=2, created_ms=1),
+        next_at_ms=3,
+        ended_ms=4,
+    ),
+    "records_request": m.RecordsRequest(state="retrying", after="o:1:0", limit=10),
+    "records_reply": m.RecordsReply(records=[], more=True),
+    "record_request": m.RecordRequest(id="o:1:0"),
+    "record_reply": m.RecordReply(),
+    "redrive_request": m.RedriveRequest(ids=["o:1:0"]),
+    "redrive_reply": m.RedriveReply(redriven=["o:1:0"]),
 }

@@ -43,6 +43,12 @@ async def test_a_crowd_acts_comes_back_after_its_gateway_died_and_leaves_when_to
         assert counts["messages received"] > counts["messages sent"], "each message has several readers"
         assert "failed visits" not in counts
 
+        counts = await ended(await crowd(stack, "apps.auctions", "--users", "8", "--rate", "60", "--duration", "3s"))
+        assert counts["lots"] == 8
+        assert counts["bids"] > 20
+        assert counts["bid messages"] > counts["bids"]
+        assert "failed visits" not in counts
+
         process = await crowd(stack, "apps.chat", "--users", "8", "--rate", "60", "--seed", "2")
         assert process.stdout is not None
         assert b"messages sent" in await asyncio.wait_for(process.stdout.readline(), 20), "it tells how it is every five seconds"

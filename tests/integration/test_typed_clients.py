@@ -19,6 +19,9 @@ from support.stack import CAUSEWAY, Stack, running_stack
 from support.waiting import until
 
 CONTRACTS = Path(__file__).parents[1] / "interop" / "contracts"
+REFERENCE_APPS = [
+    f"apps.{path.stem}:app" for path in sorted((CONTRACTS.parents[2] / "services/logic/apps/contracts").glob("*.json"))
+]
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(360)]
 
 APP = '''
@@ -306,7 +309,7 @@ def test_the_python_client_passes_strict_mypy_and_finds_what_would_fail(folder: 
     assert [line.split(":")[1] for line in lines] == ["5", "6", "7", "8"], done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("app", ["apps.chat:app"])
+@pytest.mark.parametrize("app", REFERENCE_APPS)
 def test_the_clients_of_the_reference_apps_compile(folder: Path, app: str) -> None:
     """TypeScript and Python, as written today."""
     write_client(folder, "ts", app, "reference")

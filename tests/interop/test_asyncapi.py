@@ -11,12 +11,14 @@ from click.testing import CliRunner
 from pydantic import BaseModel, Field, TypeAdapter
 
 from causeway_cli.__main__ import main
-from causeway_cli.apps.asyncapi import asyncapi
+from causeway_cli.apps.asyncapi import asyncapi, server_of
 from causeway_cli.apps.contract import of_manifest
 from causeway_common.contracts.messages import ChannelSpec, EventSpec, Manifest, MethodSpec, NamespaceSpec
 from support.node import run
 
 HERE = Path(__file__).with_name("contracts")
+
+REFERENCE_APPS = [f"apps.{path.stem}:app" for path in sorted((HERE.parents[2] / "services/logic/apps/contracts").glob("*.json"))]
 
 pytestmark = pytest.mark.timeout(360)
 
@@ -66,7 +68,7 @@ def judged(text: str) -> dict[str, Any]:
 
 def test_a_document_with_everything_is_valid_by_the_official_schema_and_parser() -> None:
     """Unions, recursion, tuples, defaults, several events of one source: the official tools have nothing against it."""
-    found = judged(json.dumps(asyncapi(of_manifest(RICH))))
+    found = judged(json.dumps(asyncapi(of_manifest(RICH), server_of("https://rt.example.com/base/"))))
     assert (found["schema"], found["parser"]) == ([], [])
     assert sorted(found["seen"]["channels"]) == sorted(
         ["rich.tree", "rich.plain", "rich.untold", "lot:{lot_id}.{user}", "lot:all", "free:{id}", "/hooks/stripe", "/hooks/crm"]
@@ -75,7 +77,7 @@ def test_a_document_with_everything_is_valid_by_the_official_schema_and_parser()
     assert ["lot.lot_id.user.publish", "send", False] in found["seen"]["operations"]
 
 
-@pytest.mark.parametrize("app", ["apps.chat:app"])
+@pytest.mark.parametrize("app", REFERENCE_APPS)
 def test_the_reference_apps_documents_are_valid(app: str) -> None:
     """`causeway schema` of each reference app, as the command writes it."""
     done = CliRunner().invoke(main, ["schema", app])

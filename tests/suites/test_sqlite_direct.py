@@ -88,8 +88,6 @@ async def test_an_item_that_stays_behind_keeps_the_id_of_its_place(direct: Store
     assert (element.items, element.places) == ((job(), job(1)), (1, 3))
     name = element_id(KEY, made)
     assert await relayed(direct, KEY) == [outbox_id(name, 1), outbox_id(name, 3)]
-    again = AppendRequest(channel="chat:2", size=9, ttl_ms=HOUR, items=[AppendItem(id=outbox_id(name, 2), data=b"1")])
-    assert (await direct.logs.append(again, 2)).repeats == (True,)
     assert [len(await log_of(direct, channel)) for channel in ("chat:1", "chat:2")] == [1, 1]
 
 

@@ -23,6 +23,7 @@ from causeway_common.contracts.messages import (
     HistoryRequest,
     NewRecord,
     PublishItem,
+    RecordsRequest,
     SettleRequest,
 )
 from causeway_storage.adapters.sqlite import raise_generation
@@ -429,6 +430,47 @@ async def test_a_record_tells_what_became_of_each_attempt(store: Store) -> None:
     assert record.log[0] == Attempt(
         number=1, claim=3, at_ms=300, duration_ms=5, outcome="retry", status=503, answer="busy", trace_id="f" * 32
     )
+
+
+async def test_operators_see_records_by_state_and_have_dead_ones_delivered_again(store: Store) -> None:
+    """A record that is dead is not lost: it comes back under its own id, its tries counted anew."""
+    for name in ("a", "b", "c", "d", "e"):
+        await put(store, name)
+    for name, outcome in (("b", "retry"), ("c", "done"), ("d", "dead"), ("e", "dead")):
+        await store.records.claim(ClaimRequest(id=name, node="n", lease_ms=10), 100)
+        entry = Attempt(number=7, claim=1, at_ms=100, duration_ms=5, outcome=outcome, answer="x")  # type: ignore[arg-type]
+        request = SettleRequest(id=name, attempt=1, outcome=outcome, delay_ms=900, note="x", attempt_log=entry)  # type: ignore[arg-type]
+        assert await store.records.settle(request, 100)
+
+    async def listed(
+        state: Literal["pending", "retrying", "done", "dead"], after: str = "", limit: int = 10
+    ) -> tuple[list[str], bool]:
+        page = await store.desk.page(RecordsRequest(state=state, after=after, limit=limit))
+        assert all(each.record.payload == {} and each.record.log == [] for each in page.records)
+        return [each.record.id for each in page.records], page.more
+
+    assert await listed("pending") == (["a"], False)
+    assert await listed("retrying") == (["b"], False)
+    assert await listed("done") == (["c"], False)
+    assert await listed("dead", limit=1) == (["d"], True)
+    assert await listed("dead", after="d", limit=1) == (["e"], False)
+    found = await store.desk.find("d")
+    assert found is not None
+    assert (found.record.state, found.record.note, found.ended_ms, found.next_at_ms) == ("dead", "x", 100, 0)
+    assert [entry.number for entry in found.record.log] == [7]
+    assert await store.desk.find("nobody") is None
+
+    assert [await store.desk.redrive(name, 500) for name in ("a", "b", "c", "d", "nobody")] == [False, False, False, True, False]
+    assert not await store.desk.redrive("d", 501)
+    assert "d" in [each.id for each in (await store.records.due(500, 10)).records]
+    record = (await store.records.claim(ClaimRequest(id="d", node="n", lease_ms=10), 500)).record
+    assert record is not None
+    assert (record.attempts, record.log[-1].number, record.log[-1].claim) == (2, 0, 1)
+    assert not await store.records.settle(SettleRequest(id="d", attempt=1, outcome="dead"), 501), (
+        "an attempt of before counts no more"
+    )
+    assert await store.records.settle(SettleRequest(id="d", attempt=2, outcome="done"), 501)
+    assert await listed("dead") == (["e"], False)
 
 
 async def test_integrations_run_jobs_and_an_app_its_own_tasks_and_a_refusal_changes_nothing(store: Store) -> None:

@@ -20,6 +20,7 @@ class ReceivedSpan:
     span_id: str
     parent_id: str
     failed: bool
+    attributes: frozenset[str]
 
 
 class OtlpReceiver:
@@ -57,6 +58,7 @@ class OtlpReceiver:
                         span_id=span.span_id.hex(),
                         parent_id=span.parent_span_id.hex(),
                         failed=span.status.code == 2,
+                        attributes=frozenset(pair.key for pair in span.attributes),
                     )
                     for span in scope.spans
                 ]

@@ -18,6 +18,7 @@ from causeway_storage.adapters.memory import (
     MemoryEntities,
     MemoryLogs,
     MemoryRecords,
+    MemoryRecordsDesk,
     MemorySnapshots,
     MemoryTimers,
 )
@@ -29,6 +30,7 @@ from causeway_storage.adapters.mongo import (
     MongoLogs,
     MongoOptions,
     MongoRecords,
+    MongoRecordsDesk,
     MongoSnapshots,
     MongoTimers,
     open_database,
@@ -40,10 +42,11 @@ from causeway_storage.adapters.sqlite import (
     SqliteEntities,
     SqliteLogs,
     SqliteRecords,
+    SqliteRecordsDesk,
     SqliteSnapshots,
     SqliteTimers,
 )
-from causeway_storage.ports import Appended, Attendances, AuditLog, Entities, Logs, Records, Snapshots, Timers
+from causeway_storage.ports import Appended, Attendances, AuditLog, Entities, Logs, Records, RecordsDesk, Snapshots, Timers
 from support.mongo import SERVERS, server
 
 
@@ -68,6 +71,7 @@ class Store:
     timers: Timers
     audit: AuditLog
     snapshots: Snapshots
+    desk: RecordsDesk
     clock: Clock
     fed: list[Appended] = field(default_factory=list)
 
@@ -99,6 +103,7 @@ async def open_sqlite(directory: Path, *, direct: bool = False) -> AsyncIterator
             SqliteTimers(database),
             SqliteAuditLog(database),
             SqliteSnapshots(database, clock),
+            SqliteRecordsDesk(database),
             clock,
             fed,
         )
@@ -123,6 +128,7 @@ async def open_memory(directory: Path) -> AsyncIterator[Store]:
         MemoryTimers(database),
         MemoryAuditLog(database),
         MemorySnapshots(database, clock),
+        MemoryRecordsDesk(database),
         clock,
         fed,
     )
@@ -152,6 +158,7 @@ async def open_mongo(directory: Path, *, name: str) -> AsyncIterator[Store]:
             MongoTimers(database),
             MongoAuditLog(database),
             MongoSnapshots(entities, logs),
+            MongoRecordsDesk(database, MongoRecords(database)),
             clock,
             fed,
         )

@@ -11,7 +11,7 @@ from causeway_cli import __version__
 
 COMMANDS: Final = (
     *("new", "dev", "check", "schema", "client", "apps", "route"),
-    *("token", "call", "publish", "tail", "history", "presence", "inspect", "events", "audit", "disconnect", "revoke"),
+    *("token", "call", "publish", "tail", "history", "presence", "inspect", "events", "jobs", "audit", "disconnect", "revoke"),
     "completion",
 )
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from causeway_common.bus import AppsDirectory, Bus
+from causeway_common.bus.apps import SILENT_MS
 from causeway_common.bus.nodes import Nodes
 from causeway_common.contracts.messages import NodeInfo, Revocation
 from causeway_common.contracts.subjects import GATEWAY_ALL, VERB_COMPARE_HEADS
@@ -37,6 +38,7 @@ from causeway_gateway.handlers import metrics
 from causeway_gateway.handlers.api import ServerApi
 from causeway_gateway.handlers.api.auditing import Auditor
 from causeway_gateway.handlers.api.inspecting import InspectOperations
+from causeway_gateway.handlers.api.jobs import JobOperations
 from causeway_gateway.handlers.api.users import UserMethods
 from causeway_gateway.handlers.api.versions import VersionOperations
 from causeway_gateway.handlers.appcontrol import AppControl
@@ -73,7 +75,7 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
     _warn(settings)
     client = settings.client
     bus, feed_bus = Bus(process.bus_settings()), Bus(process.bus_settings("-feeds"))
-    directory = AppsDirectory(bus, silent_ms=settings.nats.silence)
+    directory = AppsDirectory(bus, silent_ms=max(settings.nats.silence, SILENT_MS))
     timers, tasks = WheelTimers(), TaskGroup()
     routing = Routing()
     storage, feed_port, apps = BusStorage(bus), BusFeeds(feed_bus, bus), BusApps(bus, routing)
@@ -197,7 +199,11 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
         keys=BusKeys(bus),
         cluster=cluster,
         users=users,
-        operations={**VersionOperations(directory, routing, routes).table(), **InspectOperations(directory, storage).table()},
+        operations={
+            **VersionOperations(directory, routing, routes).table(),
+            **InspectOperations(directory, storage).table(),
+            **JobOperations(storage).table(),
+        },
         auditor=Auditor(storage, new_id, timers.wall),
         new_id=new_id,
     )

@@ -31,6 +31,7 @@ from causeway_common.contracts.messages import (
     InspectReply,
     InspectRequest,
     JwksReply,
+    KeptRecord,
     Manifest,
     NewRecord,
     NodeInfo,
@@ -41,6 +42,8 @@ from causeway_common.contracts.messages import (
     PresenceStatsRequest,
     PublishHookReply,
     PublishHookRequest,
+    RecordsReply,
+    RecordsRequest,
     RefreshHookReply,
     RefreshHookRequest,
     Revocation,
@@ -126,6 +129,22 @@ class EntityInspection(Protocol):
 
     async def inspect(self, request: InspectRequest, deadline: Deadline) -> InspectReply:
         """One entity of any app. Raises CausewayError: 107, 100 unavailable."""
+        ...
+
+
+class RecordsDesk(Protocol):
+    """Jobs, tasks and inbound events, for operators. Raises CausewayError: 107, 100 unavailable."""
+
+    async def records(self, request: RecordsRequest, deadline: Deadline) -> RecordsReply:
+        """A page of those in one state."""
+        ...
+
+    async def record(self, id: str, deadline: Deadline) -> KeptRecord | None:
+        """One; None where it is not there."""
+        ...
+
+    async def redrive(self, ids: list[str], deadline: Deadline) -> list[str]:
+        """Have those of these that are dead delivered again; which were."""
         ...
 
 

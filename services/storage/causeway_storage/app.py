@@ -20,6 +20,7 @@ from causeway_storage.handlers.access import Access
 from causeway_storage.handlers.attendance import AttendanceHandlers, AttendanceRelay, Clearing
 from causeway_storage.handlers.audit import AuditHandlers
 from causeway_storage.handlers.delivery import Delivery
+from causeway_storage.handlers.desk import DeskHandlers
 from causeway_storage.handlers.entities import EntityHandlers
 from causeway_storage.handlers.logs import LogHandlers
 from causeway_storage.handlers.ownership import BEAT_SECONDS, SILENT_MS, Ownership
@@ -68,7 +69,7 @@ def build(settings: StorageSettings, process: Process) -> None:
     events, nodes = _events(settings, bus, store.attendances), _nodes(settings, bus, process.node, store.name)
     clearing = Clearing(store.attendances, nodes, now_ms, events.wake, interval_ms=CLEARING_MS)
     record_handlers = RecordHandlers(records, delivery, access, now_ms, due.wake)
-    audit_handlers = AuditHandlers(store.audit, access)
+    audit_handlers, desk = AuditHandlers(store.audit, access), DeskHandlers(store.desk, access, now_ms, due.wake)
     served: dict[Verb[Any, Any], Callable[[Any, Call], Awaitable[Any]]] = {
         verbs.APPEND: log_handlers.append,
         verbs.HEADS: log_handlers.heads,
@@ -83,6 +84,9 @@ def build(settings: StorageSettings, process: Process) -> None:
         verbs.ENQUEUE: record_handlers.enqueue,
         verbs.CLAIM: record_handlers.claim,
         verbs.SETTLE: record_handlers.settle,
+        verbs.RECORDS: desk.records,
+        verbs.RECORD: desk.record,
+        verbs.REDRIVE: desk.redrive,
         verbs.AUDIT: audit_handlers.audit,
         verbs.AUDIT_PAGE: audit_handlers.audit_page,
         verbs.ATTEND: AttendanceHandlers(store.attendances, access, now_ms, events.wake).attend,

@@ -17,6 +17,7 @@ from causeway_storage.adapters.mongo import (
     MongoLogs,
     MongoOptions,
     MongoRecords,
+    MongoRecordsDesk,
     MongoSnapshots,
     MongoTimers,
     open_database,
@@ -28,12 +29,13 @@ from causeway_storage.adapters.sqlite import (
     SqliteEntities,
     SqliteLogs,
     SqliteRecords,
+    SqliteRecordsDesk,
     SqliteSnapshots,
     SqliteTimers,
 )
 from causeway_storage.config import StorageSettings
 from causeway_storage.domain.log import EPOCH_LETTERS
-from causeway_storage.ports import Appended, Attendances, AuditLog, Entities, Logs, Records, Snapshots, Timers
+from causeway_storage.ports import Appended, Attendances, AuditLog, Entities, Logs, Records, RecordsDesk, Snapshots, Timers
 
 
 def new_letters() -> str:
@@ -55,6 +57,7 @@ class Store:
         entities: the port.
         snapshots: the port.
         records: the port.
+        desk: the port.
         attendances: the port.
         timers: the port.
         audit: the port.
@@ -69,6 +72,7 @@ class Store:
     entities: Entities
     snapshots: Snapshots
     records: Records
+    desk: RecordsDesk
     attendances: Attendances
     timers: Timers
     audit: AuditLog
@@ -100,6 +104,7 @@ def _sqlite(settings: StorageSettings, on_appended: Callable[[Appended], None]) 
         entities=SqliteEntities(database, logs),
         snapshots=SqliteSnapshots(database),
         records=SqliteRecords(database),
+        desk=SqliteRecordsDesk(database),
         attendances=SqliteAttendances(database),
         timers=SqliteTimers(database),
         audit=SqliteAuditLog(database),
@@ -112,7 +117,7 @@ def _mongo(settings: StorageSettings, on_appended: Callable[[Appended], None]) -
         database, new_letters, on_appended, write_queue=settings.write_queue, write_queue_bytes=settings.write_queue_bytes
     )
 
-    entities = MongoEntities(database)
+    entities, records = MongoEntities(database), MongoRecords(database)
 
     async def stop() -> None:
         await logs.stop()
@@ -127,7 +132,8 @@ def _mongo(settings: StorageSettings, on_appended: Callable[[Appended], None]) -
         logs=logs,
         entities=entities,
         snapshots=MongoSnapshots(entities, logs),
-        records=MongoRecords(database),
+        records=records,
+        desk=MongoRecordsDesk(database, records),
         attendances=MongoAttendances(database),
         timers=MongoTimers(database),
         audit=MongoAuditLog(database),

@@ -30,13 +30,25 @@ def run(*arguments: str, env: dict[str, str] | None = None) -> Result:
     return CliRunner().invoke(main, arguments, env={"CAUSEWAY_DATA_DIR": None, **(env or {})})
 
 
+GROUPS = {"jobs": ("list", "show", "redrive")}
+
+
 def test_every_command_has_help_and_exit_codes_are_told() -> None:
     assert "Exit codes" in run("--help").output
     for command in COMMANDS:
         result = run(command, "--help")
         assert result.exit_code == 0
-        assert ("--data-dir" in result.output) == (command not in {"completion", "new"})
+        assert ("--data-dir" in result.output) == (command not in {"completion", "new", *GROUPS})
         assert f"causeway {command} " in result.output.partition("Example: ")[2].partition("\n\n")[0]
+
+
+def test_every_command_of_a_group_has_help() -> None:
+    for group, commands in GROUPS.items():
+        for command in commands:
+            result = run(group, command, "--help")
+            assert result.exit_code == 0
+            assert "--data-dir" in result.output
+            assert "Exit codes" in result.output
 
 
 def test_the_version_is_told() -> None:

@@ -222,6 +222,7 @@ async def test_a_process_is_replaced_once_the_new_one_is_ready_and_the_stack_sta
     assert stack.pid("logic-a") != old
     assert not alive(old)
     assert "not ready" not in stack.log
+    assert "ready again" not in stack.log
     stack.kill("logic-a")  # what took the place is kept like any other
     await stack.line("logic-a died by SIGKILL, starting it again\n")
     await stack.line("ready again")

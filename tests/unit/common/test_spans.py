@@ -201,3 +201,23 @@ def test_what_opentelemetrys_variables_say_of_the_receiver_holds_for_spans_too(
 
     assert outcome is SpanExportResult.SUCCESS
     assert heard == [("Bearer own", "a")]
+
+
+def test_a_batch_has_a_trace_of_its_own_that_each_sampled_request_links_to(finished: list[ReadableSpan]) -> None:
+    with span("first") as first, span("second", parent=None) as second:
+        assert isinstance(first, spans.Recorded)
+        assert isinstance(second, spans.Recorded)
+        with spans.batch_span("batch", [first, second], {"size": 2}):
+            assert current_traceparent()
+    batch, *requests = finished
+
+    assert batch.parent is None
+    assert batch.context is not None
+    assert {batch.context.trace_id} & {each.context.trace_id for each in requests if each.context} == set()
+    assert [[link.context.span_id for link in each.links] for each in requests] == [[batch.context.span_id]] * 2
+
+
+def test_a_batch_of_requests_that_are_not_sampled_has_no_span(finished: list[ReadableSpan]) -> None:
+    with spans.batch_span("batch", [], {}):
+        assert current_traceparent() == ""
+    assert finished == []

@@ -119,6 +119,13 @@ def test_an_app_never_bears_the_name_of_a_service(name: str) -> None:
         rights.rights_of(rights.Role.LOGIC, "logic-x", name)
 
 
+def test_who_is_there_is_answered_by_each_service_in_its_own_name_alone() -> None:
+    found = rights.rights_of(rights.Role.LOGIC, "logic-1", "chat").subscribe
+    names = [right for right in found if right.startswith(subjects.DISCOVERY)]
+
+    assert names == ["$SRV.PING", "$SRV.INFO", "$SRV.STATS", "$SRV.*.logic-chat", "$SRV.*.logic-chat.*"]
+
+
 @pytest.mark.parametrize("role", rights.Role)
 def test_every_role_reads_only_its_own_inbox(role: rights.Role) -> None:
     found = rights.rights_of(role, "user-1", "chat")

@@ -212,3 +212,15 @@ def test_a_farewell_in_the_very_millisecond_of_the_word_before_is_heard() -> Non
 
     assert versions.heard(said("1.0.0", "a", 1, leaving=True), 0)
     assert living(versions) == []
+
+
+def test_under_one_version_number_what_the_newest_living_instance_has_exists_without_a_flicker() -> None:
+    """While it is developed, and where nobody counts versions: the old instance speaks on until it leaves."""
+    versions = Versions(SILENT)
+    versions.heard(said("1.0.0", "old", 1, "send", "gone"), 0)
+    assert versions.heard(said("1.0.0", "new", 1, "send", "fresh"), 1)
+    assert not versions.heard(said("1.0.0", "old", 2, "send", "gone"), 2)
+    assert [method.name for method in versions.manifests()["chat"].methods] == ["send", "fresh"]
+    versions.heard(said("1.0.0", "new", 2, "send", "fresh", leaving=True), 3)
+
+    assert [method.name for method in versions.manifests()["chat"].methods] == ["send", "gone"]

@@ -30,6 +30,7 @@ from causeway_common.contracts.messages import (
     HistoryReply,
     InspectReply,
     InspectRequest,
+    KeptRecord,
     Manifest,
     MethodSpec,
     NamespaceSpec,
@@ -37,6 +38,8 @@ from causeway_common.contracts.messages import (
     NodeInfo,
     PublishHookReply,
     PublishHookRequest,
+    RecordsReply,
+    RecordsRequest,
     RefreshHookReply,
     RefreshHookRequest,
     Revocation,
@@ -63,6 +66,7 @@ from causeway_gateway.domain.tokens import Tokens
 from causeway_gateway.handlers.api import ServerApi
 from causeway_gateway.handlers.api.auditing import Auditor
 from causeway_gateway.handlers.api.inspecting import InspectOperations
+from causeway_gateway.handlers.api.jobs import JobOperations
 from causeway_gateway.handlers.api.users import UserMethods
 from causeway_gateway.handlers.api.versions import VersionOperations
 from causeway_gateway.handlers.attending import Attending
@@ -424,6 +428,24 @@ class FakeAttendances:
         return [(change.scope, change.held) for change in self.told]
 
 
+class FakeDesk:
+    """Storage's records as operators look at them."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, KeptRecord] = {}
+        self.asked: list[RecordsRequest] = []
+
+    async def records(self, request: RecordsRequest, deadline: Deadline) -> RecordsReply:
+        self.asked.append(request)
+        return RecordsReply(records=[each for each in self.kept.values() if each.record.state == request.state], more=True)
+
+    async def record(self, id: str, deadline: Deadline) -> KeptRecord | None:
+        return self.kept.get(id)
+
+    async def redrive(self, ids: list[str], deadline: Deadline) -> list[str]:
+        return [each for each in ids if each in self.kept]
+
+
 class Gateway:
     """A whole gateway on a loopback port, its upstream fake."""
 
@@ -501,7 +523,7 @@ class Gateway:
             random=lambda: 0.0,
         )
         self.broken: list[int] = []
-        self.versions, self.routing = FakeVersions(), Routing()
+        self.versions, self.routing, self.desk = FakeVersions(), Routing(), FakeDesk()
         self.routes = FakeRoutes(self.routing)
         self.caller = ApiCaller("tests")
         self.api = ServerApi(
@@ -523,6 +545,7 @@ class Gateway:
             operations={
                 **VersionOperations(self.versions, self.routing, self.routes).table(),
                 **InspectOperations(self.versions, self.bus).table(),
+                **JobOperations(self.desk).table(),
             },
             auditor=Auditor(self.bus, new_id, self.timers.wall),
             new_id=new_id,

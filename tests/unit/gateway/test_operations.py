@@ -153,6 +153,62 @@ async def test_the_contract_of_an_app_is_its_manifest_and_of_one_that_is_not_the
 
 async def test_a_key_with_limits_looks_into_nothing() -> None:
     async with Gateway() as gateway:
-        for operation, body in (("entity.inspect", {"app": "a", "kind": "b", "id": "c"}), ("apps.contract", {"app": "chat"})):
+        for operation, body in (
+            ("entity.inspect", {"app": "a", "kind": "b", "id": "c"}),
+            ("apps.contract", {"app": "chat"}),
+            ("jobs.list", {}),
+            ("jobs.show", {"id": "d"}),
+            ("jobs.redrive", {"ids": ["d"]}),
+        ):
             _, answer = await ask(gateway, operation, body, LIMITED_KEY)
             assert answer["error"]["code"] == 103
+
+
+def kept(id: str, state: str, connector: str = "email", log: list[m.Attempt] | None = None) -> m.KeptRecord:
+    record = m.Record(
+        id=id,
+        app="chat",
+        connector=connector,
+        op="send",
+        payload={"to": ["ann@example.com"], "file": b"\xff"},
+        state=state,  # type: ignore[arg-type]
+        attempts=len(log or ()),
+        created_ms=1,
+        note="550 never",
+        log=log or [],
+    )
+    return m.KeptRecord(record=record, ended_ms=9)
+
+
+async def test_jobs_are_listed_shown_and_tried_again() -> None:
+    attempt = m.Attempt(number=1, claim=1, at_ms=2, duration_ms=3, outcome="retry", status=451, answer="busy", trace_id="f" * 32)
+    async with Gateway() as gateway:
+        gateway.desk.kept = {"d": kept("d", "dead", log=[attempt]), "t": kept("t", "pending", "", [attempt])}
+        _, page = await ask(gateway, "jobs.list", {"state": "dead", "after": "c", "limit": 7})
+        _, shown = await ask(gateway, "jobs.show", {"id": "d"})
+        _, task = await ask(gateway, "jobs.show", {"id": "t"})
+        _, nothing = await ask(gateway, "jobs.show", {"id": "nobody"})
+        _, again = await ask(gateway, "jobs.redrive", {"ids": ["d", "nobody"]})
+        for wrong in ({"state": "odd"}, {"limit": 0}, {"limit": 201}):
+            assert (await ask(gateway, "jobs.list", wrong))[0] == 400
+
+    job = {
+        "id": "d",
+        "app": "chat",
+        "operation": "email.send",
+        "state": "dead",
+        "attempts": 1,
+        "created_ms": 1,
+        "next_at_ms": 0,
+        "ended_ms": 9,
+        "note": "550 never",
+        "traceparent": "",
+    }
+    assert page["result"] == {"jobs": [job], "more": True}
+    assert gateway.desk.asked == [m.RecordsRequest(state="dead", after="c", limit=7)]
+    told = {"number": 1, "claim": 1, "at_ms": 2, "duration_ms": 3, "outcome": "retry", "status": 451, "answer": "busy"}
+    assert shown["result"] == {**job, "payload": {"to": ["ann@example.com"], "file": "ff"}, "log": [{**told, "trace_id": "f" * 32}]}
+    assert (task["result"]["operation"], task["result"]["state"]) == ("task.send", "retrying")
+    assert nothing["error"]["code"] == 104
+    assert again["result"] == {"redriven": ["d"]}
+    assert [(record.name, record.target) for record in gateway.bus.audited] == [("jobs.redrive", "ids=['d', 'nobody']")]

@@ -27,7 +27,11 @@ export interface Bids {
   bids: Array<BidPublished>;
 }
 
-/** What the buyer pays, until when, and with which payment ("" : it is being asked for). `client_secret` is for the buyer's browser alone. */
+/**
+ * What the buyer pays, until when, and with which payment. `client_secret` is for the buyer's browser alone.
+ *
+ * `state` is the provider's; `pending` while the payment is being asked for, `free` where nothing is to be paid.
+ */
 export interface Checkout {
   amount: number;
   client_secret: string;

@@ -22,10 +22,28 @@ export interface Attachment {
   url: string;
 }
 
+/** A file that lies elsewhere. */
+export interface AttachmentInput {
+  name: string;
+  size: number;
+  type: string;
+  url: string;
+}
+
+export type ChatMessage = MessagePublished | Edited | Deleted;
+
 /** Input of `chat.create_room`. Into a private room one comes by invitation only. */
 export interface CreateRoom {
   name: string;
   private?: boolean;
+}
+
+/** A message was taken back, by its author or a moderator. */
+export interface Deleted {
+  at: string;
+  by: string;
+  id: string;
+  type: "deleted";
 }
 
 /** Input of `chat.edit`. */
@@ -35,13 +53,53 @@ export interface Edit {
   text: string;
 }
 
+/** A message has another text now. */
+export interface Edited {
+  at: string;
+  id: string;
+  text: string;
+  type: "edited";
+}
+
 /** A user in a room: input of `chat.invite`, `chat.ban`, `chat.unban`. */
 export interface Member {
   room: string;
   user: string;
 }
 
-export type Message = Record<string, unknown>;
+/**
+ * One message as its readers see it; what it has not is left out. `id` counts up within the room, from "1".
+ *
+ * Attributes:
+ *     reply_to: the message that it answers; `thread` is the first one of that exchange.
+ *     edited_at: when its text was changed last.
+ *     deleted: it was taken back, by its author or a moderator; its text is gone.
+ */
+export interface Message {
+  at: string;
+  attachments: Array<Attachment>;
+  deleted: boolean;
+  edited_at: string | null;
+  id: string;
+  reply_to: string | null;
+  text: string;
+  thread: string | null;
+  user: string;
+}
+
+/** A message on the room's channel. */
+export interface MessagePublished {
+  at: string;
+  attachments: Array<Attachment>;
+  deleted: boolean;
+  edited_at: string | null;
+  id: string;
+  reply_to: string | null;
+  text: string;
+  thread: string | null;
+  type: "message";
+  user: string;
+}
 
 /** One message: input of `chat.delete`, `chat.read` and `chat.thread`, answer of `chat.edit`, `chat.delete` and `chat.read`. */
 export interface MessageRef {
@@ -97,6 +155,13 @@ export interface ReadHistory {
   room: string;
 }
 
+/** On `chat_read:<room>`: how far a member has read. */
+export interface ReadPublished {
+  id: string;
+  type: "read";
+  user: string;
+}
+
 /** What a member is in a room. Whoever made it owns it. */
 export type Role = "owner" | "moderator" | "member";
 
@@ -125,7 +190,7 @@ export interface Search {
 
 /** Input of `chat.send`. */
 export interface Send {
-  attachments?: Array<Attachment>;
+  attachments?: Array<AttachmentInput>;
   reply_to?: string | null;
   room: string;
   text: string;
@@ -139,6 +204,13 @@ export interface Sent {
 /** What a client publishes to `chat_typing:<room>`. */
 export interface Typing {
   typing: boolean;
+}
+
+/** What the members of the room get. */
+export interface TypingPublished {
+  type: "typing";
+  typing: boolean;
+  user: string;
 }
 
 /** A refusal: the app's own code and message, or the system's. A temporary one may be tried again. */
@@ -327,17 +399,17 @@ export class Chat {
   }
 
   /** The channel `chat:{room}`. */
-  chatChannel(at: { room: string }, options?: SubscriptionOptions): ChatChannel<unknown, never> {
+  chatChannel(at: { room: string }, options?: SubscriptionOptions): ChatChannel<ChatMessage, never> {
     return new ChatChannel(this.centrifuge, `chat:${at.room}`, options);
   }
 
   /** The channel `chat_read:{room}`. */
-  chatReadChannel(at: { room: string }, options?: SubscriptionOptions): ChatChannel<unknown, never> {
+  chatReadChannel(at: { room: string }, options?: SubscriptionOptions): ChatChannel<ReadPublished, never> {
     return new ChatChannel(this.centrifuge, `chat_read:${at.room}`, options);
   }
 
   /** The channel `chat_typing:{room}`. */
-  chatTypingChannel(at: { room: string }, options?: SubscriptionOptions): ChatChannel<unknown, Typing> {
+  chatTypingChannel(at: { room: string }, options?: SubscriptionOptions): ChatChannel<TypingPublished, Typing> {
     return new ChatChannel(this.centrifuge, `chat_typing:${at.room}`, options);
   }
 

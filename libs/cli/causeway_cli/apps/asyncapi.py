@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from causeway_cli.apps.contract import ChannelContract, Contract, EventContract, MethodContract, Schema
 from causeway_cli.apps.schemas import Definitions, Mode
@@ -46,6 +47,17 @@ def asyncapi(contract: Contract, server: Schema | None = None) -> dict[str, Any]
         "channels": written.channels,
         "operations": written.operations,
         "components": {"schemas": {name: _draft_7(schema) for name, schema in sorted(types.types.items())}},
+    }
+
+
+def server_of(url: str) -> Schema:
+    """The server object of a running stack, by its base URL."""
+    parts = urlsplit(url)
+    return {
+        "host": parts.netloc,
+        "pathname": parts.path.rstrip("/") + "/connection/websocket",
+        "protocol": "wss" if parts.scheme == "https" else "ws",
+        "description": "Speaks the Centrifuge client protocol: an RPC is a method's address, a channel's address is its name.",
     }
 
 

@@ -9,12 +9,12 @@ from typing import Any, Final
 
 import click
 
-from causeway_cli.apps.asyncapi import asyncapi
+from causeway_cli.apps.asyncapi import asyncapi, server_of
 from causeway_cli.apps.breaking import breaks
 from causeway_cli.apps.contract import Contract, of_document
 from causeway_cli.apps.finding import find_contract
 from causeway_cli.completing import apps
-from causeway_cli.options import Where, api_key_option, data_dir_option, url_option
+from causeway_cli.options import Where, api_key_option, data_dir_option, find_url, url_option
 from causeway_cli.text import printable
 
 FORMATS: Final = ("asyncapi", "json-schema")
@@ -57,13 +57,15 @@ def schema(
 
     Exit codes: 0 written, or nothing is broken; 1 the app cannot be imported, or something is; 2 wrong usage.
     """
-    contract = find_contract(app, Path.cwd(), Where(data_dir, url=url, api_key=api_key))
+    where = Where(data_dir, url=url, api_key=api_key)
+    contract = find_contract(app, Path.cwd(), where)
     if committed is not None:
         _check(read_contract(committed), contract, committed)
         return
     if form == "json-schema" and out is not None and out.exists() and not accept_breaks:
         _refuse_breaks(read_contract(out), contract, f"{printable(str(out))} is left as it is; {ACCEPT} writes it all the same")
-    _write(asyncapi(contract) if form == "asyncapi" else contract.document(), out)
+    server = None if ":" in app else server_of(find_url(where))
+    _write(asyncapi(contract, server) if form == "asyncapi" else contract.document(), out)
 
 
 def read_contract(path: Path) -> Contract:

@@ -5,6 +5,7 @@ from causeway_common.bus.buckets import LiveBucket
 from causeway_common.bus.connection import Bus, BusSettings, Listener
 from causeway_common.bus.consumer import DeliveryInfo, DurableConsumer, Postponed
 from causeway_common.bus.deadline import Deadline
+from causeway_common.bus.discovery import Identity
 from causeway_common.bus.dispatch import Call
 from causeway_common.bus.jetstream import ensure_streams, publish_durable
 from causeway_common.bus.owners import OwnedShards, ask_owner
@@ -19,6 +20,7 @@ __all__ = [
     "Deadline",
     "DeliveryInfo",
     "DurableConsumer",
+    "Identity",
     "Kept",
     "Listener",
     "LiveBucket",

@@ -12,6 +12,7 @@ from nats.errors import Error as NatsError
 
 from causeway_common.bus.client import DirectClient, DirectSubscription, connect_options, header_block
 from causeway_common.bus.deadline import Deadline
+from causeway_common.bus.discovery import Discovery, Identity
 from causeway_common.bus.dispatch import Call, Endpoint
 from causeway_common.bus.envelope import written
 from causeway_common.bus.late import Deadlines
@@ -49,12 +50,13 @@ CONNECT_RETRY_SECONDS: Final = 0.25
 
 @dataclass(frozen=True, slots=True)
 class BusSettings:
-    """Where the bus is and who we are on it."""
+    """Where the bus is and who we are on it; with an `identity` the standard tooling sees us."""
 
     url: str
     user: str
     password: str = field(repr=False)
     name: str
+    identity: Identity | None = None
 
 
 class Listener:
@@ -84,6 +86,7 @@ class Bus:
         self._tokens = itertools.count()
         self._inbox = ""
         self._served: list[DirectSubscription] = []
+        self._endpoints: list[Endpoint] = []
         self._workers = Workers()
         self._reconnected: list[Callable[[], None]] = []
 
@@ -123,6 +126,8 @@ class Bus:
                 await asyncio.sleep(CONNECT_RETRY_SECONDS)
         self._inbox = f"{self.inbox_prefix}.{derived_id(settings.name, str(id(self)), str(self._client.client_id), size=8)}"
         await self._client.subscribe_direct(f"{self._inbox}.*", self._on_reply)
+        if settings.identity is not None:
+            await Discovery(self._client, settings.identity, lambda: self._endpoints).start()
         await self.flush()
 
     async def stop(self) -> None:
@@ -293,11 +298,13 @@ class Bus:
             fields: fixed fields of the subject.
         """
         endpoint = Endpoint(self._client, verb, handler, limit, self._workers, elsewhere=elsewhere)
+        self._endpoints.append(endpoint)
         self._served.append(await endpoint.subscribe(verb.wildcard(**fields), queue))
 
     def endpoint(self, verb: Verb[Req, Rep], handler: Callable[[Req, Call], Awaitable[Rep]], *, limit: int) -> Endpoint:
         """An endpoint that its maker subscribes and ends; `stop_serving` waits for what runs in it."""
-        return Endpoint(self._client, verb, handler, limit, self._workers)
+        self._endpoints.append(Endpoint(self._client, verb, handler, limit, self._workers))
+        return self._endpoints[-1]
 
     async def end(self, subscriptions: Collection[DirectSubscription]) -> None:
         """Take no more on these; what the server has sent meanwhile is still answered."""
@@ -308,7 +315,7 @@ class Bus:
 
     async def stop_serving(self) -> None:
         """Take no more requests, wait up to `DRAIN_SECONDS` for those that run, cancel the rest."""
-        served, self._served = self._served, []
+        served, self._served, self._endpoints = self._served, [], []
         await self.end(served)
         workers, self._workers = self._workers, Workers()
         if late := await workers.stop(DRAIN_SECONDS):

@@ -43,7 +43,7 @@ class Call(msgspec.Struct, frozen=True):
 
 
 class Endpoint:
-    """One served question on one connection.
+    """One served question on one connection. `subject`, `queue`, `requests` and `failed` are for who asks what is served (`bus.discovery`).
 
     Args:
         client: the connection.
@@ -68,9 +68,13 @@ class Endpoint:
         self._client, self.verb, self.handler, self._limit, self._workers = client, verb, handler, limit, workers
         self.waiting: Deadlines[Request, Request] = Deadlines()
         self._under_way = 0
+        self.subject = self.queue = ""
+        self.requests = self.failed = 0
 
     async def subscribe(self, subject: str, queue: str, *, verb: Verb[Any, Any] | None = None) -> DirectSubscription:
         """Take what comes on this subject too; in a queue group, or with "" in none. It is of this form of the question (`verb`)."""
+        if not self.subject:
+            self.subject, self.queue = subject, queue
         received = self._received if verb is None else partial(self._received_as, verb.subject)
         return await self._client.subscribe_direct(subject, received, queue)
 
@@ -80,6 +84,7 @@ class Endpoint:
     def _received_as(self, template: Subject, subject: str, reply: str, body: bytes, block: bytes) -> None:
         if self._elsewhere is not None and self._elsewhere(template.fields(subject)):
             return
+        self.requests += 1
         if self._under_way >= self._limit:
             self.answer_error(reply, overloaded(f"{self.verb.name} has {self._limit} requests under way"))
             return
@@ -96,6 +101,7 @@ class Endpoint:
     def answer_error(self, reply: str, error: CausewayError) -> None:
         """Answer with an error."""
         served.add(1, error.name.value)
+        self.failed += 1
         self.answer(reply, encode(to_fault(error)), {ERROR_HEADER: error.name.value})
 
     def answer(self, reply: str, body: bytes, headers: Mapping[str, str] | None = None) -> None:

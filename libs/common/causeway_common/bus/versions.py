@@ -26,6 +26,7 @@ class Living:
 
 @dataclass(slots=True)
 class _Instance:
+    manifest: Manifest
     at_ms: int
     heard_at: int
     gone: bool
@@ -33,13 +34,27 @@ class _Instance:
 
 @dataclass(slots=True)
 class _Version:
-    manifest: Manifest
-    at_ms: int
+    """`instances` stand in the order in which they came."""
+
     instances: dict[str, _Instance] = field(default_factory=dict)
 
     @property
     def living(self) -> int:
         return sum(not each.gone for each in self.instances.values())
+
+    @property
+    def at_ms(self) -> int:
+        return max(each.at_ms for each in self.instances.values())
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the newest that lives has: under one version number code changes too, while it is developed."""
+        newest = list(self.instances.values())
+        return next((each.manifest for each in reversed(newest) if not each.gone), newest[-1].manifest)
+
+    def make_room(self) -> None:
+        if len(self.instances) > INSTANCES_MAX:
+            del self.instances[next((name for name, each in self.instances.items() if each.gone), next(iter(self.instances)))]
 
 
 class Versions:
@@ -58,20 +73,21 @@ class Versions:
         """An announcement, or what was announced last: only what is new of it counts. Returns whether anything changed."""
         key = manifest.app, manifest.version
         plain = replace(manifest, at_ms=0, instance="", leaving=False)
-        known = self._known.get(key)
-        if known is None:
-            known = self._known[key] = _Version(plain, manifest.at_ms)
-        before = known.living, known.manifest
+        known = self._known.setdefault(key, _Version())
+        before = (known.living, known.manifest) if known.instances else None
+        if before is not None and before[1] == plain:
+            plain = before[1]  # one for all its instances
         instance = known.instances.get(manifest.instance)
-        if instance is None or instance.at_ms != manifest.at_ms or (manifest.leaving and not instance.gone):
-            known.instances.pop(manifest.instance, None)
-            known.instances[manifest.instance] = _Instance(manifest.at_ms, now, manifest.leaving)
-            known.manifest, known.at_ms = plain, max(known.at_ms, manifest.at_ms)
-            if len(known.instances) > INSTANCES_MAX:
-                del known.instances[next(iter(known.instances))]
+        if instance is None:
+            known.instances[manifest.instance] = _Instance(plain, manifest.at_ms, now, manifest.leaving)
+            known.make_room()
+        elif instance.at_ms != manifest.at_ms or (manifest.leaving and not instance.gone):
+            if instance.manifest != plain:
+                instance.manifest = plain
+            instance.at_ms, instance.heard_at, instance.gone = manifest.at_ms, now, manifest.leaving
         elif not manifest.instance:
-            known.manifest = plain
-        return instance is None or before != (known.living, known.manifest)
+            instance.manifest = plain
+        return before != (known.living, known.manifest)
 
     def removed(self, app: str, version: str) -> bool:
         """A manifest was taken out. Returns whether it was known."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, get_args
 
 import msgspec
 
@@ -63,16 +63,18 @@ def decode_item(item: JsonMap) -> OutboxItem | None:
     Raises:
         CausewayError: 107, the kind is known and the map does not fit it.
     """
-    if item.get("kind") not in ITEM_KINDS:
+    item_type = _ITEM_TYPES.get(item.get("kind", ""))
+    if item_type is None:
         return None
     try:
-        decoded: OutboxItem = msgspec.convert(item, OutboxItem)
+        decoded: OutboxItem = msgspec.convert(item, item_type)  # of the union it would work out the type anew each time: 10 µs
     except msgspec.ValidationError as error:
         raise bad_request(f"not an outbox item: {error}") from error
     return decoded
 
 
-ITEM_KINDS: Final = frozenset({"publish", "job", "task", "schedule", "cancel"})
+_ITEM_TYPES: Final[dict[str, type[OutboxItem]]] = {str(kind.__struct_config__.tag): kind for kind in get_args(OutboxItem)}
+ITEM_KINDS: Final = frozenset(_ITEM_TYPES)
 """The kinds of outbox items that this process knows."""
 
 

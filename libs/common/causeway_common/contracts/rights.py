@@ -62,7 +62,20 @@ def rights_of(role: Role, user: str, app: str = "") -> Rights:
                     s.APP_RPC_VERSION.wildcard(),
                     s.APP_HOOK.wildcard(),
                     s.APP_HOOK_VERSION.wildcard(),
-                    *_storage_verbs("gateway", v.APPEND, v.HISTORY, v.HEADS, v.REMOVE, v.ATTEND, v.AUDIT, v.ENQUEUE, v.INSPECT),
+                    *_storage_verbs(
+                        "gateway",
+                        v.APPEND,
+                        v.HISTORY,
+                        v.HEADS,
+                        v.REMOVE,
+                        v.ATTEND,
+                        v.AUDIT,
+                        v.ENQUEUE,
+                        v.INSPECT,
+                        v.RECORDS,
+                        v.RECORD,
+                        v.REDRIVE,
+                    ),
                     s.FEED_UNLOGGED.wildcard(),
                     s.FEED_APP.wildcard(),
                     s.FEED_MEMBERS.wildcard(),
@@ -76,6 +89,7 @@ def rights_of(role: Role, user: str, app: str = "") -> Rights:
                 ),
                 subscribe=(
                     inbox,
+                    *_discovered("gateway"),
                     s.APP_CONTROL.wildcard(),
                     s.FEED_LOGGED.wildcard(),
                     s.FEED_UNLOGGED.wildcard(),
@@ -111,7 +125,14 @@ def rights_of(role: Role, user: str, app: str = "") -> Rights:
                     s.KV_NODES.wildcard(),
                     *_read_kv(s.APPS_STREAM, s.NODES_STREAM),
                 ),
-                subscribe=(inbox, s.STORAGE.wildcard(), s.STORAGE_SHARD.wildcard(), s.KV_APPS.wildcard(), s.KV_NODES.wildcard()),
+                subscribe=(
+                    inbox,
+                    *_discovered("storage"),
+                    s.STORAGE.wildcard(),
+                    s.STORAGE_SHARD.wildcard(),
+                    s.KV_APPS.wildcard(),
+                    s.KV_NODES.wildcard(),
+                ),
                 responses=True,
             )
         case Role.LOGIC:
@@ -127,16 +148,16 @@ def rights_of(role: Role, user: str, app: str = "") -> Rights:
                     s.APP_CONTROL.wildcard(caller=app),
                     s.FEED_APP.wildcard(app=app),
                     s.KV_APPS.wildcard(app=app),
-                    *_read_kv(s.APPS_STREAM, s.ROUTES_STREAM),
+                    *_read_kv(s.APPS_STREAM),
                     *_consume(s.TASKS_STREAM, app, s.TASK.wildcard(app=app)),
                     *_consume(s.EVENTS_STREAM, app, s.EVENT.wildcard(source=s.LIFECYCLE_SOURCE)),
                 ),
                 subscribe=(
                     inbox,
+                    *_discovered(f"logic-{app}"),
                     s.APP_RPC.wildcard(app=app),
                     s.APP_RPC_VERSION.wildcard(app=app),
                     s.KV_APPS.wildcard(),
-                    s.KV_ROUTES.wildcard(),
                     s.APP_HOOK.wildcard(app=app),
                     s.APP_HOOK_VERSION.wildcard(app=app),
                 ),
@@ -153,7 +174,13 @@ def rights_of(role: Role, user: str, app: str = "") -> Rights:
                     s.KV_BREAKERS.wildcard(),
                     *_read_kv(s.APPS_STREAM, s.BREAKERS_STREAM),
                 ),
-                subscribe=(inbox, s.CALL.wildcard(), s.KV_APPS.wildcard(), s.KV_BREAKERS.wildcard()),
+                subscribe=(
+                    inbox,
+                    *_discovered("integrations"),
+                    s.CALL.wildcard(),
+                    s.KV_APPS.wildcard(),
+                    s.KV_BREAKERS.wildcard(),
+                ),
                 responses=True,
             )
         case Role.OPERATOR:
@@ -161,11 +188,21 @@ def rights_of(role: Role, user: str, app: str = "") -> Rights:
                 publish=(
                     f"$JS.API.STREAM.INFO.{s.EVENTS_STREAM}",
                     f"$JS.API.DIRECT.GET.{s.EVENTS_STREAM}",
+                    f"{s.DISCOVERY}.>",
                     *_storage_verbs("operator", v.AUDIT_PAGE, v.TRAIL, v.INSPECT),
                 ),
                 subscribe=(inbox, s.EVENT.wildcard()),
                 responses=False,
             )
+
+
+def _discovered(name: str) -> tuple[str, ...]:
+    """What the standard tooling asks everybody, and this service."""
+    return (
+        *(f"{s.DISCOVERY}.{verb}" for verb in ("PING", "INFO", "STATS")),
+        f"{s.DISCOVERY}.*.{name}",
+        f"{s.DISCOVERY}.*.{name}.*",
+    )
 
 
 def _storage_verbs(caller: str, *verbs: Verb[Any, Any]) -> tuple[str, ...]:

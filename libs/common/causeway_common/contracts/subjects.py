@@ -142,6 +142,8 @@ KV_NODES: Final = Subject("$KV.cw_nodes.{node}")
 KV_REVOCATIONS: Final = Subject("$KV.cw_revocations.{kind}.{id}")
 KV_KEYS: Final = Subject("$KV.cw_keys.{channel}.{key}")
 KV_BREAKERS: Final = Subject("$KV.cw_breakers.{connector}.{destination}")
+DISCOVERY: Final = "$SRV"
+"""Who is there, as the standard tooling asks (NATS ADR-32)."""
 
 JOBS_STREAM: Final = "CW_JOBS"
 TASKS_STREAM: Final = "CW_TASKS"

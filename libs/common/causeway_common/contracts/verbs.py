@@ -67,6 +67,9 @@ INSPECT: Final = Verb("inspect", STORAGE, m.InspectRequest, m.InspectReply, repe
 ENQUEUE: Final = Verb("enqueue", STORAGE, m.EnqueueRequest, m.EnqueueReply, repeatable=True)
 CLAIM: Final = Verb("claim", STORAGE, m.ClaimRequest, m.ClaimReply)
 SETTLE: Final = Verb("settle", STORAGE, m.SettleRequest, m.SettleReply, repeatable=True)
+RECORDS: Final = Verb("records", STORAGE, m.RecordsRequest, m.RecordsReply, repeatable=True)
+RECORD: Final = Verb("record", STORAGE, m.RecordRequest, m.RecordReply, repeatable=True)
+REDRIVE: Final = Verb("redrive", STORAGE, m.RedriveRequest, m.RedriveReply, repeatable=True)
 AUDIT: Final = Verb("audit", STORAGE, m.AuditRequest, m.AuditReply, repeatable=True)
 AUDIT_PAGE: Final = Verb("audit_page", STORAGE, m.AuditPageRequest, m.AuditPageReply, repeatable=True)
 ATTEND: Final = Verb("attend", STORAGE, m.AttendRequest, m.AttendReply, repeatable=True)
@@ -112,6 +115,9 @@ STORAGE_VERBS: Final = (
     ENQUEUE,
     CLAIM,
     SETTLE,
+    RECORDS,
+    RECORD,
+    REDRIVE,
     AUDIT,
     AUDIT_PAGE,
     ATTEND,

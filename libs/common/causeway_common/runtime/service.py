@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 import uvloop
 
-from causeway_common.bus import BusSettings
+from causeway_common.bus import BusSettings, Identity
 from causeway_common.contracts.names import NodeId
 from causeway_common.runtime import faults
 from causeway_common.runtime.health import Health, InternalServer
@@ -62,11 +62,14 @@ class Process:
     lifecycle: Lifecycle
     health: Health
     config: Path | None = None
+    version: str = ""
 
     def bus_settings(self, suffix: str = "") -> BusSettings:
         """The settings of a NATS connection of this process; `suffix` tells several of them apart by name."""
         nats = self.settings.nats
-        return BusSettings(url=nats.url, user=nats.user, password=nats.password.get_secret_value(), name=self.name + suffix)
+        identity = Identity(self.name, self.version, self.node) if self.version and not suffix else None
+        password = nats.password.get_secret_value()
+        return BusSettings(url=nats.url, user=nats.user, password=password, name=self.name + suffix, identity=identity)
 
 
 class StartError(Exception):
@@ -111,7 +114,7 @@ async def _run(service: Service[S], settings: S, node: NodeId, config: Path | No
     internal = InternalServer(health, settings.internal.host, settings.internal.port)
     try:
         await internal.start()
-        service.build(settings, Process(service.name, node, settings, lifecycle, health, config))
+        service.build(settings, Process(service.name, node, settings, lifecycle, health, config, service.version))
         if await _started_or_stopped(lifecycle.start, stop):
             health.started = True
             _settle_garbage_collector()

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import accumulate
 from typing import Final
 
+import prometheus_client
 from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Observation
+from prometheus_client.core import HistogramMetricFamily
 
 from causeway_common.telemetry.names import SCHEMA_URL
 
+BOUNDS_S: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _meter: Final = metrics.get_meter("causeway", schema_url=SCHEMA_URL)
 
 
@@ -41,6 +46,36 @@ class Counter:
         return [Observation(count, {self._label: value} if value else {}) for value, count in self._values.items()]
 
 
+class Histogram:
+    """How long something took, by one label, over plain ints: OpenTelemetry's own costs 4 µs a measurement, this one a tenth of it.
+
+    For Prometheus alone: of OpenTelemetry's instruments that are read when they are exported none is a histogram.
+    """
+
+    __slots__ = ("_description", "_label", "_name", "_rows", "_sums")
+
+    def __init__(self, name: str, description: str, label: str) -> None:
+        self._name, self._description, self._label = name, description, label
+        self._rows: dict[str, list[int]] = {}
+        self._sums: defaultdict[str, float] = defaultdict(float)
+
+    def add(self, seconds: float, value: str) -> None:
+        """Count one; `value` is the label's value, a name of our own tables."""
+        row = self._rows.get(value)
+        if row is None:
+            row = self._rows[value] = [0] * (len(BOUNDS_S) + 1)
+        row[bisect_left(BOUNDS_S, seconds)] += 1
+        self._sums[value] += seconds
+
+    def collect(self) -> Iterator[HistogramMetricFamily]:
+        """What Prometheus reads."""
+        family = HistogramMetricFamily(self._name, self._description, labels=[self._label])
+        for value, row in list(self._rows.items()):
+            bounds = [*(f"{bound:g}" for bound in BOUNDS_S), "+Inf"]
+            family.add_metric([value], list(zip(bounds, accumulate(row), strict=True)), self._sums[value])
+        yield family
+
+
 class Counters:
     """The instruments of one service: `causeway.<service>.<name>`."""
 
@@ -52,6 +87,12 @@ class Counters:
         counter = Counter(label)
         _meter.create_observable_counter(f"causeway.{self._service}.{name}", [counter.observe], unit=unit, description=description)
         return counter
+
+    def histogram(self, name: str, description: str, *, label: str) -> Histogram:
+        """A histogram, `causeway_<service>_<name>_seconds`; `label` names its one label."""
+        made = Histogram(f"causeway_{self._service}_{name}_seconds", description, label)
+        prometheus_client.REGISTRY.register(made)
+        return made
 
     def gauge(self, name: str, description: str, read: Callable[[], float], *, unit: str = "1") -> None:
         """A value read when it is exported."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
@@ -126,6 +126,10 @@ class Recorded(NonRecordingSpan, AbstractContextManager[Span]):
     def add_event(self, name: str, attributes: Mapping[str, AnyAttributeValue] | None = None, timestamp: int | None = None) -> None:
         """Something happened meanwhile."""
         self._events.append(Event(name, attributes, timestamp))
+
+    def link(self, other: Recorded) -> None:
+        """It belongs to that one without being its child."""
+        self._links = (*self._links, Link(other.get_span_context()))
 
     def update_name(self, name: str) -> None:
         """Another name."""
@@ -255,3 +259,19 @@ def _read(traceparent: str) -> SpanContext | None:
     kept = _SAMPLED if flags == "01" else TraceFlags(int(flags, 16))
     where = SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=kept)
     return where if where.is_valid else None
+
+
+def batch_span(name: str, traced: Sequence[Recorded], attributes: Mapping[str, AttributeValue]) -> OpenSpan:
+    """A span of what is done at once for several requests, in a trace of its own that each of theirs links to; none where none is sampled.
+
+    Args:
+        name: from telemetry.names.
+        traced: the requests' spans.
+        attributes: keys from telemetry.names.
+    """
+    if not traced:
+        return Unsampled("")
+    batch = Recorded(name, Kind.CLIENT, None, attributes, ())
+    for each in traced:
+        each.link(batch)
+    return batch

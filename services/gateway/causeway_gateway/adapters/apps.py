@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Final
 
 from causeway_common.bus import Bus, Deadline
@@ -20,6 +21,9 @@ from causeway_gateway.domain.routing import Routing
 from causeway_gateway.ports import NobodyError
 
 log = get_logger("gateway.apps")
+_Rest = tuple[Callable[[m.RpcReply | CausewayError], None], OpenSpan, tuple[str, ...]]
+"""Who is told, the span, and the versions that are still to be asked."""
+_token = lru_cache(maxsize=1024)(encode_token)
 REMOVED_SECONDS: Final = 60
 
 
@@ -34,7 +38,7 @@ class BusApps:
         versions = self._routing.of_method(app, method, request.user, request.client)
         for version in versions:
             try:
-                token = encode_token(version)
+                token = _token(version)
                 return (await self._bus.request(v.RPC_VERSION, request, deadline, app=app, method=method, version=token)).data
             except NoRespondersError:
                 continue
@@ -54,29 +58,31 @@ class BusApps:
         parent: OpenSpan,
     ) -> None:
         """Call a method; `done` is called from the connection's read loop."""
-        versions = iter(self._routing.of_method(app, method, request.user, request.client))
+        versions = self._routing.of_method(app, method, request.user, request.client)
+        self._begin(app, method, request, deadline, (done, parent, versions))
+
+    def _begin(self, app: str, method: str, request: m.RpcRequest, deadline: Deadline, rest: _Rest) -> None:
+        """Ask the first of the versions, and where nobody answers the next, at last the app."""
+        done, parent, versions = rest
+        if not versions:
+
+            def last(reply: m.RpcReply | CausewayError) -> None:
+                done(_nobody(reply) if isinstance(reply, NoRespondersError) else reply)
+
+            self._bus.begin(v.RPC, request, deadline, last, parent=parent, app=app, method=method)
+            return
 
         def answered(reply: m.RpcReply | CausewayError) -> None:
             if not isinstance(reply, NoRespondersError):
                 done(reply)
                 return
             try:
-                ask_next()
+                self._begin(app, method, request, deadline, (done, parent, versions[1:]))
             except CausewayError as error:
                 done(error)
 
-        def last(reply: m.RpcReply | CausewayError) -> None:
-            done(_nobody(reply) if isinstance(reply, NoRespondersError) else reply)
-
-        def ask_next() -> None:
-            version = next(versions, None)
-            if version is None:
-                self._bus.begin(v.RPC, request, deadline, last, parent=parent, app=app, method=method)
-            else:
-                token = encode_token(version)
-                self._bus.begin(v.RPC_VERSION, request, deadline, answered, parent=parent, app=app, method=method, version=token)
-
-        ask_next()
+        token = _token(versions[0])
+        self._bus.begin(v.RPC_VERSION, request, deadline, answered, parent=parent, app=app, method=method, version=token)
 
     async def may_subscribe(self, app: str, request: m.SubscribeHookRequest, deadline: Deadline) -> m.SubscribeHookReply:
         """Ask the subscribe hook."""
@@ -107,7 +113,7 @@ class BusApps:
         one = v.HOOKS_VERSION[verb.name]
         for version in versions:
             try:
-                answer: Rep = await self._bus.request(one, request, deadline, app=app, version=encode_token(version))
+                answer: Rep = await self._bus.request(one, request, deadline, app=app, version=_token(version))
             except NoRespondersError:
                 continue
             return answer

@@ -29,7 +29,12 @@ from causeway_common.contracts.messages import (
     InspectRequest,
     JwksReply,
     JwksRequest,
+    KeptRecord,
     NewRecord,
+    RecordRequest,
+    RecordsReply,
+    RecordsRequest,
+    RedriveRequest,
     RemoveRequest,
 )
 from causeway_common.contracts.shards import channel_shard
@@ -43,6 +48,9 @@ from causeway_common.contracts.verbs import (
     HISTORY,
     INSPECT,
     JWKS,
+    RECORD,
+    RECORDS,
+    REDRIVE,
     REMOVE,
 )
 from causeway_common.telemetry import get_logger
@@ -53,7 +61,7 @@ CALLER: Final = "gateway"
 
 
 class BusStorage:
-    """`ports.Storage`, `ports.Attendances`, `ports.Records`, `ports.AuditTrail` and `ports.EntityInspection` over the bus."""
+    """`ports.Storage`, `ports.Attendances`, `ports.Records`, `ports.AuditTrail`, `ports.EntityInspection` and `ports.RecordsDesk` over the bus."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
@@ -96,6 +104,18 @@ class BusStorage:
     async def enqueue(self, record: NewRecord, deadline: Deadline) -> None:
         """`ports.Records`; the record's id is the message id."""
         await self._bus.request(ENQUEUE, EnqueueRequest(records=[record]), deadline, message_id=record.id, caller=CALLER)
+
+    async def records(self, request: RecordsRequest, deadline: Deadline) -> RecordsReply:
+        """`ports.RecordsDesk`."""
+        return await self._bus.request(RECORDS, request, deadline, caller=CALLER)
+
+    async def record(self, id: str, deadline: Deadline) -> KeptRecord | None:
+        """`ports.RecordsDesk`."""
+        return (await self._bus.request(RECORD, RecordRequest(id=id), deadline, caller=CALLER)).record
+
+    async def redrive(self, ids: list[str], deadline: Deadline) -> list[str]:
+        """`ports.RecordsDesk`."""
+        return (await self._bus.request(REDRIVE, RedriveRequest(ids=ids), deadline, caller=CALLER)).redriven
 
     async def attend(self, request: AttendRequest, deadline: Deadline) -> AttendReply:
         """`ports.Attendances`."""

@@ -15,7 +15,19 @@ METHODS: Final = frozenset(
         *("presence", "presence_stats", "history", "history_remove", "channels", "info", "batch"),
     )
 )
-OPERATIONS: Final = frozenset({"route.set", "route.remove", "route.list", "apps.list", "apps.contract", "entity.inspect"})
+OPERATIONS: Final = frozenset(
+    {
+        "jobs.list",
+        "jobs.show",
+        "jobs.redrive",
+        "route.set",
+        "route.remove",
+        "route.list",
+        "apps.list",
+        "apps.contract",
+        "entity.inspect",
+    }
+)
 """What operators call under `/ops/`."""
 
 

@@ -13,7 +13,7 @@ from apps.auctions import leaving, sales
 from apps.auctions.declared import app, by_due
 from apps.auctions.messages import LotRef, OfferRef, PaymentIntent
 from apps.auctions.models import Lot, Person
-from causeway_logic import CausewayError, Context, Draft, Event, Reject
+from causeway_logic import CausewayError, Context, Draft, Event, Reject, Retry
 from causeway_logic.connectors import (
     EMAIL_SEND,
     PAYMENTS_CANCEL,
@@ -26,6 +26,8 @@ from causeway_logic.connectors import (
     SendEmail,
 )
 
+PATIENT: Final = Retry(["1s", "5s", "15s", "30s", "1m", "5m", "30m", "2h"])
+"""The provider is asked again soon, and for hours."""
 OVERDUE: Final = timedelta(minutes=5)
 """A step that is so late was given up somewhere on its way, and is asked for again."""
 
@@ -41,7 +43,7 @@ async def close_lot(ctx: Context, req: LotRef) -> None:
     await ctx.entity(Lot, req.lot_id).edit(change)
 
 
-@app.task
+@app.task(retry=PATIENT)
 async def request_payment(ctx: Context, req: OfferRef) -> None:
     """Ask the provider for the payment of an offer. A repeat asks with the same key and gets the same payment."""
     entity = ctx.entity(Lot, req.lot_id)
@@ -61,7 +63,7 @@ async def request_payment(ctx: Context, req: OfferRef) -> None:
         await ctx.call(PAYMENTS_CANCEL, CancelPayment(id=payment.id))
 
 
-@app.task
+@app.task(retry=PATIENT)
 async def payment_due(ctx: Context, req: OfferRef) -> None:
     """The time to pay is over. The payment is cancelled before anybody else is asked, so that only one of them can buy."""
     entity = ctx.entity(Lot, req.lot_id)
@@ -117,7 +119,7 @@ async def send_receipt(ctx: Context, req: LotRef) -> None:
     person = await ctx.entity(Person, lot.sale.buyer).find() if lot.sale else None
     if lot.sale is None or person is None or not person.email:
         return
-    text = f"You bought {lot.title!r} (lot {req.lot_id}) for {lot.sale.amount} {lot.currency} in minor units. Payment: {lot.sale.payment}."
+    text = f"You bought {lot.title!r} (lot {req.lot_id}) for {lot.sale.amount} {lot.currency} in minor units. Payment: {lot.sale.payment or 'none'}."
     await ctx.enqueue(EMAIL_SEND, SendEmail(to=[person.email], subject=f"Receipt: {lot.title}", text=text))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from apps.chat.models import Indexed, Person, Posting, Room, Seat
+from apps.chat.models import Indexed, Person, Posting, ReadPublished, Room, RoomMessage, Seat, TypingPublished
 from causeway_logic import App, Context, History
 
 app = App("chat", version="0.2.0")
@@ -23,9 +23,9 @@ typing_namespace = app.namespace(
 )  # who misses one has missed nothing
 read_namespace = app.namespace("chat_read", slow_reader="conflate", conflate_tag="user")
 
-room_channel = room_namespace.channel("{room}")
-typing_channel = typing_namespace.channel("{room}")
-read_channel = read_namespace.channel("{room}")
+room_channel = room_namespace.channel("{room}", message=RoomMessage)
+typing_channel = typing_namespace.channel("{room}", message=TypingPublished)
+read_channel = read_namespace.channel("{room}", message=ReadPublished)
 
 room_entities = app.entity(Room, kind="room")
 person_entities = app.entity(Person, kind="person")

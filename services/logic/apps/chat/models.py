@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, Final, Literal
+from operator import not_
+from typing import Annotated, Final, Literal
 
-from pydantic import AnyUrl, BaseModel, Field, SerializerFunctionWrapHandler, UrlConstraints, model_serializer
+from pydantic import AnyUrl, BaseModel, Field, UrlConstraints
 
 NAME_MAX_CHARS: Final = 200
 TEXT_MAX_CHARS: Final = 4000
@@ -21,6 +22,8 @@ RoomId = Annotated[str, Field(min_length=1, max_length=ROOM_ID_MAX_CHARS)]
 UserId = Annotated[str, Field(min_length=1, max_length=USER_MAX_CHARS)]
 MessageId = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,14}$")]
 Text = Annotated[str, Field(min_length=1, max_length=TEXT_MAX_CHARS)]
+_SPARSE: Final = Field(exclude_if=not_)
+"""A field that is left out where it says nothing."""
 Link = Annotated[AnyUrl, UrlConstraints(allowed_schemes=["https", "http"], max_length=2000)]
 
 
@@ -85,16 +88,11 @@ class Message(BaseModel):
     user: str
     text: str
     at: str
-    reply_to: MessageId | None = None
-    thread: MessageId | None = None
-    attachments: list[Attachment] = []
-    edited_at: str | None = None
-    deleted: bool = False
-
-    @model_serializer(mode="wrap")
-    def _sparse(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        sparse = ("reply_to", "thread", "attachments", "edited_at", "deleted")
-        return {name: value for name, value in whole(self).items() if value or name not in sparse}
+    reply_to: Annotated[MessageId | None, _SPARSE] = None
+    thread: Annotated[MessageId | None, _SPARSE] = None
+    attachments: Annotated[list[Attachment], _SPARSE] = []
+    edited_at: Annotated[str | None, _SPARSE] = None
+    deleted: Annotated[bool, _SPARSE] = False
 
 
 class Indexed(BaseModel):
@@ -151,6 +149,10 @@ class Deleted(BaseModel):
     id: MessageId
     by: str
     at: str
+
+
+RoomMessage = Annotated[MessagePublished | Edited | Deleted, Field(discriminator="type")]
+"""What stands on `chat:<room>`."""
 
 
 class MessageCreated(Message):

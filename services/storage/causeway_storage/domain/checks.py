@@ -26,6 +26,8 @@ from causeway_common.contracts.messages import (
     NewRecord,
     OutboxItem,
     PublishItem,
+    RecordsRequest,
+    RedriveRequest,
     ScheduleItem,
     SettleRequest,
     TaskItem,
@@ -250,6 +252,26 @@ def check_settle(request: SettleRequest) -> None:
             raise bad_request(f"an attempt's claim is the one that is settled, {request.attempt}, got {entry.claim}")
         if len(entry.answer) > ANSWER_MAX_CHARS or len(entry.trace_id) > 32:
             raise bad_request(f"an attempt has at most {ANSWER_MAX_CHARS} characters of an answer, and a trace's id")
+
+
+def check_records(request: RecordsRequest) -> None:
+    """Raises CausewayError 107."""
+    _within(request.limit, 1, RECORDS_MAX, "limit")
+    if len(request.after) > ID_MAX_CHARS:
+        raise bad_request(f"after has at most {ID_MAX_CHARS} characters")
+
+
+def check_record_id(id: str) -> None:
+    """Raises CausewayError 107."""
+    _text(id, ID_MAX_CHARS, "id")
+
+
+def check_redrive(request: RedriveRequest) -> None:
+    """Raises CausewayError 107."""
+    if not 1 <= len(request.ids) <= RECORDS_MAX:
+        raise bad_request(f"1 to {RECORDS_MAX} records at once, got {len(request.ids)}")
+    for each in request.ids:
+        check_record_id(each)
 
 
 def _append_item(item: AppendItem, prefixes: tuple[str, ...]) -> AppendItem:

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from causeway_common.contracts.codec import ITEM_KINDS
-from causeway_common.contracts.ids import outbox_id
 from causeway_common.contracts.messages import AppendItem, AppendRequest, JsonMap, PublishItem
-from causeway_storage.domain.entity import OUTBOX, Commit, EntityKey, element_id
+from causeway_storage.domain.entity import OUTBOX, Commit
 from causeway_storage.domain.relay import PUBLISH
 
 
@@ -28,11 +27,12 @@ class Leaving:
 NOTHING: Final = Leaving()
 
 
-def leaving(key: EntityKey, document: JsonMap | None, commit: Commit) -> Leaving:
-    """What of a commit may leave with it, under the ids that the relay would give it.
+def leaving(document: JsonMap | None, commit: Commit) -> Leaving:
+    """What of a commit may leave with it.
+
+    Without ids: only with the commit could it come again, and that has one.
 
     Args:
-        key: of the entity.
         document: as it is before the commit; None where there is none.
         commit: a checked one.
     """
@@ -41,14 +41,13 @@ def leaving(key: EntityKey, document: JsonMap | None, commit: Commit) -> Leaving
     waiting = _waiting((document or {}).get(OUTBOX, ()))
     if waiting is None:
         return NOTHING
-    element = element_id(key, commit)
     channels: dict[str, tuple[list[PublishItem], list[AppendItem]]] = {}
     places: list[int] = []
     for place, item in commit.publications:
         if item.channel not in waiting:
             items, appends = channels.setdefault(item.channel, ([], []))
             items.append(item)
-            appends.append(AppendItem(id=outbox_id(element, place), data=item.data, tags=item.tags))
+            appends.append(AppendItem(id="", data=item.data, tags=item.tags))
             places.append(place)
     return Leaving(
         tuple(

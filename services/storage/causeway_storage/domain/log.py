@@ -126,7 +126,7 @@ def plan_append(
     Args:
         head: the log as it is; None before its first append.
         known: those of the request's ids that the channel has seen.
-        request: a checked one.
+        request: a checked one; an item without an id is none that could come again.
         now_ms: becomes the publications' time.
         letters: for the epoch, where this is the first append.
         seen: the version that the channel has seen last.
@@ -140,7 +140,7 @@ def plan_append(
     skipped: list[bool] = []
     deltas: set[int] = set()
     for item in request.items:
-        first = found.get(item.id)
+        first = found.get(item.id) if item.id else None
         repeats.append(first is not None)
         skipped.append(first is None and seen.passed(item.version, item.version_epoch))
         if skipped[-1]:
@@ -150,7 +150,8 @@ def plan_append(
             if item.version:
                 seen = SeenVersion(item.version, item.version_epoch)
             first = at.head + len(publications) + 1
-            found[item.id] = new_ids[item.id] = first
+            if item.id:
+                found[item.id] = new_ids[item.id] = first
             publications.append(StoredPublication(offset=first, data=item.data, time_ms=now_ms, info=item.info, tags=item.tags))
             if item.delta:
                 deltas.add(first)

@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace as replace_fields
 
 from causeway_common.contracts.errors import CausewayError, ErrorName
-from causeway_common.contracts.messages import Attempt, NewRecord, Record, SettleRequest
+from causeway_common.contracts.messages import Attempt, KeptRecord, NewRecord, Record, SettleRequest
 
 State = Literal["pending", "done", "dead"]
 LOG_MAX: Final = 100
@@ -160,6 +160,23 @@ def plan_settle(life: RecordLife | None, request: SettleRequest, *, now_ms: int)
         at = now_ms + request.delay_ms
         return Settled(replace(told, free_at_ms=at, next_at_ms=at))
     return Settled(replace(told, state=outcome, ended_ms=now_ms))
+
+
+def plan_redrive(life: RecordLife, now_ms: int) -> RecordLife | None:
+    """A dead record's life from now on, its tries counted anew; None for one that is not dead."""
+    if life.state != "dead":
+        return None
+    again = Attempt(number=0, claim=life.attempts, at_ms=now_ms, duration_ms=0, outcome="postponed", answer="re-driven")
+    log = _longer(life.log, again)
+    return replace(life, state="pending", settled=life.attempts, free_at_ms=now_ms, next_at_ms=now_ms, ended_ms=0, log=log)
+
+
+def kept_record(record: NewRecord, created_ms: int, life: RecordLife, *, brief: bool) -> KeptRecord:
+    """A record as operators see it; `brief`: without payload and log."""
+    if brief:
+        record, life = replace_fields(record, payload={}), replace(life, log=b"")
+    next_at_ms = life.next_at_ms if life.state == "pending" else 0
+    return KeptRecord(record=record_message(record, created_ms, life), next_at_ms=next_at_ms, ended_ms=life.ended_ms)
 
 
 def unpack_log(packed: bytes) -> list[Attempt]:

@@ -9,7 +9,10 @@ from typing import Protocol
 from causeway_common.contracts.messages import (
     ClaimReply,
     ClaimRequest,
+    KeptRecord,
     NewRecord,
+    RecordsReply,
+    RecordsRequest,
     SettleRequest,
 )
 from causeway_storage.domain.relay import ParkedItem
@@ -82,6 +85,22 @@ class Records(Protocol):
 
     async def remove_done(self, before_ms: int, limit: int) -> int:
         """Remove up to `limit` records done before then; how many. Dead ones stay."""
+        ...
+
+
+class RecordsDesk(Protocol):
+    """The records as operators look at them."""
+
+    async def page(self, request: RecordsRequest) -> RecordsReply:
+        """Records in one state, by id."""
+        ...
+
+    async def find(self, id: str) -> KeptRecord | None:
+        """One record, its payload and log included; None where it is not there."""
+        ...
+
+    async def redrive(self, id: str, now_ms: int) -> bool:
+        """Have a dead record delivered again; False where it is not there or not dead."""
         ...
 
 

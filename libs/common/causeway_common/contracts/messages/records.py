@@ -116,3 +116,50 @@ class SettleReply(Message, frozen=True):
     """`settled` false: the lease was lost to another attempt, whose outcome counts."""
 
     settled: bool
+
+
+class KeptRecord(Message, frozen=True):
+    """A record as operators see it: when it is delivered next (0: no more), and when it ended (0: not yet)."""
+
+    record: Record
+    next_at_ms: int = 0
+    ended_ms: int = 0
+
+
+class RecordsRequest(Message, frozen=True):
+    """Records in one state, by id from behind `after` on. `pending` was not tried yet, `retrying` waits for another try."""
+
+    state: Literal["pending", "retrying", "done", "dead"]
+    after: str = ""
+    limit: int = 50
+
+
+class RecordsReply(Message, frozen=True):
+    """A page, without payloads and logs; `more`: there are others behind it."""
+
+    records: list[KeptRecord]
+    more: bool = False
+
+
+class RecordRequest(Message, frozen=True):
+    """One record, with all that is kept of it."""
+
+    id: str
+
+
+class RecordReply(Message, frozen=True):
+    """None: it is not there."""
+
+    record: KeptRecord | None = None
+
+
+class RedriveRequest(Message, frozen=True):
+    """Have these dead records delivered again, with a fresh schedule."""
+
+    ids: list[str]
+
+
+class RedriveReply(Message, frozen=True):
+    """Those that were dead; the others are as they were."""
+
+    redriven: list[str]

@@ -20,9 +20,9 @@ from causeway_gateway.ports import AuditTrail
 
 log = get_logger("gateway.api")
 AUDITED: Final = frozenset(
-    {"subscribe", "unsubscribe", "disconnect", "refresh", "revoke", "history_remove", "route.set", "route.remove"}
+    {"subscribe", "unsubscribe", "disconnect", "refresh", "revoke", "history_remove", "route.set", "route.remove", "jobs.redrive"}
 )
-TARGETS: Final = ("user", "client", "session", "jti", "channel", "app", "method", "version", "share_permille")
+TARGETS: Final = ("user", "client", "session", "jti", "channel", "app", "method", "version", "share_permille", "ids")
 TARGET_MAX_CHARS: Final = 1000
 AUDIT_SECONDS: Final = 2.0
 

@@ -2,6 +2,7 @@
 
 from causeway_storage.adapters.memory.attendances import MemoryAttendances
 from causeway_storage.adapters.memory.database import MemoryDatabase
+from causeway_storage.adapters.memory.desk import MemoryRecordsDesk
 from causeway_storage.adapters.memory.entities import MemoryEntities
 from causeway_storage.adapters.memory.logs import MemoryLogs
 from causeway_storage.adapters.memory.records import MemoryRecords
@@ -15,6 +16,7 @@ __all__ = [
     "MemoryEntities",
     "MemoryLogs",
     "MemoryRecords",
+    "MemoryRecordsDesk",
     "MemorySnapshots",
     "MemoryTimers",
 ]

@@ -2,6 +2,7 @@
 
 from causeway_storage.adapters.mongo.attendances import MongoAttendances
 from causeway_storage.adapters.mongo.database import MongoDatabase, MongoOptions
+from causeway_storage.adapters.mongo.desk import MongoRecordsDesk
 from causeway_storage.adapters.mongo.entities import MongoEntities
 from causeway_storage.adapters.mongo.inspection import inspected
 from causeway_storage.adapters.mongo.logs import MongoLogs
@@ -19,6 +20,7 @@ __all__ = [
     "MongoLogs",
     "MongoOptions",
     "MongoRecords",
+    "MongoRecordsDesk",
     "MongoSnapshots",
     "MongoTimers",
     "inspected",

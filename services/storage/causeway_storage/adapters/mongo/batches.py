@@ -12,6 +12,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,9 +23,10 @@ from causeway_common.contracts.epochs import begun, epoch_of
 from causeway_common.contracts.errors import CausewayError, ErrorName, overloaded, unavailable
 from causeway_common.contracts.messages import AppendRequest
 from causeway_common.runtime import fault_point
-from causeway_common.telemetry import Counters, get_logger
+from causeway_common.telemetry import Counters, get_logger, names
+from causeway_common.telemetry.spans import Recorded, batch_span
 from causeway_storage.adapters.mongo.cache import HEADS, Heads, ids_to_look_up
-from causeway_storage.adapters.mongo.database import MongoDatabase
+from causeway_storage.adapters.mongo.database import MongoDatabase, db_span
 from causeway_storage.adapters.mongo.faults import OutcomeUnknownError, duplicates, require_size
 from causeway_storage.adapters.mongo.heads import HeadDocument, appended, insertion, update
 from causeway_storage.adapters.mongo.segments import Segment, Segments, log_key
@@ -37,6 +39,7 @@ _batches: Final = _counters.counter("append_batches", "bulk writes of appends")
 _updates: Final = _counters.counter("append_updates", "updates in them by outcome: ok, again")
 _full: Final = _counters.counter("append_overflows", "appends refused because the queue stood at its bound", label="queue")
 
+BATCH: Final = names.SPAN_BATCH.format(system="mongodb")
 CHANNELS_MAX: Final = 256
 PATIENCE_S: Final = 5.0
 """So long an append is tried again; then its caller, who has given up long before, is told that the outcome is unknown."""
@@ -52,6 +55,7 @@ class _Waiting:
     future: asyncio.Future[Appended]
     cost: int
     until: float
+    traced: Recorded | None = None
     attempt: AppendPlan | None = None
 
 
@@ -121,12 +125,18 @@ class Batches:
             raise overloaded(f"{self._count} appends with {self._bytes} bytes wait for the database")
         require_size(cost, f"an append to {request.channel!r:.80}")
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(request, now_ms, loop.create_future(), cost, loop.time() + PATIENCE_S)
+        with db_span(HEADS, "append") as current:
+            traced = current if isinstance(current, Recorded) else None
+            waiting = _Waiting(request, now_ms, loop.create_future(), cost, loop.time() + PATIENCE_S, traced)
+            return await self._queued(waiting)
+
+    async def _queued(self, waiting: _Waiting) -> Appended:
+        request, cost = waiting.request, waiting.cost
         self._waiting.setdefault(request.channel, deque()).append(waiting)
         self._count += 1
         self._bytes += cost
         if self._task is None:
-            self._task = loop.create_task(self._run())
+            self._task = asyncio.get_running_loop().create_task(self._run(), context=Context())  # in no span of its first request
         return await waiting.future
 
     async def stop(self) -> None:
@@ -274,10 +284,17 @@ class Batches:
         operations = [change.operation() for change in changes]
         fault_point("storage.append.before_write")
         _batches.add()
+        traced = [waiting.traced for change in changes for waiting, _ in change.taken if waiting.traced is not None]
+        attributes: dict[str, str | int] = {
+            names.DB_SYSTEM: "mongodb",
+            names.DB_COLLECTION: HEADS,
+            names.DB_BATCH_SIZE: len(operations),
+        }
         try:
-            result = await self._database.write(
-                HEADS, "append", lambda collection: collection.bulk_write(operations, ordered=False), len(operations)
-            )
+            with batch_span(BATCH, traced, attributes):
+                result = await self._database.write(
+                    HEADS, "append", lambda collection: collection.bulk_write(operations, ordered=False), len(operations)
+                )
         except OutcomeUnknownError:
             return [False] * len(changes)
         except PyMongoError as error:

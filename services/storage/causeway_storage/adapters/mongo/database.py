@@ -126,7 +126,7 @@ class MongoDatabase:
         Raises:
             CausewayError: 100, it does not answer.
         """
-        with _span(collection, operation):
+        with db_span(collection, operation):
             try:
                 found = await work(self.database.get_collection(collection))
             except PyMongoError as error:
@@ -152,7 +152,7 @@ class MongoDatabase:
             CausewayError: 100 internal, the driver refused to send it.
         """
         self.depth += 1
-        with _span(collection, operation, size):
+        with db_span(collection, operation, size):
             try:
                 done = await work(self.database.get_collection(collection))
             except DRIVER_ERRORS as error:
@@ -195,7 +195,7 @@ def _arguments(options: MongoOptions) -> Fields:
     return arguments
 
 
-def _span(collection: str, operation: str, size: int = 0) -> AbstractContextManager[object]:
+def db_span(collection: str, operation: str, size: int = 0) -> AbstractContextManager[object]:
     """A span in the trace of whoever asks; the sweeps, which nobody asks for, make none."""
     if not current_traceparent():
         return nullcontext()

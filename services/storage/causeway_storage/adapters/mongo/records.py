@@ -83,15 +83,15 @@ class MongoRecords:
         """As the port says."""
         claim = secrets.token_hex(8)
         for _ in range(TRIES):
-            found = await self._find(request.id)
+            found = await self.document(request.id)
             if found and found.get("claim") == claim:
-                return ClaimReply(outcome="run", record=_record(found, _life(found)))
+                return ClaimReply(outcome="run", record=_record(found, life_of(found)))
             _require_own(found, runner)
-            match plan_claim(_life(found) if found else None, now_ms=now_ms, lease_ms=request.lease_ms):
+            match plan_claim(life_of(found) if found else None, now_ms=now_ms, lease_ms=request.lease_ms):
                 case Claimed(life):
                     assert found is not None  # noqa: S101 - only a record that is there is claimed
-                    change = {**_life_fields(life), "node": request.node, "claim": claim}
-                    if await self._update("claim", found, change):
+                    change = {**life_fields(life), "node": request.node, "claim": claim}
+                    if await self.change("claim", found, change):
                         return ClaimReply(outcome="run", record=_record(found, life))
                 case NotClaimed(outcome):
                     return ClaimReply(outcome=outcome)
@@ -103,12 +103,12 @@ class MongoRecords:
     async def settle(self, request: SettleRequest, now_ms: int, runner: str = "") -> bool:
         """As the port says."""
         for _ in range(TRIES):
-            found = await self._find(request.id)
+            found = await self.document(request.id)
             _require_own(found, runner)
-            before = _life(found) if found else None
+            before = life_of(found) if found else None
             match plan_settle(before, request, now_ms=now_ms):
                 case Settled(life):
-                    if found is None or life == before or await self._update("settle", found, _life_fields(life)):
+                    if found is None or life == before or await self.change("settle", found, life_fields(life)):
                         return True
                 case LeaseLost():
                     return False
@@ -156,11 +156,12 @@ class MongoRecords:
 
         return await self._database.read(RECORDS, "find", work)
 
-    async def _find(self, name: str) -> Fields | None:
+    async def document(self, name: str) -> Fields | None:
+        """A record as it is stored; None where it is not there."""
         return await self._database.read(RECORDS, "find", lambda collection: collection.find_one({"_id": name}))
 
-    async def _update(self, operation: str, found: Fields, change: Fields) -> bool:
-        """Whether it counted for sure: nothing of its life changed since it was read."""
+    async def change(self, operation: str, found: Fields, change: Fields) -> bool:
+        """Change a record that was read. Whether it counted for sure: nothing of its life changed since it was read."""
         gone = [name for name in ("due", "done") if name in found and name not in change]
         update: Fields = {"$set": change, **({"$unset": dict.fromkeys(gone, "")} if gone else {})}
         fence = {"_id": found["_id"], **{name: found[name] for name in ("state", "attempts", "settled", "next_at_ms")}}
@@ -215,11 +216,12 @@ def stored_record(record: _New, life: RecordLife, now_ms: int, *, born: str, nod
         "created_ms": now_ms,
         "born": born,
         "node": node,
-        **_life_fields(life),
+        **life_fields(life),
     }
 
 
-def _life_fields(life: RecordLife) -> Fields:
+def life_fields(life: RecordLife) -> Fields:
+    """A record's life as it is stored."""
     fields: Fields = {name: getattr(life, name) for name in LIFE}
     fields["log"] = Binary(life.log)
     if life.state == "pending":
@@ -229,7 +231,8 @@ def _life_fields(life: RecordLife) -> Fields:
     return fields
 
 
-def _life(found: Fields) -> RecordLife:
+def life_of(found: Fields) -> RecordLife:
+    """The life of a stored record."""
     return RecordLife(*(found.get(name, b"") if name == "log" else found[name] for name in LIFE))  # older documents have no log
 
 

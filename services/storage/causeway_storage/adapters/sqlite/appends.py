@@ -123,6 +123,7 @@ def _known(connection: sqlite3.Connection, channels: dict[str, Channel], asked: 
         for request, _ in asked
         if (channel := channels.get(request.channel)) is not None
         for item in request.items
+        if item.id
     ]
     known: Known = {}
     for some in chunks(keys):

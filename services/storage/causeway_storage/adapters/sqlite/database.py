@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import TypeVar
 from causeway_common.runtime import StartError
 from causeway_common.telemetry import Kind as SpanKind
 from causeway_common.telemetry import current_traceparent, names, span
-from causeway_common.telemetry.spans import NOT_SAMPLED
+from causeway_common.telemetry.spans import NOT_SAMPLED, Recorded
 from causeway_storage.adapters.sqlite.files import FileLock, open_reader, open_writer
 from causeway_storage.adapters.sqlite.reader import Reader
 from causeway_storage.adapters.sqlite.writer import Kind, Writer
@@ -81,8 +81,8 @@ class SqliteDatabase:
         then: Callable[[T], None] | None = None,
     ) -> T:
         """As `Writer.submit`, under a span."""
-        with _span(collection, operation):
-            return await self._writer.submit(work, cost=cost, then=then)
+        with _span(collection, operation) as current:
+            return await self._writer.submit(work, cost=cost, then=then, traced=current if isinstance(current, Recorded) else None)
 
     async def write_kind(
         self,
@@ -93,10 +93,15 @@ class SqliteDatabase:
         *,
         cost: int = 0,
         then: Callable[[T], None] | None = None,
+        describe: Callable[[T], Mapping[str, int]] | None = None,
     ) -> T:
-        """As `Writer.submit_kind`, under a span."""
-        with _span(collection, operation):
-            return await self._writer.submit_kind(kind, question, cost=cost, then=then)
+        """As `Writer.submit_kind`, under a span; `describe`: its attributes, by what it came to."""
+        with _span(collection, operation) as current:
+            traced = current if isinstance(current, Recorded) else None
+            result = await self._writer.submit_kind(kind, question, cost=cost, then=then, traced=traced)
+            if traced is not None and describe is not None:
+                traced.set_attributes(describe(result))
+            return result
 
     def on_undone(self, callback: Callable[[], None]) -> None:
         """As `Writer.on_undone`."""

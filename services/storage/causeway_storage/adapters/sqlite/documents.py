@@ -21,6 +21,7 @@ from causeway_storage.adapters.sqlite.queries import write_entries
 from causeway_storage.domain.direct import NOTHING, Leaving, leaving
 from causeway_storage.domain.entity import (
     DELETED,
+    OUTBOX,
     VERSION,
     Busy,
     Commit,
@@ -101,7 +102,7 @@ class Documents:
         for key, change in asked:
             row = rows[key]
             if isinstance(change, Commit):
-                going = NOTHING if self._append is None else leaving(key, row.document, change)
+                going = NOTHING if self._append is None else leaving(row.document, change)
                 after, outcome = _committed(key, commits.put_in(key, row.document, change), change, going)
                 after = after and commits.taken_out(key, after)
                 if after and going.appends and isinstance(outcome, Changed):
@@ -197,7 +198,7 @@ def _committed(
     match plan_commit(key, document, commit, gone=going.places):
         case Write(written, version):
             fault_point("storage.commit.before_write")
-            left = 0 < len(going.places) == len(commit.items)
+            left = bool(going.places) and len(written[OUTBOX]) == len((document or {}).get(OUTBOX, ()))
             return written, Changed(key, Committed(version, left=left), outbox_of(written))
         case Repeat(version):
             return None, Changed(key, Committed(version, repeat=True, document=loaded(document)), None)

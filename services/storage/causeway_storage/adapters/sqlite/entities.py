@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from typing import Final
 
 from causeway_common.contracts.messages import Document, Trace
+from causeway_common.telemetry import names
 from causeway_storage.adapters.sqlite.database import SqliteDatabase
 from causeway_storage.adapters.sqlite.documents import Changed, Documents, read_document
 from causeway_storage.adapters.sqlite.logs import SqliteLogs
@@ -47,7 +49,9 @@ class SqliteEntities:
     async def commit(self, key: EntityKey, commit: Commit) -> Committed | Conflicted:
         """As the port says."""
         cost = commit.items_bytes + commit.state_bytes
-        changed = await self._database.write_kind(COLLECTION, "commit", self._change, (key, commit), cost=cost, then=self._changed)
+        changed = await self._database.write_kind(
+            COLLECTION, "commit", self._change, (key, commit), cost=cost, then=self._changed, describe=_appends
+        )
         assert changed.answer is not None  # noqa: S101 - a commit's outcome has one
         return changed.answer
 
@@ -104,6 +108,12 @@ class SqliteEntities:
             return len(gone)
 
         return await self._database.write(COLLECTION, "remove", work)
+
+
+def _appends(changed: Changed) -> Mapping[str, int]:
+    """The publications that were appended in the commit's own transaction."""
+    count = sum(len(each.publications) for each in changed.appended)
+    return {names.COMMIT_APPENDS: count} if count else {}
 
 
 def _pending(connection: sqlite3.Connection, older_than_ms: int, cursor: str, limit: int) -> PendingPage:

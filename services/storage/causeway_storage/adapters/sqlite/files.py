@@ -6,14 +6,15 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from causeway_common.runtime import StartError
-from causeway_storage.domain.log import next_generation
 
 SCHEMA: Final = 7
+CHECKPOINT_PAGES: Final = 4096
+"""The write-ahead log is brought into the main file when it has so many, 16 MiB: a page that is written often is then copied once."""
 CLEARED_LONG_AGO_MS: Final = 1
 
 _VERSIONS: Final = "CREATE TABLE versions (number INTEGER PRIMARY KEY, version INTEGER NOT NULL, epoch TEXT NOT NULL);"
@@ -146,6 +147,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA fullfsync = ON")  # macOS: fsync alone does not reach the disk there
         connection.execute("PRAGMA cache_size = -32768")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         _ensure_schema(connection, path)
         _checkpoint(connection)
     except BaseException:
@@ -183,20 +185,6 @@ def read_only(path: Path) -> sqlite3.Connection:
 def generation_of(connection: sqlite3.Connection) -> int:
     """The database's generation, a part of every epoch."""
     return int(connection.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()[0])
-
-
-def raise_generation(path: Path, now_ms: int) -> int:
-    """Give every log of a restored database a new epoch; the new generation.
-
-    Raises:
-        StartError: there is no such database, it is in use, or it is none of ours.
-    """
-    if not path.is_file():
-        raise StartError(f"there is no database {path}")
-    with locked(path), faults_told(path), closing(open_writer(path)) as connection:
-        generation = next_generation(generation_of(connection), now_ms)
-        set_generation(connection, generation)
-        return generation
 
 
 def set_generation(connection: sqlite3.Connection, generation: int) -> None:

@@ -17,7 +17,8 @@ from queue import SimpleQueue
 from typing import Any, Final, TypeVar
 
 from causeway_common.contracts.errors import CausewayError, ErrorName, overloaded, unavailable
-from causeway_common.telemetry import Counters, get_logger
+from causeway_common.telemetry import Counters, get_logger, names
+from causeway_common.telemetry.spans import Recorded, batch_span
 
 Q = TypeVar("Q")
 T = TypeVar("T")
@@ -32,7 +33,9 @@ operations = counters.counter("write_operations", "operations in them, by outcom
 queue_full = counters.counter("queue_overflows", "operations refused because a queue stood at its bound, by queue", label="queue")
 disk_faults = counters.counter("disk_faults", "database faults by SQLite's error name", label="error.type")
 
-BATCH_MAX_OPERATIONS: Final = 512
+BATCH: Final = names.SPAN_BATCH.format(system="sqlite")
+BATCH_FULL_OPERATIONS: Final = 512
+"""A batch that has so many takes no more of what waits."""
 
 
 @dataclass(slots=True, eq=False)
@@ -42,6 +45,7 @@ class _Operation:
     then: Callable[[Any], None] | None
     future: asyncio.Future[Any]
     cost: int
+    traced: Recorded | None = None
     result: Any = None
     error: BaseException | None = None
 
@@ -57,7 +61,8 @@ class Writer:
 
     def __init__(self, opener: Opener, *, max_operations: int, max_bytes: int) -> None:
         self._opener, self._max_operations, self._max_bytes = opener, max_operations, max_bytes
-        self._waiting: SimpleQueue[_Operation | None] = SimpleQueue()
+        self._arriving: list[_Operation] = []
+        self._waiting: SimpleQueue[list[_Operation] | None] = SimpleQueue()
         self._undone: list[Callable[[], None]] = []
         self._failed: list[Callable[[], None]] = []
         self._count = self._bytes = 0
@@ -94,19 +99,35 @@ class Writer:
             return
         if not self._closing:
             self._closing = True
+            self._hand_over()
             self._waiting.put(None)
         await asyncio.to_thread(self._thread.join)
         self.healthy = False
 
-    async def submit(self, work: Callable[[sqlite3.Connection], T], *, cost: int = 0, then: Callable[[T], None] | None = None) -> T:
+    async def submit(
+        self,
+        work: Callable[[sqlite3.Connection], T],
+        *,
+        cost: int = 0,
+        then: Callable[[T], None] | None = None,
+        traced: Recorded | None = None,
+    ) -> T:
         """As `submit_kind`, for what is a kind of its own: `work` reads and writes on the connection; what it raises undoes it alone."""
 
         def alone(connection: sqlite3.Connection, _questions: Sequence[None]) -> Sequence[T | CausewayError]:
             return [work(connection)]
 
-        return await self.submit_kind(alone, None, cost=cost, then=then)
+        return await self.submit_kind(alone, None, cost=cost, then=then, traced=traced)
 
-    async def submit_kind(self, kind: Kind[Q, T], question: Q, *, cost: int = 0, then: Callable[[T], None] | None = None) -> T:
+    async def submit_kind(
+        self,
+        kind: Kind[Q, T],
+        question: Q,
+        *,
+        cost: int = 0,
+        then: Callable[[T], None] | None = None,
+        traced: Recorded | None = None,
+    ) -> T:
         """Do this in the next batch; its result, once durable.
 
         Args:
@@ -115,6 +136,7 @@ class Writer:
             question: what it is asked.
             cost: bytes it holds while it waits.
             then: called on the event loop once it is durable, in the order of the operations of a kind, whether or not anybody still waits.
+            traced: its span, which the batch's is linked from.
 
         Raises:
             CausewayError: 111 at a bound; 100 for a fault of the disk (the outcome may be unknown) or of the code.
@@ -124,12 +146,21 @@ class Writer:
         if self._count >= self._max_operations or (self._count and self._bytes + cost > self._max_bytes):
             queue_full.add(1, "write")
             raise overloaded(f"{self._count} writes with {self._bytes} bytes wait for the disk")
-        operation = _Operation(kind, question, then, asyncio.get_running_loop().create_future(), cost)
+        loop = asyncio.get_running_loop()
+        operation = _Operation(kind, question, then, loop.create_future(), cost, traced)
         self._count += 1
         self._bytes += cost
-        self._waiting.put(operation)
+        if not self._arriving:
+            loop.call_soon(self._hand_over)
+        self._arriving.append(operation)
         result: T = await operation.future
         return result
+
+    def _hand_over(self) -> None:
+        """What one turn of the event loop brought, at once: the thread is woken once for it, and not in its midst."""
+        if self._arriving:
+            self._waiting.put(self._arriving)
+            self._arriving = []
 
     def _run(self, loop: asyncio.AbstractEventLoop, opened: asyncio.Future[None]) -> None:
         try:
@@ -142,19 +173,27 @@ class Writer:
         while not ended:
             batch, ended = self._next_batch()
             if batch:
-                failed = not self._write(batch)
+                failed = not self._traced(batch)
                 loop.call_soon_threadsafe(self._settle, batch, failed)  # in the order in which they were done
         self._close()
+
+    def _traced(self, batch: list[_Operation]) -> bool:
+        """As `_write`, under a span where one of them has one."""
+        traced = [operation.traced for operation in batch if operation.traced is not None]
+        current = batch_span(BATCH, traced, {names.DB_SYSTEM: "sqlite", names.DB_BATCH_SIZE: len(batch)})
+        durable = self._write(batch)
+        current.finish(None if durable else unavailable("the batch is not durable"))
+        return durable
 
     def _next_batch(self) -> tuple[list[_Operation], bool]:
         """What waits, and whether nothing comes after it."""
         batch: list[_Operation] = []
-        operation = self._waiting.get()
-        while operation is not None:
-            batch.append(operation)
-            if len(batch) == BATCH_MAX_OPERATIONS or self._waiting.empty():
+        arrived = self._waiting.get()
+        while arrived is not None:
+            batch += arrived
+            if len(batch) >= BATCH_FULL_OPERATIONS or self._waiting.empty():
                 return batch, False
-            operation = self._waiting.get()
+            arrived = self._waiting.get()
         return batch, True
 
     def _write(self, batch: list[_Operation]) -> bool:

@@ -1,0 +1,119 @@
+"""`causeway jobs`: what left and what did not, attempt by attempt, and again for what is dead."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from causeway_cli.operations import Operations, operations
+from causeway_cli.options import Where, api_key_option, data_dir_option, url_option
+from causeway_cli.text import compact_json, printable
+
+STATES: Final = ("pending", "retrying", "dead", "done")
+PAGE: Final = 200
+AT_ONCE: Final = 100
+
+
+@click.group()
+def jobs() -> None:
+    """Look at jobs, tasks and inbound events, and have dead ones tried again.
+
+    Example: causeway jobs list --state dead
+    """
+
+
+@jobs.command(name="list")
+@click.option(
+    "--state", type=click.Choice(STATES), default="dead", show_default=True, help="retrying: tried, and waits for another try."
+)
+@click.option("--limit", type=click.IntRange(1, 100_000), default=100, show_default=True, help="At most so many.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON array, also when there are none.")
+@data_dir_option
+@url_option
+@api_key_option
+def list_jobs(*, state: str, limit: int, as_json: bool, data_dir: Path, url: str, api_key: str) -> None:
+    """List jobs in one state, by id.
+
+    Exit codes: 0 done, 1 refused or not reached, 2 wrong usage.
+    """
+    with operations(Where(data_dir, url=url, api_key=api_key)) as ops:
+        found = _listed(ops, state, limit)
+    if as_json:
+        click.echo(compact_json(found))
+        return
+    for each in found:
+        click.echo(_line(each))
+    click.echo(f"# {len(found)} {state} job{'s' * (len(found) != 1)}", err=True)
+
+
+@jobs.command()
+@click.argument("id")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@data_dir_option
+@url_option
+@api_key_option
+def show(*, id: str, as_json: bool, data_dir: Path, url: str, api_key: str) -> None:
+    """Show one job: its payload, and what became of each attempt.
+
+    Exit codes: 0 done, 1 there is none, refused or not reached, 2 wrong usage.
+    """
+    with operations(Where(data_dir, url=url, api_key=api_key)) as ops:
+        found = ops.run("jobs.show", id=id)
+    if as_json:
+        click.echo(compact_json(found))
+        return
+    click.echo(_line(found))
+    click.echo(printable(f"  payload: {json.dumps(found['payload'], ensure_ascii=False)}"))
+    for entry in found["log"]:
+        status = f" {entry['status']}" if entry.get("status") else ""
+        text = f"  try {entry['number']} at {_time(entry['at_ms'])}, {entry['duration_ms']} ms: {entry['outcome']}{status}"
+        click.echo(printable(f"{text}: {entry.get('answer', '')}"))
+
+
+@jobs.command()
+@click.argument("ids", nargs=-1, required=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON array: the ids that were dead.")
+@data_dir_option
+@url_option
+@api_key_option
+def redrive(*, ids: tuple[str, ...], as_json: bool, data_dir: Path, url: str, api_key: str) -> None:
+    """Have dead jobs tried again, under the same ids and keys, by a fresh schedule.
+
+    Exit codes: 0 all of them, 1 some were not dead, refused or not reached, 2 wrong usage.
+    """
+    done: list[str] = []
+    with operations(Where(data_dir, url=url, api_key=api_key)) as ops:
+        for start in range(0, len(ids), AT_ONCE):
+            done += ops.run("jobs.redrive", ids=list(ids[start : start + AT_ONCE]))["redriven"]
+    if as_json:
+        click.echo(compact_json(done))
+    else:
+        click.echo(f"{len(done)} of {len(ids)} will be tried again")
+    if len(done) < len(set(ids)):
+        raise click.exceptions.Exit(1)
+
+
+def _listed(ops: Operations, state: str, limit: int) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    more = True
+    while more and len(found) < limit:
+        after = found[-1]["id"] if found else ""
+        page = ops.run("jobs.list", state=state, after=after, limit=min(PAGE, limit - len(found)))
+        found += page["jobs"]
+        more = page["more"]
+    return found
+
+
+def _line(job: dict[str, Any]) -> str:
+    when = f"ended {_time(job['ended_ms'])}" if job["ended_ms"] else f"next {_time(job['next_at_ms'])}"
+    return printable(
+        f"{job['id']}  {job['app']}  {job['operation']}  {job['state']}  attempts {job['attempts']}  {when}  {job['note']}"
+    )
+
+
+def _time(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,79 @@
+"""`causeway jobs` on a real stack: a job that died is listed, shown attempt by attempt, and tried again under its own key."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from causeway_common.bus import Bus, BusSettings, Deadline
+from causeway_common.contracts import messages as m
+from causeway_common.contracts import verbs
+from support.command import command
+from support.mailbox import Mailbox
+from support.stack import Stack, running_stack
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(90)]
+
+
+async def said(stack: Stack, *arguments: str, code: int = 0) -> str:
+    async with command(stack, "jobs", *arguments) as done:
+        assert await done.ended() == code, done.out + done.err
+        return done.out
+
+
+async def listed(stack: Stack, state: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(await said(stack, "list", "--state", state, "--json"))
+    return found
+
+
+async def test_a_dead_job_is_listed_shown_and_tried_again(tmp_path: Path) -> None:
+    async with Mailbox(answers=["550 never"]) as mail:
+        config = f'[integrations.email]\nhost = "127.0.0.1"\nport = {mail.port}\ntls = "none"\nsender = "a@example.com"\n'
+        async with running_stack(tmp_path, config=config) as stack:
+            assert await listed(stack, "dead") == []
+            await enqueue(stack, "mail-1")
+
+            async with asyncio.timeout(30):
+                while not (found := await listed(stack, "dead")):
+                    continue
+            (job,) = found
+            assert (job["app"], job["operation"], job["state"], job["attempts"]) == ("chat", "email.send", "dead", 1)
+            shown = json.loads(await said(stack, "show", job["id"], "--json"))
+            assert shown["payload"]["to"] == ["ann@example.com"]
+            assert [(entry["outcome"], entry["status"]) for entry in shown["log"]] == [("dead", 550)]
+            assert "550 never" in await said(stack, "show", job["id"])
+
+            assert json.loads(await said(stack, "redrive", job["id"], "--json")) == [job["id"]]
+
+            async with asyncio.timeout(30):
+                while [each["id"] for each in await listed(stack, "done")] != [job["id"]]:
+                    continue
+            assert len(mail.received) == 1
+            shown = json.loads(await said(stack, "show", job["id"], "--json"))
+            assert [(entry["number"], entry["outcome"]) for entry in shown["log"]] == [(1, "dead"), (1, "done")]
+            assert json.loads(await said(stack, "redrive", job["id"], "nobody", "--json", code=1)) == []
+            await said(stack, "show", "nobody", code=1)
+            assert await listed(stack, "dead") == []
+            async with (
+                aiohttp.ClientSession() as session,
+                session.post(f"http://127.0.0.1:{stack.port}/ops/jobs.list", json={}) as response,
+            ):
+                assert response.status == 401, "with the server API's key alone"
+
+
+async def enqueue(stack: Stack, id: str) -> None:
+    users = json.loads((stack.data_dir / "nats.conf").read_text())["authorization"]["users"]
+    password = next(user["password"] for user in users if user["user"] == "logic-chat")
+    bus = Bus(BusSettings(stack.state()["nats_url"], "logic-chat", password, "test"))
+    await bus.start()
+    try:
+        payload = {"to": ["ann@example.com"], "subject": "s", "text": "t"}
+        record = m.NewRecord(id=id, app="chat", connector="email", op="send", payload=payload)
+        await bus.request(verbs.ENQUEUE, m.EnqueueRequest(records=[record]), Deadline.after(4), caller="chat")
+    finally:
+        await bus.stop()
