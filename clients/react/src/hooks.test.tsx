@@ -1,8 +1,10 @@
-import { act, cleanup, renderHook, waitFor } from "@testing-library/react";
+import { act, cleanup, configure, renderHook, waitFor } from "@testing-library/react";
 import { StrictMode, type ReactNode } from "react";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { CausewayProvider, useChannel, useConnection, useEntity, usePresence, useRpc } from "./index";
 import { Server } from "./server.testing";
+
+configure({ asyncUtilTimeout: 20_000 }); // the SDK's own pauses, on a busy machine
 
 let server: Server;
 
