@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import signal
 import sys
@@ -10,8 +11,11 @@ from asyncio.subprocess import PIPE, Process
 from pathlib import Path
 
 import pytest
+from cent import ChannelsRequest
 
-from support.stack import Stack, running_stack
+from support.command import command
+from support.stack import Stack, alive, running_stack
+from support.waiting import until
 
 SIMULATE = Path(sys.executable).with_name("causeway-logic")
 
@@ -30,6 +34,38 @@ async def ended(process: Process) -> dict[str, int]:
     last = out.decode().splitlines()[-1]
     assert last.startswith("done: ")
     return {what: int(count) for count, what in re.findall(r"(\d+) ([^,]+)", last)}
+
+
+@pytest.mark.stack
+@pytest.mark.timeout(60)
+async def test_causeway_dev_brings_a_crowd_along_and_sends_it_home(tmp_path: Path) -> None:
+    """`--simulate`: a supervised process; one that dies comes back, and Ctrl-C leaves none."""
+    async with running_stack(tmp_path, arguments=("--simulate", "apps.auctions")) as stack, stack.api() as api:
+        crowd_pid = stack.pid("crowd-auctions")
+        assert crowd_pid
+        await until(lambda: bool(stack.pid("crowd-auctions")), 10)
+
+        async def channels() -> int:
+            return len((await api.channels(ChannelsRequest(pattern="lot:*"))).channels)
+
+        while not await channels():  # somebody watches a lot
+            await asyncio.sleep(0.1)
+        async with command(stack, "call", "auctions.lots", "{}", "--user", "ann") as asked:  # as the README says
+            assert await asked.ended() == 0, asked.err
+            assert json.loads(asked.out)["lots"]
+        stack.kill("crowd-auctions")
+        await until(lambda: stack.pid("crowd-auctions") not in (0, crowd_pid), 10)
+        pids = stack.pids()
+        assert await stack.stop() == 0
+        assert not any(alive(pid) for pid in pids)
+        assert "Traceback" not in stack.log()
+
+
+async def test_a_package_without_a_simulation_ends_causeway_dev_with_one_line(tmp_path: Path) -> None:
+    stack = Stack(tmp_path, arguments=("--simulate", "json"))
+    with pytest.raises(AssertionError, match=r"json\.simulation cannot be imported"):
+        await stack.start()
+    assert stack.supervisor.returncode == 1
 
 
 @pytest.mark.stack

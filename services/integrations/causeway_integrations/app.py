@@ -21,7 +21,7 @@ from causeway_integrations.adapters.hooks import HooksServer
 from causeway_integrations.adapters.http import OutsideHttp
 from causeway_integrations.adapters.mail import FolderMailer, JinjaTemplates, NoTemplates, SmtpMailer
 from causeway_integrations.adapters.payments import StripeProvider, TestProvider
-from causeway_integrations.adapters.records import PATIENCE_S, BusRecords
+from causeway_integrations.adapters.records import BusRecords
 from causeway_integrations.adapters.schedule import TenacitySchedule
 from causeway_integrations.adapters.secrets import SecretFiles
 from causeway_integrations.config import IntegrationsSettings
@@ -47,6 +47,8 @@ ATTEMPT_MARGIN_MS: Final = 1000
 LEASE_MARGIN_MS: Final = 5000
 STORE_MS: Final = 5000
 """An attempt that only talks to storage."""
+ACK_WAIT_S: Final = 30.0
+"""A delivery of which nothing was heard for so long comes again; those under way are told of."""
 CALLS_AT_ONCE: Final = 1000
 QUEUE: Final = "integrations"
 USER_AGENT: Final = f"causeway-integrations/{__version__}"
@@ -79,7 +81,8 @@ def build(settings: IntegrationsSettings, process: Process) -> None:
         message=JobDelivery,
         handler=handle,
         concurrency=settings.concurrency,
-        ack_wait_s=(longest_ms + LEASE_MARGIN_MS) / 1000 + 2 * PATIENCE_S,
+        ack_wait_s=ACK_WAIT_S,
+        in_progress=True,
     )
     process.lifecycle.add("calls", serve, bus.stop_serving)
     process.lifecycle.add("jobs", consumer.start, consumer.stop, stop_seconds=(longest_ms + LEASE_MARGIN_MS) / 1000)
@@ -154,7 +157,13 @@ class _Parts:
         settings = self._settings.webhook
         endpoints = tuple(each.endpoint() for each in settings.endpoints)
         made = WebhookConnector(
-            endpoints, self.records, self.webhooks_out, self._breakers, now_ms=now_ms, reveal=self._secrets.reveal
+            endpoints,
+            self.records,
+            self.webhooks_out,
+            self._breakers,
+            now_ms=now_ms,
+            reveal=self._secrets.reveal,
+            max_payload=settings.max_payload,
         )
         self._breakers.hear(webhook.CONNECTOR, {each.id: None for each in endpoints}, made.heard)
         schedule = TenacitySchedule(settings.retry_schedule)

@@ -131,7 +131,7 @@ def build(settings: StorageSettings, process: Process) -> None:
     bus.on_reconnect(feed.compare_heads)
     bus.on_reconnect(periodic["streams"].wake)
     bus.on_reconnect(due.wake)
-    _gauges(store, relay, shards, sweep)
+    _gauges(store, relay, shards, sweep, delivery)
     lifecycle, health = process.lifecycle, process.health
     lifecycle.add("database", store.start, store.stop)
     lifecycle.add("bus", bus.start, bus.stop)
@@ -151,8 +151,14 @@ def build(settings: StorageSettings, process: Process) -> None:
     health.check("apps", lambda: apps.ready)
 
 
-def _gauges(store: Store, relay: Relay, shards: OwnedShards, sweep: OutboxSweep) -> None:
+def _gauges(store: Store, relay: Relay, shards: OwnedShards, sweep: OutboxSweep, delivery: Delivery) -> None:
     counters = Counters("storage")
+    counters.gauge(
+        "records_overdue",
+        "how long the record that is due longest had waited at the last look",
+        lambda: delivery.overdue_ms,
+        unit="ms",
+    )
     counters.gauge("write_queue", "writes that wait or are under way", store.depth)
     counters.gauge("relays", "relays under way", lambda: relay.running)
     counters.gauge("shards", "shards whose requests come here first", lambda: len(shards.held))

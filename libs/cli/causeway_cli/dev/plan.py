@@ -14,8 +14,8 @@ from causeway_cli.dev.natsconf import NatsUser
 from causeway_common.contracts.rights import Role, rights_of
 
 NATS_CONFIG_FILE: Final = "nats.conf"
-# Gateways first, so that clients are sent away while all behind them still answers; the bus last.
-STOP_ORDER: Final = ("gateway", "logic", "integrations", "storage", "nats")
+# Crowds first, they only ask; then gateways, so that clients are sent away while all behind them still answers; the bus last.
+STOP_ORDER: Final = ("crowd", "gateway", "logic", "integrations", "storage", "nats")
 OPERATOR: Final = "operator"
 """The NATS user of the command line."""
 STOP_SECONDS: Final = 10.0
@@ -72,7 +72,7 @@ class ProcessSpec:
         env: its whole environment.
         port: what it serves to others, or None.
         internal_port: health and metrics.
-        health_url: answers 200 when it is ready.
+        health_url: answers 200 when it is ready; "": it is, while it runs.
         cwd: its current folder; None: ours.
         hidden: lines of its output in which this pattern is found are not printed.
     """

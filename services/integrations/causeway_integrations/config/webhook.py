@@ -81,6 +81,7 @@ class WebhookSettings(Settings):
         description="the delay before each try of a delivery, the first one 0s; up to a tenth is added at random; after the last it is dead",
     )
     timeout: Duration = Field(15_000, ge=1, description="for one request, its answer included")
+    max_payload: int = Field(200 * 1024, ge=1, le=240 * 1024, description="bytes of an event's body; a larger one is dead at once")
     allow_hosts: list[str] = Field([], description="host names and addresses that may be private or loopback")
 
     @model_validator(mode="after")

@@ -33,6 +33,7 @@ from causeway_integrations.ports import Breakers, Operation, Outside, Records
 
 log = get_logger("integrations")
 PRIVATE: Final = "whsk_"
+MAX_PAYLOAD: Final = 200 * 1024
 
 
 class WebhookConnector:
@@ -45,6 +46,7 @@ class WebhookConnector:
         breakers: where endpoints are disabled.
         now_ms: the time of day, for the signature's timestamp.
         reveal: secrets by reference.
+        max_payload: bytes of an event's body.
     """
 
     def __init__(
@@ -56,7 +58,9 @@ class WebhookConnector:
         *,
         now_ms: Callable[[], int],
         reveal: Reveal,
+        max_payload: int = MAX_PAYLOAD,
     ) -> None:
+        self._max_payload = max_payload
         self._endpoints, self._records, self._outside = endpoints, records, outside
         self._breakers, self._now_ms, self._reveal = breakers, now_ms, reveal
         self._buckets = {endpoint.id: Bucket(endpoint.rate_limit) for endpoint in endpoints}
@@ -89,6 +93,8 @@ class WebhookConnector:
             event = parse_event(work.payload)
         except ValueError as error:
             return GivenUp(str(error))
+        if (size := len(event.model_dump_json().encode())) > self._max_payload:
+            return GivenUp(f"the event has {size} bytes, at most {self._max_payload} are sent to a webhook")
         deliveries = fan_out(work, event, self._endpoints, current_traceparent() or work.traceparent)
         for delivery in deliveries:  # one by one: each carries the body, together they may be too large for the bus
             await self._records.enqueue([delivery], message_id=delivery.id)
