@@ -52,9 +52,9 @@ fmt: setup ## format the code and apply the safe lint fixes
 	$(BIN)/ruff check --quiet --fix $(SOURCES) || true
 	$(BIN)/ruff format --quiet $(SOURCES)
 
-soak: setup ## the killing test N times over, seeds 1 to N (make soak N=20), and ten minutes of fuzzing each target
+soak: setup ## the killing tests N times over, seeds 1 to N (make soak N=20), 10,000 schedules of each app, ten minutes of fuzzing each target
 	$(BIN)/python -m pytest --fuzz-seconds=600 tests/fuzz $(ARGS)
-	$(BIN)/python -m pytest -m soak --soak-runs=$(N) tests/chaos $(ARGS)
+	$(BIN)/python -m pytest -m soak --soak-runs=$(N) tests/chaos tests/unit/logic $(ARGS)
 
 bench: setup ## measure what the documents claim
 	$(BIN)/python -m tests.bench $(ARGS)

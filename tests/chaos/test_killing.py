@@ -1,4 +1,4 @@
-"""P1 under kill -9: gateway, storage, NATS and logic die in turn while 64 publishes are under way; nothing acknowledged is lost,
+"""P1 under kill -9: gateway, storage, NATS, logic and integrations die in turn while 64 publishes are under way; nothing acknowledged is lost,
 doubled or out of order, in the log and at every subscriber."""
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ async def kill_in_turn(directory: Path, seed: int) -> None:
             await watcher.watch()
         await chatter.start()
         publishers.start()
-        victims = ["gateway", "storage", "nats", "logic-chat"]
+        victims = ["gateway", "storage", "nats", "logic-chat", "integrations"]
         draw.shuffle(victims)
         started = time.monotonic()
         for victim in victims:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -17,8 +18,11 @@ from unit.logic.fakes import Bench
 
 
 @pytest.fixture
-def bench() -> Bench:
-    return Bench(app)
+async def bench() -> AsyncIterator[Bench]:
+    made = Bench(app)
+    await made.dispatcher.start()
+    yield made
+    await made.dispatcher.stop()
 
 
 async def room_of(bench: Bench, *members: str) -> str:
@@ -189,6 +193,7 @@ def test_paging_back_reads_every_message_once_in_order(texts: list[str], limit: 
 
     async def scenario() -> None:
         bench = Bench(app)
+        await bench.dispatcher.start()
         room = await room_of(bench, "ann", "bob")
         ids = []
         for user, text in zip(users, texts, strict=True):

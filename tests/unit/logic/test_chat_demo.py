@@ -65,9 +65,12 @@ async def test_who_comes_again_is_a_member_once(tester: AppTester) -> None:
     assert (await user.call("room", {"room": "lobby"}))["members"] == ["causeway", "ann"]
 
 
-@pytest.mark.parametrize(
-    "data", [None, "ann", {}, {"demo_user": ""}, {"demo_user": " ann"}, {"demo_user": 7}, {"demo_user": "x" * 41}]
-)
+@pytest.mark.parametrize("data", [None, "ann", {}, ["demo_user"]])
+async def test_who_names_no_demo_user_is_a_client_without_a_token(tester: AppTester, data: Any) -> None:
+    assert (await refusal(tester, data)).code == 101
+
+
+@pytest.mark.parametrize("data", [{"demo_user": ""}, {"demo_user": " ann"}, {"demo_user": 7}, {"demo_user": "x" * 41}])
 async def test_without_a_good_name_nobody_is_let_in(tester: AppTester, data: Any) -> None:
     assert (await refusal(tester, data)).code == 403
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from apps.chat import app
 from apps.chat.models import Person, Room, Seat
+from apps.chat.options import Options
 from apps.chat.rules import PACE_PER_SECOND
 from apps.chat.search import words
 from causeway_testing import AppTester, CallError, Faults, User
@@ -246,6 +248,31 @@ async def test_an_attachment_is_a_reference_and_a_wrong_one_is_107(tester: AppTe
 
     assert (await tester.user("ann").call("history", {"room": room}))["messages"][0]["attachments"] == [good]
     assert await code_of(tester.user("ann"), "send", {"room": room, "text": "x", "attachments": [good | attachment]}) == 107
+
+
+def test_the_away_time_is_a_setting_and_a_wrong_one_is_refused() -> None:
+    assert Options.read({}).away == timedelta(minutes=10)
+    assert Options.read({"CHAT_AWAY_SECONDS": "1.5"}).away == timedelta(seconds=1.5)
+    for wrong in ("", "0", "-1", "soon"):
+        with pytest.raises(ValueError, match=r"greater than 0|valid number"):
+            Options.read({"CHAT_AWAY_SECONDS": wrong})
+
+
+async def test_taking_out_who_has_no_seat_is_no_dead_task(tester: AppTester) -> None:
+    room = await room_of(tester, "ann", "bob")
+    for user in ("bob", "eve"):
+        await tester.user("ann").call("ban", {"room": room, "user": user})
+    await tester.advance(minutes=1)
+
+    assert [task.note for task in tester.tasks if task.state != "done"] == []
+
+
+async def test_an_outsider_learns_nothing_of_what_was_sent_by_answering_it(tester: AppTester) -> None:
+    room = await room_of(tester, "ann")
+    await say(tester.user("ann"), room, "tea")
+    eve = tester.user("eve")
+
+    assert {await code_of(eve, "send", {"room": room, "text": "x", "reply_to": id_}) for id_ in ("1", "99")} == {403}
 
 
 @settings(max_examples=30, deadline=None)

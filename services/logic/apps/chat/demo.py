@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, ValidationError
 from apps.chat import rules
 from apps.chat.models import Member, Role, Room
 from apps.chat.rooms import take_seat
-from causeway_logic import App, ConnectReply, ConnectRequest, Context, Draft, Reject
+from causeway_logic import Abstention, App, ConnectReply, ConnectRequest, Context, Draft, Reject
 
 SWITCH: Final = "CAUSEWAY_CHAT_DEMO_USERS"
 """The environment variable that must be "1"."""
@@ -29,8 +29,10 @@ def let_in(app: App) -> None:
     app.on_connect(_enter)
 
 
-async def _enter(ctx: Context, request: ConnectRequest) -> ConnectReply:
-    """Let in by name, as a member of the lobby, which is made when the first one comes. Raises Reject 403 without a good name."""
+async def _enter(ctx: Context, request: ConnectRequest) -> ConnectReply | Abstention:
+    """Let in by name, as a member of the lobby, which is made when the first one comes. Raises Reject 403 for no good name."""
+    if not isinstance(request.data, dict) or "demo_user" not in request.data:
+        return Abstention()  # no demo user: a client without a token, as everywhere
     try:
         user = DemoUser.model_validate(request.data).demo_user
     except ValidationError as error:

@@ -28,22 +28,21 @@ from apps.chat.models import (
     Send,
     Sent,
 )
+from apps.chat.options import Options
 from apps.chat.rooms import mention_timer, seat_id
 from apps.chat.search import index_later, reindex
 from causeway_logic import Context, Draft, Reject
 from causeway_logic.connectors import EMAIL_SEND, WEBHOOK_EVENT, SendEmail, WebhookEvent
 
-AWAY: Final = timedelta(minutes=10)
-"""A mention that was not read for so long becomes a mail."""
 MENTIONS_MAX: Final = 20
 _MENTION: Final = re.compile(r"(?<![\w@])@([\w.-]{1,100})")
 
 
 @app.rpc
-async def send(ctx: Context, req: Send) -> Sent:
+async def send(ctx: Context, req: Send, options: Options) -> Sent:
     """Send a message: stored, published to the members and told to outside receivers, all or nothing."""
     user, at, now = rules.require_user(ctx.user), rfc3339(ctx.now()), now_ms(ctx)
-    parent = await _message(ctx, req.room, req.reply_to) if req.reply_to else None
+    parent = await _answered(ctx, req.room, req.reply_to) if req.reply_to else None
 
     def post(draft: Draft[Room]) -> None:
         room = draft.state
@@ -61,7 +60,7 @@ async def send(ctx: Context, req: Send) -> Sent:
         draft.publish(room_channel(room=req.room), MessagePublished(type="message", **dict(message)))
         created = MessageCreated(room=req.room, **dict(message)).model_dump(mode="json")
         draft.enqueue(WEBHOOK_EVENT, WebhookEvent(type="chat.message.created", timestamp=at, data=created))
-        _mention(ctx, draft, req.room, message)
+        _mention(ctx, draft, req.room, message, options.away)
         index_later(ctx, draft, req.room)
 
     return Sent(id=str((await ctx.entity(Room, req.room).edit(post)).messages))
@@ -172,6 +171,12 @@ def message_id(room: str, id: str) -> str:
     return f"{room}.{id}"
 
 
+async def _answered(ctx: Context, room: str, id: str) -> Message:
+    """The message that a new one answers. Raises Reject 404; 403 first, so that an outsider learns nothing of what was sent."""
+    rules.require_member(await ctx.entity(Room, room).get(), ctx.user)
+    return await _message(ctx, room, id)
+
+
 async def _message(ctx: Context, room: str, id: str) -> Message:
     """One message as it is by now. Raises Reject 404."""
     found = await ctx.entity(Indexed, message_id(room, id)).find()
@@ -195,7 +200,7 @@ async def _amended(ctx: Context, room: str, messages: list[Message]) -> list[Mes
     return [amended.get(message.id, message) for message in messages]
 
 
-def _mention(ctx: Context, draft: Draft[Room], room: str, message: Message) -> None:
+def _mention(ctx: Context, draft: Draft[Room], room: str, message: Message, away: timedelta) -> None:
     """Set a timer for each member that the text names and that has none yet."""
     named = dict.fromkeys(_MENTION.findall(message.text))
     members = [user for user in named if user in draft.state.members and user != message.user]
@@ -203,7 +208,7 @@ def _mention(ctx: Context, draft: Draft[Room], room: str, message: Message) -> N
         if user not in draft.state.mentioned:
             draft.state.mentioned[user] = message.id
             told = Mention(room=room, user=user, id=message.id, by=message.user, text=message.text)
-            draft.schedule(mail_mention, told, at=ctx.now() + AWAY, name=mention_timer(user))
+            draft.schedule(mail_mention, told, at=ctx.now() + away, name=mention_timer(user))
 
 
 def _not_away(draft: Draft[Room], user: str) -> None:

@@ -167,7 +167,7 @@ async def unban(ctx: Context, req: Member) -> RoomRef:
 @app.task
 async def take_seat(ctx: Context, req: Member) -> None:
     """A member came: from now on the room is among its rooms."""
-    await ctx.entity(Seat, seat_id(req.room, req.user)).edit(_nothing, initial=Seat(room=req.room, user=req.user))
+    await _sit(ctx, req)
 
 
 @app.task
@@ -178,7 +178,15 @@ async def take_out(ctx: Context, req: Member) -> None:
         return
     for channel in (room_channel, typing_channel, read_channel):
         await ctx.unsubscribe(req.user, channel(room=req.room))
-    await ctx.entity(Seat, seat_id(req.room, req.user)).delete()
+    try:
+        await ctx.entity(Seat, seat_id(req.room, req.user)).delete()
+    except Reject as gone:  # the second time, and for one who never had a seat, there is none
+        if gone.code != 404:
+            raise
+    if (
+        req.user in (await ctx.entity(Room, req.room).get()).members
+    ):  # it came back just now, and its seat may have been the one deleted
+        await _sit(ctx, req)
 
 
 @room_namespace.on_subscribe
@@ -231,6 +239,11 @@ def _take_out(ctx: Context, draft: Draft[Room], room: str, user: str) -> None:
 def mention_timer(user: str) -> str:
     """The room's timer that mails a mention."""
     return f"mention:{user}"
+
+
+async def _sit(ctx: Context, who: Member) -> None:
+    seat = ctx.entity(Seat, seat_id(who.room, who.user))
+    await seat.edit(_nothing, initial=Seat(room=who.room, user=who.user), once=False)
 
 
 def _nothing(_draft: Draft[Seat]) -> None:

@@ -3,12 +3,14 @@
 | | owner | moderator | member | banned, stranger, anonymous |
 |---|---|---|---|---|
 | watch, read, search, react to what is read | yes | yes | yes | no |
-| send | yes | yes | unless muted, within the pace | no |
-| edit a message | its author | its author | its author, unless muted | no |
+| send | yes | unless muted | unless muted | no |
+| edit a message | its author | its author, unless muted | its author, unless muted | no |
 | delete a message | any | any | its author | no |
 | invite | yes | yes | into a public room | no |
 | mute, ban | all others | members | no | no |
 | appoint | yes | no | no | no |
+
+Nobody is faster than the pace. A mute outlasts leaving and being appointed.
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from apps.auctions import app
 from apps.auctions.models import Lot
 from apps.auctions.sales import kept
@@ -13,6 +15,8 @@ from support.auctions import Auction
 from unit.logic.auctions.provider import House
 
 SCHEDULES = 150
+LONG_FORM = 10_000
+"""So many schedules are shared by all seeds of the long form."""
 PAY = {"method": "pm_card_visa"}
 
 
@@ -64,7 +68,7 @@ class Evening(House):
         assert [job.note for job in self.tester.jobs if job.state == "dead"] == []
 
 
-def searched(scenario: Any, *, closes_in: int = 60) -> None:
+def searched(scenario: Any, *, closes_in: int = 60, schedules: int = SCHEDULES, seed: int = 0) -> None:
     """Look for a schedule of this scenario in which money and lots do not balance."""
     evenings: dict[int, Evening] = {}
 
@@ -79,32 +83,47 @@ def searched(scenario: Any, *, closes_in: int = 60) -> None:
     async def judged(tester: AppTester) -> None:
         await evenings[id(tester)].judge()
 
-    found = explore(app, played, judged, schedules=SCHEDULES, setup=setup)
-    assert found.schedules == SCHEDULES
+    found = explore(app, played, judged, schedules=schedules, seed=seed, setup=setup)
+    assert found.schedules == schedules
+
+
+async def a_race(evening: Evening) -> None:
+    """Bids at the same time."""
+    await asyncio.gather(
+        evening.bid(evening.ann, 100),
+        evening.bid(evening.bob, 110),
+        evening.bid(evening.cem, 120),
+        evening.bid(evening.ann, 130),
+    )
+
+
+async def last_moments(evening: Evening) -> None:
+    """Payments when the time for them is over, or nearly."""
+    await evening.bid(evening.bob, 110)
+    await evening.bid(evening.ann, 120)
+    await asyncio.gather(
+        evening.pay(evening.ann, 119.9),
+        evening.pay(evening.ann, 120),
+        evening.pay(evening.bob, 121),
+        evening.pay(evening.bob, 179.9),
+        evening.tester.advance(seconds=200),
+    )
 
 
 def test_bidders_who_race_make_one_linear_auction() -> None:
-    async def scenario(evening: Evening) -> None:
-        await asyncio.gather(
-            evening.bid(evening.ann, 100),
-            evening.bid(evening.bob, 110),
-            evening.bid(evening.cem, 120),
-            evening.bid(evening.ann, 130),
-        )
-
-    searched(scenario)
+    searched(a_race)
 
 
 def test_a_buyer_who_pays_in_the_last_moment_has_the_lot_or_the_money() -> None:
-    async def scenario(evening: Evening) -> None:
-        await evening.bid(evening.bob, 110)
-        await evening.bid(evening.ann, 120)
-        await asyncio.gather(
-            evening.pay(evening.ann, 119.9),
-            evening.pay(evening.ann, 120),
-            evening.pay(evening.bob, 121),
-            evening.pay(evening.bob, 179.9),
-            evening.tester.advance(seconds=200),
-        )
+    searched(last_moments)
 
-    searched(scenario)
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("scenario", [a_race, last_moments])
+def test_money_and_lots_balance_in_ten_thousand_orders_of_things(
+    scenario: Any, soak_seed: int, request: pytest.FixtureRequest
+) -> None:
+    """The long form: 10,000 schedules, shared by all seeds."""
+    share = -(-LONG_FORM // request.config.getoption("--soak-runs"))
+    searched(scenario, schedules=share, seed=share * soak_seed)
