@@ -140,6 +140,7 @@ SAMPLES: dict[str, m.Message] = {
     "manifest_leaving": m.Manifest(app="chat", version="1", methods=[], at_ms=5, instance="n1", leaving=True),
     "route_of_an_app": m.Route(app="chat", method="", version="2", share_permille=1000),
     "presence_counts": m.PresenceCounts(clients=3, users=2),
+    "connect_abstained": m.ConnectHookReply(abstained=True),
     "compare_heads": m.CompareHeads(),
     "append_versioned": m.AppendItem(id="k:2", data=b"1", delta=True, version=7, version_epoch="e"),
     "append_past_the_log": m.AppendRequest(

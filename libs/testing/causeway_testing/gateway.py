@@ -108,12 +108,14 @@ class LocalGateway:
         return user
 
     async def connect(self, data: bytes | None, headers: dict[str, str]) -> User:
-        """A new connection, let in by the connect hook."""
+        """A new connection, let in by the connect hook. Raises CausewayError: its refusal, or 101 where it abstains."""
         user = User(self, "", self._ids.new_id(), None)
         if not self._manifest.connect_hook:
             raise CausewayError(ErrorName.NOT_AVAILABLE, f"not available: {self._app} has no connect hook, use tester.user(name)")
         request = ConnectHookRequest(client=user.client, transport="tester", data=data, headers=headers)
         reply = await self._hooks.connect(request)
+        if reply.abstained:  # the gateway closes such a client's connection, as any other one's without a token
+            raise CausewayError(ErrorName.UNAUTHORIZED)
         return await self._admitted(user, reply)
 
     async def subscribe(self, user: User, subscription: Subscription, data: bytes | None, *, recover: bool = False) -> None:

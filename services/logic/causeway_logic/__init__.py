@@ -6,7 +6,15 @@ from causeway_common.contracts.messages import Override
 from causeway_logic.domain.declare import App
 from causeway_logic.domain.draft import Draft
 from causeway_logic.domain.events import Event, LifecycleEvent
-from causeway_logic.domain.hooks import ConnectReply, ConnectRequest, PublishReply, RefreshReply, ServerSubscription, SubscribeReply
+from causeway_logic.domain.hooks import (
+    Abstention,
+    ConnectReply,
+    ConnectRequest,
+    PublishReply,
+    RefreshReply,
+    ServerSubscription,
+    SubscribeReply,
+)
 from causeway_logic.domain.indexes import Condition, EntityType, FoundEntity, Index, Page, Snapshot
 from causeway_logic.domain.namespace import History, Namespace
 from causeway_logic.domain.patterns import ChannelPattern
@@ -19,6 +27,7 @@ from causeway_logic.handlers.entity import Entity
 __version__ = "0.1.0"
 
 __all__ = [
+    "Abstention",
     "App",
     "CausewayError",
     "Channel",

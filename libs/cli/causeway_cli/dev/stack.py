@@ -141,6 +141,7 @@ def _prepare(asked: DevOptions, data_dir: Path, ports: Ports, apps: Sequence[Des
         apps=tuple(AppSpec(app.name, app.target, app.folder, name) for name, app in zip(processes_of(apps), apps, strict=True))
         or REFERENCE_APPS,
         reload=asked.reload,
+        web=web_application(),
     )
     ports.public(options.port)
     if configured.api_port:
@@ -162,6 +163,12 @@ def _prepare(asked: DevOptions, data_dir: Path, ports: Ports, apps: Sequence[Des
     )
     write_atomic(data_dir / NATS_CONFIG_FILE, text, mode=0o600)
     return plan, _greeting(asked, plan, data_dir, apps)
+
+
+def web_application() -> Path | None:
+    """The built web application of the working copy that this command line was installed from; None where there is none."""
+    folder = Path(__file__).resolve().parents[4] / "clients" / "web" / "dist"
+    return folder if (folder / "index.html").is_file() else None
 
 
 def _port(asked: DevOptions, configured: Configured) -> int:

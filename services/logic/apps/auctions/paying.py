@@ -7,6 +7,7 @@ close_lot ─► request_payment ─► (the buyer pays) ─► paid ─► send
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
 from apps.auctions import leaving, sales
@@ -28,8 +29,8 @@ from causeway_logic.connectors import (
 
 PATIENT: Final = Retry(["1s", "5s", "15s", "30s", "1m", "5m", "30m", "2h"])
 """The provider is asked again soon, and for hours."""
-OVERDUE: Final = timedelta(minutes=5)
-"""A step that is so late was given up somewhere on its way, and is asked for again."""
+OVERDUE: Final = timedelta(hours=4)
+"""A step that is so late was given up: no task's tries go on for so long. It is asked for again, as often."""
 
 
 @app.task
@@ -123,17 +124,12 @@ async def send_receipt(ctx: Context, req: LotRef) -> None:
     await ctx.enqueue(EMAIL_SEND, SendEmail(to=[person.email], subject=f"Receipt: {lot.title}", text=text))
 
 
-@app.every("5m")
+@app.every("4h")
 async def ask_again(ctx: Context) -> None:
-    """Steps whose task was given up (the provider was away for hours) are asked for again."""
+    """Steps whose task was given up (the provider was away for hours) are asked for again, one task at a time for each lot."""
     page = await ctx.query(Lot, by_due < ctx.now() - OVERDUE, order=by_due, limit=100)
     for found in page.items:
-        sale = found.state.sale
-        if sale is None:
-            await ctx.schedule(close_lot, LotRef(lot_id=found.id))
-            continue
-        step = payment_due if sale.pay_by <= ctx.now() else request_payment
-        await ctx.schedule(step, OfferRef(lot_id=found.id, offer=sale.offer))
+        await ctx.entity(Lot, found.id).edit(partial(leaving.overdue, lot_id=found.id, now=ctx.now()))
 
 
 async def _ended(ctx: Context, payment: str) -> Payment:

@@ -93,6 +93,15 @@ class ConnectReply:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Abstention:
+    """The connect hook has nothing to say about this client: it is treated as if the app had no such hook, so refused by default."""
+
+    def wire(self) -> m.ConnectHookReply:
+        """As the bus carries it."""
+        return m.ConnectHookReply(abstained=True)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscribeReply:
     """Yes, subscribe.

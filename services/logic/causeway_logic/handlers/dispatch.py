@@ -26,7 +26,7 @@ from causeway_common.contracts.verbs import CONNECT_HOOK, PUBLISH_HOOK, REFRESH_
 from causeway_common.telemetry import get_logger
 from causeway_logic.domain.channel_hooks import ChannelHooks, Hook
 from causeway_logic.domain.declare import App
-from causeway_logic.domain.hooks import ConnectReply, ConnectRequest, RefreshReply, SubscribeReply
+from causeway_logic.domain.hooks import Abstention, ConnectReply, ConnectRequest, RefreshReply, SubscribeReply
 from causeway_logic.domain.identity import Identity
 from causeway_logic.domain.methods import Method
 from causeway_logic.domain.reject import Reject
@@ -123,7 +123,8 @@ class Dispatcher:
             hook = _declared(self._app.connect_hook)
             context = self._context("", request.client, call)
             given = {ConnectRequest: ConnectRequest.of(request)}
-            return a(ConnectReply, await self._runner.run(hook.signature, context, given=given)).wire()
+            returned = await self._runner.run(hook.signature, context, given=given)
+            return (returned if isinstance(returned, Abstention) else a(ConnectReply, returned)).wire()
 
     async def refresh(self, request: RefreshHookRequest, call: Call) -> RefreshHookReply:
         """Ask the app's refresh hook; its `Reject` is no error but the reply `expired`."""

@@ -169,10 +169,12 @@ async def test_a_provider_that_is_away_for_a_day_delays_the_second_chance_and_lo
     del house.tester.calls["payments.cancel"]
     await house.tester.advance(days=1)
     assert (await house.state(lot_id))["buyer"] == "bob", "nobody else is asked while the payment may still succeed"
+    assert len([task for task in house.tester.tasks if task.state == "pending"]) <= 1, "tries do not pile up"
     house.provider.install(house.tester)
-    await house.tester.advance(hours=3)
+    await house.tester.advance(hours=9)
     state = await house.state(lot_id)
     assert state["status"] == "unsold" or state["buyer"] == "ann"
+    assert house.provider.net(lot_id) == 0
 
 
 async def test_only_the_buyer_sees_and_pays(house: House) -> None:

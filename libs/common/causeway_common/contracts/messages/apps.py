@@ -69,7 +69,10 @@ class ConnectHookRequest(Message, frozen=True):
 
 
 class ConnectHookReply(Message, frozen=True):
-    """Yes, as this user. `expire_at_ms` 0: for ever. A denial is an error reply."""
+    """Yes, as this user. `expire_at_ms` 0: for ever. A denial is an error reply.
+
+    `abstained`: the hook has nothing to say about this client, which is treated as if there were no hook; all else is empty.
+    """
 
     user: str = ""
     info: bytes | None = None
@@ -77,6 +80,7 @@ class ConnectHookReply(Message, frozen=True):
     meta: bytes | None = None
     expire_at_ms: int = 0
     subs: dict[str, HookSubscription] = {}
+    abstained: bool = False
 
 
 class RefreshHookRequest(Message, frozen=True):
