@@ -19,7 +19,8 @@ from causeway_common.contracts.messages import LifecycleEvent
 from causeway_common.contracts.subjects import EVENT, EVENTS_STREAM
 
 CONNECT_SECONDS: Final = 5.0
-TYPES: Final = ("connected", "disconnected", "subscribed", "unsubscribed", "first_join", "last_leave")
+TYPES: Final = ("connected", "disconnected", "subscribed", "unsubscribed", "first_join", "last_leave", "endpoint_disabled")
+SOURCES: Final = ("gateway", "integrations")
 
 
 @click.command()
@@ -49,7 +50,7 @@ def events(
     """Print lifecycle events, live, until Ctrl-C.
 
     Who connected and disconnected (`client.lifecycle_events`), subscribed and unsubscribed (a namespace's `lifecycle_events`), and which
-    channels were joined first and left last (its `occupancy_events`). They are kept for seven days. A repeat has the id of the first.
+    channels were joined first and left last (its `occupancy_events`); which endpoints of webhooks were disabled. They are kept for seven days. A repeat has the id of the first.
 
     Example: causeway events --since 10m --type connected --json
 
@@ -68,7 +69,7 @@ async def _events(settings: BusSettings, types: frozenset[str], since: datetime 
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
             await bus.start()
-        tail = StreamTail(bus, EVENTS_STREAM, EVENT.wildcard(source="gateway"))
+        tail = StreamTail(bus, EVENTS_STREAM, EVENT.wildcard())
         start = since or await tail.end()
     except TimeoutError as error:
         raise click.ClickException(f"{settings.url} lets the user {settings.user} not in, or is not there") from error
@@ -77,6 +78,8 @@ async def _events(settings: BusSettings, types: frozenset[str], since: datetime 
     show = show_json if as_json else show_text
     try:
         async for message in tail.messages(start):
+            if EVENT.fields(message.subject)["source"] not in SOURCES:
+                continue
             event = decode(message.body, LifecycleEvent)
             if not types or event.type in types:
                 show(event)
@@ -94,4 +97,5 @@ def show_text(event: LifecycleEvent) -> None:
     """An event for the eye: when, what, who, where."""
     when = datetime.fromtimestamp(event.time_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     who = event.user or (f"(anonymous) {event.client}" if event.client else "")
-    click.echo("  ".join([when, f"{printable(event.type):12}", *(printable(part) for part in (who, event.channel) if part)]))
+    told = (who, event.channel, event.app, event.endpoint, event.note)
+    click.echo("  ".join([when, f"{printable(event.type):12}", *(printable(part) for part in told if part)]))

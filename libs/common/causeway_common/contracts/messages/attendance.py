@@ -44,7 +44,7 @@ class LifecycleEvent(Message, frozen=True):
     """An event of the stream CW_EVENTS. Events of one key alternate and keep their order; a repeat has the same `id`.
 
     `type`: connected, disconnected (a user; an anonymous one by its `client`), subscribed, unsubscribed (likewise, in a `channel`),
-    first_join, last_leave (a channel).
+    first_join, last_leave (a channel). Of integrations: endpoint_disabled (an `app`'s `endpoint` of webhooks; `note` says why).
     """
 
     id: str
@@ -54,3 +54,6 @@ class LifecycleEvent(Message, frozen=True):
     client: str = ""
     channel: str = ""
     namespace: str = ""
+    app: str = ""
+    endpoint: str = ""
+    note: str = ""
