@@ -201,7 +201,7 @@ async def test_an_endpoint_is_there_once_and_what_is_not_there_is_104() -> None:
 
 async def test_an_event_goes_to_the_endpoints_that_are_there_at_that_moment() -> None:
     """Nothing is a copy: an endpoint counts from its add, and no more once it is disabled or removed."""
-    played = Played()
+    played, name = Played(), ""
     for number, count in enumerate((0, 1, 0)):
         played.records.add(new_record("event", EVENT, id=f"e{number}"))
         assert await played.connector.event(await claimed(played.records, f"e{number}")) == Done(
