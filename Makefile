@@ -7,6 +7,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OURS := libs/common services/gateway services/storage services/integrations services/logic libs/testing libs/cli
+WEB := clients
+WEB_SOURCES := $(shell find $(WEB) -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -name .built) scripts/web.py
 SOURCES := libs services scripts tests
 FAST := tests/unit tests/contract tests/suites
 N ?= 20
@@ -16,7 +18,7 @@ N ?= 20
 help: ## print this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
-setup: $(VENV)/.ready ## make .venv with everything in it, .venv/bin/causeway included
+setup: $(VENV)/.ready $(WEB)/.built ## make .venv with everything in it, .venv/bin/causeway included, and build the web application
 
 $(VENV)/.ready: constraints.txt pyproject.toml $(OURS:%=%/pyproject.toml)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Causeway needs Python 3.11 or newer; set PYTHON=/path/to/python3"; exit 1; }
@@ -26,6 +28,11 @@ $(VENV)/.ready: constraints.txt pyproject.toml $(OURS:%=%/pyproject.toml)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r constraints.txt
 	@echo "installing Causeway's own distributions …"
 	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(OURS:%=-e %)
+	@touch $@
+
+$(WEB)/.built: $(VENV)/.ready $(WEB_SOURCES)
+	@echo "building the web application …"
+	@$(BIN)/python scripts/web.py
 	@touch $@
 
 run: setup ## start the whole system on this machine (Ctrl-C stops it)
@@ -60,6 +67,6 @@ contracts: setup ## write the reference apps' contracts anew; a change that brea
 	  $(BIN)/causeway schema apps.$$app:app --format json-schema --out services/logic/apps/contracts/$$app.json; done
 
 clean: ## remove what was made here: .venv, caches, the dev stack's data
-	rm -rf $(VENV) .causeway .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(WEB)/node_modules $(WEB)/.built $(WEB)/web/dist .causeway .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	find . -name '*.egg-info' -type d -prune -exec rm -rf {} +

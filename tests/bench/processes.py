@@ -144,6 +144,12 @@ class Stack:
         await self._start("storage", [SCRIPTS / "causeway-storage", "--config", self._config()], env, internal)
         await _owning(internal)
 
+    async def integrations(self) -> None:
+        """Integrations as the stack's `causeway.toml` has them, ready."""
+        internal = free_port()
+        command = [SCRIPTS / "causeway-integrations", "--config", self._config()]
+        await self._start("integrations", command, self._env("integrations", internal), internal)
+
     async def app(self, target: str = "echo:app", name: str = "logic", *, profile: bool = False) -> Gateway:
         """A process of an app, ready; observed where it is profiled. Its port is the internal one."""
         internal = free_port()

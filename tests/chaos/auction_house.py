@@ -34,7 +34,7 @@ class Price(SubscriptionEventHandler):
 
 
 class Bidder:
-    """Bids on every lot again and again, until it is closed; pays what is offered to them, or (`forgetful`) lets some of it lapse.
+    """Bids on every lot again and again, until it is closed; pays what is offered to them, or (`forgetful`) lets it lapse.
 
     Attributes:
         accepted, refused, unknown: by lot, what became of each bid.
@@ -78,10 +78,9 @@ class Bidder:
         self.waits_for[lot] = "its end"
         while not self._enough.is_set() and await self._bid(lot, price.amount + INCREMENT):
             await asyncio.sleep(self._draw.uniform(0, 4 * PAUSE_SECONDS))
-        forgets = self._forgetful and self._draw.random() < 0.5
         while (state := await self._state(lot))["status"] not in OVER:
             self.waits_for[lot] = state
-            if state["buyer"] == self.name and not forgets:
+            if state["buyer"] == self.name and not self._forgetful:
                 await self._pay(lot)
             await asyncio.sleep(self._draw.uniform(0, 1))
         del self.waits_for[lot]

@@ -33,14 +33,15 @@ async def lots_of(stack: Stack, closes_in: int) -> list[str]:
 
 
 async def auctions_under_kills(directory: Path, seed: int) -> None:
-    """One run; everything random in it comes from the seed."""
+    """One run; who dies in which order, and what the bidders draw, comes from the seed."""
     draw = random.Random(seed)
+    victims = draw.sample(VICTIMS, len(VICTIMS))
     async with running_stack(directory, gateways=1 + seed % 2) as stack, stack.api() as api:
         lots = await lots_of(stack, closes_in=8)
         bidders = [Bidder(stack.client(f"b{n}"), f"b{n}", draw, forgetful=n % 2 == 0) for n in range(BIDDERS)]
         for bidder in bidders:
             await bidder.start(lots)
-        victims, started = draw.sample(VICTIMS, len(VICTIMS)), time.monotonic()
+        started = time.monotonic()
         for number, victim in enumerate(victims):
             if number == BIDDING_KILLS:
                 for bidder in bidders:

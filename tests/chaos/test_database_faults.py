@@ -34,6 +34,8 @@ from support.stores import letters, mongo_uri
 from support.waiting import until
 
 ANSWER_MS = 500
+"""A process that waits half a second for an answer, so that a delay of 2.5 times that is to it what 25 s are to one with the default of 10: the 5 s of
+the issue would be answered within it."""
 """So long a storage process of these tests waits for the database: what arrives later lands behind its back."""
 COLLECTIONS = ("heads", "entities", "heads", "entities", "segments")
 READS = frozenset({"find", "aggregate"})

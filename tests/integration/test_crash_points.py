@@ -136,10 +136,11 @@ async def dies_at(tmp_path: Path, point: str, nth: int, *, storage: str = "sqlit
     hooks = WebhookReceiver()
     await hooks.start()
     service = point.split(".", maxsplit=1)[0]
+    process = "logic-chat" if service == "logic" else service
     env = {"CAUSEWAY_TESTING": "1", "CAUSEWAY_FAULT": f"{point}:{nth}"}
     try:
         async with running_stack(tmp_path, config=config(hooks), env=env, storage=storage, storages=storages) as stack:
-            first = set(stack.pids_of(service))
+            first = set(stack.pids_of(process))
             client = stack.client("ann")
             await client.connect()
             await client.ready(10)
@@ -151,7 +152,7 @@ async def dies_at(tmp_path: Path, point: str, nth: int, *, storage: str = "sqlit
                 await messages.send()
             # One round of the relay may take several messages: the point may not have been passed often enough.
             async with asyncio.timeout(30):
-                while first <= set(stack.pids_of(service)):
+                while first <= set(stack.pids_of(process)):
                     await messages.send()
             await stack.ready()
             ids = await messages.settled()

@@ -24,6 +24,7 @@ from causeway_common.contracts import verbs
 from causeway_common.contracts.connectors import PAYMENTS_CREATE, Payment
 from causeway_common.contracts.errors import ErrorName
 from causeway_common.contracts.ids import derived_id
+from causeway_common.contracts.subjects import JOB
 from support.door import Door, door_in
 from support.examples import installed
 from support.mailbox import Mailbox
@@ -145,6 +146,21 @@ async def test_a_job_is_tried_by_its_schedule_then_dead_and_every_attempt_is_kep
                 assert door.record(name).state == "dead"
                 assert words in door.record(name).note
             assert len(mail.received) == 1
+
+
+async def test_a_delivery_that_cannot_be_decoded_becomes_a_dead_record(tmp_path: Path) -> None:
+    """Poison holds nobody up: it is kept, listed as dead, and the next delivery is handled."""
+    async with Mailbox() as mail:
+        config = f'[integrations.permissions]\n"*" = ["*"]\n[integrations.email]\nhost = "127.0.0.1"\nport = {mail.port}\n'
+        async with door_in(tmp_path, config + 'tls = "none"\nsender = "a@b.example"\n') as door:
+            door.bus.send_raw(JOB.at(connector="email", op="send"), b"\xc1 no message")
+            done = await door.enqueue("email.send", MAIL, "after")
+            await door.ended(done)
+            await until(lambda: bool(door.records("connector = 'poison' AND state = 'dead'")), seconds=30)
+
+            (poison,) = door.records("connector = 'poison'")
+            assert poison.log[-1].outcome == "dead"
+            assert door.record(done).state == "done"
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from causeway_common.contracts import verbs
 from support.command import command
 from support.mailbox import Mailbox
 from support.stack import Stack, running_stack
+from support.waiting import until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(90)]
 
@@ -42,11 +43,20 @@ async def test_a_dead_job_is_listed_shown_and_tried_again(tmp_path: Path) -> Non
                 while not (found := await listed(stack, "dead")):
                     continue
             (job,) = found
-            assert (job["app"], job["operation"], job["state"], job["attempts"]) == ("chat", "email.send", "dead", 1)
+            assert (job["app"], job["operation"], job["state"], job["tries"]) == ("chat", "email.send", "dead", 1)
             shown = json.loads(await said(stack, "show", job["id"], "--json"))
             assert shown["payload"]["to"] == ["ann@example.com"]
-            assert [(entry["outcome"], entry["status"]) for entry in shown["log"]] == [("dead", 550)]
+            assert [(entry["outcome"], entry["status"]) for entry in shown["attempts"]] == [("dead", 550)]
             assert "550 never" in await said(stack, "show", job["id"])
+
+            async with command(stack, "events", "--since", "10m", "--type", "job_dead", "--json") as events:
+                await until(lambda: bool(events.out.strip()), 20)
+                told = json.loads(events.out.splitlines()[0])
+            assert (told["type"], told["record"], told["app"], told["operation"]) == ("job_dead", job["id"], "chat", "email.send")
+            assert "550" in told["note"]
+
+            assert (shown["connector"], shown["op"]) == ("email", "send")
+            assert json.loads(await said(stack, "list")) == [job], "all states, and an array where no terminal is"
 
             assert json.loads(await said(stack, "redrive", job["id"], "--json")) == [job["id"]]
 
@@ -55,7 +65,7 @@ async def test_a_dead_job_is_listed_shown_and_tried_again(tmp_path: Path) -> Non
                     continue
             assert len(mail.received) == 1
             shown = json.loads(await said(stack, "show", job["id"], "--json"))
-            assert [(entry["number"], entry["outcome"]) for entry in shown["log"]] == [(1, "dead"), (1, "done")]
+            assert [(entry["number"], entry["outcome"]) for entry in shown["attempts"]] == [(1, "dead"), (1, "done")]
             assert json.loads(await said(stack, "redrive", job["id"], "nobody", "--json", code=1)) == []
             await said(stack, "show", "nobody", code=1)
             assert await listed(stack, "dead") == []

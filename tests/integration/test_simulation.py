@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import signal
 import sys
@@ -10,8 +11,11 @@ from asyncio.subprocess import PIPE, Process
 from pathlib import Path
 
 import pytest
+from cent import ChannelsRequest
 
-from support.stack import Stack, running_stack
+from support.command import command
+from support.stack import Stack, alive, running_stack
+from support.waiting import until
 
 SIMULATE = Path(sys.executable).with_name("causeway-logic")
 
@@ -33,6 +37,38 @@ async def ended(process: Process) -> dict[str, int]:
 
 
 @pytest.mark.stack
+@pytest.mark.timeout(60)
+async def test_causeway_dev_brings_a_crowd_along_and_sends_it_home(tmp_path: Path) -> None:
+    """`--simulate`: a supervised process; one that dies comes back, and Ctrl-C leaves none."""
+    async with running_stack(tmp_path, arguments=("--simulate", "apps.auctions")) as stack, stack.api() as api:
+        crowd_pid = stack.pid("crowd-auctions")
+        assert crowd_pid
+        await until(lambda: bool(stack.pid("crowd-auctions")), 10)
+
+        async def channels() -> int:
+            return len((await api.channels(ChannelsRequest(pattern="lot:*"))).channels)
+
+        while not await channels():  # somebody watches a lot
+            await asyncio.sleep(0.1)
+        async with command(stack, "call", "auctions.lots", "{}", "--user", "ann") as asked:  # as the README says
+            assert await asked.ended() == 0, asked.err
+            assert json.loads(asked.out)["lots"]
+        stack.kill("crowd-auctions")
+        await until(lambda: stack.pid("crowd-auctions") not in (0, crowd_pid), 10)
+        pids = stack.pids()
+        assert await stack.stop() == 0
+        assert not any(alive(pid) for pid in pids)
+        assert "Traceback" not in stack.log()
+
+
+async def test_a_package_without_a_simulation_ends_causeway_dev_with_one_line(tmp_path: Path) -> None:
+    stack = Stack(tmp_path, arguments=("--simulate", "json"))
+    with pytest.raises(AssertionError, match=r"json\.simulation cannot be imported"):
+        await stack.start()
+    assert stack.supervisor.returncode == 1
+
+
+@pytest.mark.stack
 @pytest.mark.timeout(90)
 async def test_a_crowd_acts_comes_back_after_its_gateway_died_and_leaves_when_told(tmp_path: Path) -> None:
     """One stack for all three: a run with a duration, and one that a kill -9 and then Ctrl-C go through."""
@@ -41,6 +77,12 @@ async def test_a_crowd_acts_comes_back_after_its_gateway_died_and_leaves_when_to
         assert counts["rooms"] == 4
         assert counts["messages sent"] > 20
         assert counts["messages received"] > counts["messages sent"], "each message has several readers"
+        assert "failed visits" not in counts
+
+        counts = await ended(await crowd(stack, "apps.auctions", "--users", "8", "--rate", "60", "--duration", "3s"))
+        assert counts["lots"] == 8
+        assert counts["bids"] > 20
+        assert counts["bid messages"] > counts["bids"]
         assert "failed visits" not in counts
 
         process = await crowd(stack, "apps.chat", "--users", "8", "--rate", "60", "--seed", "2")

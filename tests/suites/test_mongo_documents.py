@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar, cast
 
 import pytest
 
 from causeway_common.contracts.messages import (
     ClaimRequest,
+    Document,
     NewRecord,
     SettleRequest,
 )
@@ -20,11 +23,13 @@ from causeway_storage.adapters.mongo import (
     plan,
     raise_generation,
 )
-from causeway_storage.adapters.mongo.database import Fields
+from causeway_storage.adapters.mongo.database import Collection, Fields
 from causeway_storage.adapters.mongo.probe import require_atomic_updates
 from causeway_storage.domain.entity import Commit, EntityKey
 from causeway_storage.ports import Committed
 from support.mongo_process import KEY, FaultyDatabase, Process, append, commit, offsets
+
+T = TypeVar("T")
 
 
 async def test_a_commit_whose_answer_is_lost_is_answered_as_the_first_time(one: Process) -> None:
@@ -52,6 +57,55 @@ async def test_fields_of_a_newer_version_survive_a_commit_and_a_clearing_of_this
     (document,) = await one.documents("entities")
     assert document["newer"] == {"field": 1}
     assert "oldest" not in document
+
+
+class NewerDatabase(FaultyDatabase):
+    """That of a process of a later version: its commits set a field that this version does not know."""
+
+    async def write(self, collection: str, operation: str, work: Callable[[Collection], Awaitable[T]], size: int = 0) -> T:
+        if operation == "commit":
+            return await super().write(collection, operation, lambda real: work(cast("Collection", Newer(real))), size)
+        return await super().write(collection, operation, work, size)
+
+
+class Newer:
+    """A collection through which commits carry the field."""
+
+    def __init__(self, real: Collection) -> None:
+        self._real = real
+
+    async def insert_one(self, document: Fields) -> object:
+        return await self._real.insert_one({**document, "rank": document["version"]})
+
+    async def update_one(self, fence: Fields, change: Fields) -> object:
+        return await self._real.update_one(fence, {**change, "$set": {**change["$set"], "rank": change["$set"]["version"]}})
+
+
+async def test_a_pair_of_two_versions_edits_one_entity_at_once_and_the_newer_ones_field_is_its_own(uri: str, one: Process) -> None:
+    database = NewerDatabase(MongoOptions(uri))
+    await open_database(database, apply=False)
+    newer, made = Process(database), dict[str, list[int]](newer=[], older=[])
+
+    async def edit(process: Process, name: str) -> None:
+        document = await process.entities.load(KEY)
+        for number in range(15):
+            while True:
+                done = await process.entities.commit(KEY, commit(document.version, f"{name}{number}"))
+                if isinstance(done, Committed):
+                    break
+                document = done.document
+            made[name].append(done.version)
+            document = Document(version=done.version)
+
+    try:
+        await asyncio.gather(edit(one, "older"), edit(newer, "newer"))
+    finally:
+        await database.stop()
+
+    (document,) = await one.documents("entities")
+    assert sorted(made["older"] + made["newer"]) == list(range(1, 31)), "versions are linear, and no edit is lost"
+    assert document["rank"] == made["newer"][-1], "the older one has neither lost nor changed it"
+    assert [each.version for each in await one.entities.outbox(KEY)] == list(range(1, 31))
 
 
 async def test_a_clearing_between_commits_leaves_every_waiting_outbox_to_be_found(one: Process, two: Process) -> None:

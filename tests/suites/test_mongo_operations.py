@@ -143,6 +143,10 @@ PLANTED: dict[str, list[Plant]] = {
         lambda db: db.entities.update_one({}, {"$set": {"state": Binary(b"\xc1")}}),
         lambda db: db.entities.update_one({}, {"$set": {"outbox": [{"id": "x"}]}}),
     ],
+    "entity.misplaced": [
+        lambda db: db.entities.update_one({"deleted": {"$exists": False}}, {"$set": {"entries.id": "chat:4:room:3ff!ff"}}),
+        lambda db: db.entities.update_one({}, {"$unset": {"entries": ""}}),
+    ],
     "outbox.misplaced": [lambda db: db.entities.update_one({}, {"$unset": {"oldest": ""}})],
     "attendance.document": [lambda db: db.attendances.update_one({"_id": "user ann"}, {"$set": {"body": Binary(b"\xc1")}})],
     "attendance.misplaced": [lambda db: db.attendances.update_one({"_id": "user ann"}, {"$set": {"held": []}})],

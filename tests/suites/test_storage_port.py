@@ -443,12 +443,13 @@ async def test_operators_see_records_by_state_and_have_dead_ones_delivered_again
         assert await store.records.settle(request, 100)
 
     async def listed(
-        state: Literal["pending", "retrying", "done", "dead"], after: str = "", limit: int = 10
+        state: Literal["", "pending", "retrying", "done", "dead"], after: str = "", limit: int = 10
     ) -> tuple[list[str], bool]:
         page = await store.desk.page(RecordsRequest(state=state, after=after, limit=limit))
         assert all(each.record.payload == {} and each.record.log == [] for each in page.records)
         return [each.record.id for each in page.records], page.more
 
+    assert await listed("") == (["a", "b", "c", "d", "e"], False)
     assert await listed("pending") == (["a"], False)
     assert await listed("retrying") == (["b"], False)
     assert await listed("done") == (["c"], False)
@@ -458,6 +459,7 @@ async def test_operators_see_records_by_state_and_have_dead_ones_delivered_again
     assert found is not None
     assert (found.record.state, found.record.note, found.ended_ms, found.next_at_ms) == ("dead", "x", 100, 0)
     assert [entry.number for entry in found.record.log] == [7]
+    assert (found.tries, found.told) == (7, True)
     assert await store.desk.find("nobody") is None
 
     assert [await store.desk.redrive(name, 500) for name in ("a", "b", "c", "d", "nobody")] == [False, False, False, True, False]

@@ -8,6 +8,10 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
+from causeway_common.contracts.codec import encode_item
+from causeway_common.contracts.messages import CancelItem, JsonMap, ScheduleItem
+from causeway_storage.domain.entity import TIMERS_MAX, Commit, EntityKey
+from causeway_storage.domain.relay import plan_relay
 from causeway_storage.domain.stored import Operation, Timer
 from causeway_storage.ports import TimerPage
 from support.models import Machine, World, checked, opened_worlds
@@ -140,3 +144,71 @@ world = opened_worlds()
 @pytest.mark.timeout(120)
 def test_timers_behave_as_their_model(world: World) -> None:
     checked(world, TimersAgainstAModel)
+
+
+# --- timers of an entity that is deleted --------------------------------------------------------------------------------
+
+
+def setting(name: str) -> JsonMap:
+    return encode_item(ScheduleItem(name=name, at_ms=1000, task="close", payload={}))
+
+
+def cancelling(name: str) -> JsonMap:
+    return encode_item(CancelItem(name=name))
+
+
+def change(expected: int, *items: JsonMap, delete: bool = False) -> Commit:
+    return Commit(expected, f"c{expected}{delete}", {}, 1, items, len(items), "ann", "t", 5, {}, delete)
+
+
+async def relayed(store: Store, key: EntityKey) -> None:
+    work = plan_relay(key, await store.entities.outbox(key))
+    await store.timers.put(work.timers)
+    await store.entities.clear(key, frozenset(work.elements))
+
+
+async def test_a_deletion_cancels_the_timers_that_the_entity_has_set(store: Store) -> None:
+    key = EntityKey("auctions", "lot", "7")
+    await store.entities.commit(key, change(0, setting("a"), setting("b")))
+    await store.entities.commit(key, change(1, cancelling("a"), setting("c")))
+    await relayed(store, key)
+    assert [each.name for each in (await store.timers.due(1000, 10)).timers] == ["b", "c"]
+
+    await store.entities.commit(key, change(2, setting("d"), delete=True))
+    await relayed(store, key)
+
+    assert await store.timers.due(1000, 10) == TimerPage((), None)
+
+
+async def test_one_made_anew_has_no_timer_of_before_and_may_set_the_same_again(store: Store) -> None:
+    key = EntityKey("auctions", "lot", "7")
+    await store.entities.commit(key, change(0, setting("a")))
+    await store.entities.commit(key, change(1, delete=True))
+    made = change(0, setting("a"))
+    await store.entities.commit(key, Commit(**{n: getattr(made, n) for n in made.__slots__} | {"id": "again"}))
+    await relayed(store, key)
+
+    assert [(each.name, each.version) for each in (await store.timers.due(1000, 10)).timers] == [("a", 3)]
+
+
+async def test_an_entity_without_timers_is_deleted_without_an_outbox(store: Store) -> None:
+    key = EntityKey("auctions", "lot", "7")
+    await store.entities.commit(key, change(0, setting("a"), cancelling("a")))
+    await relayed(store, key)
+    await store.entities.commit(key, change(1, delete=True))
+
+    assert await store.entities.outbox(key) == ()
+
+
+async def test_the_names_that_an_entity_knows_are_bounded_to_those_set_last(store: Store) -> None:
+    key = EntityKey("auctions", "lot", "7")
+    for version in range(3):
+        names = [f"{number + version * 100:03}" for number in range(100)]
+        await store.entities.commit(key, change(version, *map(setting, names)))
+        await relayed(store, key)
+    await store.entities.commit(key, change(3, delete=True))
+    await relayed(store, key)
+
+    assert [each.name for each in (await store.timers.due(1000, 300)).timers] == [
+        f"{number:03}" for number in range(300 - TIMERS_MAX)
+    ]

@@ -15,6 +15,7 @@ from causeway_common.contracts.codec import encode_item
 from causeway_common.contracts.messages import (
     AppendItem,
     AppendRequest,
+    Attempt,
     Attend,
     ClaimRequest,
     ClientInfo,
@@ -144,7 +145,8 @@ async def a_bit_of_everything(ports: Ports | Store) -> None:
     await ports.attendances.attend("n.1", 1, attends(), NOW, NOW + 5)
     await ports.attendances.attend("m.1", 1, attends()[:1], NOW)
     await ports.attendances.clear("m.1", NOW, 10)
-    await ports.records.settle(SettleRequest(id="o:3", attempt=1, outcome="retry", note="x", delay_ms=5), NOW)
+    told = Attempt(number=1, claim=1, at_ms=NOW, duration_ms=5, outcome="retry", status=503, answer="busy", trace_id="f" * 32)
+    await ports.records.settle(SettleRequest(id="o:3", attempt=1, outcome="retry", note="x", delay_ms=5, attempt_log=told), NOW)
     timer = Timer(app="chat", kind="room", entity="1", name="close", version=2, set_ms=NOW, at_ms=NOW + 5, payload={"n": 1})
     await ports.timers.put([timer, replace(timer, name="over")])
     await ports.timers.fired([replace(timer, name="over")])

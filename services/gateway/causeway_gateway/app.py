@@ -25,6 +25,7 @@ from causeway_gateway.adapters.bus import BusFeeds, BusKeySource, BusStorage
 from causeway_gateway.adapters.clock import TaskGroup, WheelTimers
 from causeway_gateway.adapters.gateways import SERVICE, AppDesk, BusGateways, BusKeys, BusRevocations
 from causeway_gateway.adapters.http import PublicServer
+from causeway_gateway.adapters.pages import Pages
 from causeway_gateway.adapters.process import ProcessFigures
 from causeway_gateway.adapters.settings import Endpoints, TransportSettings
 from causeway_gateway.config import GatewaySettings, HttpServerSettings
@@ -70,7 +71,7 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
     """Wire one gateway process.
 
     Raises:
-        StartError: the public port is taken.
+        StartError: the public port is taken, or there is no web application where there should be one.
     """
     _warn(settings)
     client = settings.client
@@ -217,6 +218,7 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
         version=__version__,
         broken=lambda code: metrics.closes.add(1, str(code)),
         api_bound=_bound(settings.http_server, settings.http_api.port, "http_api.port") if settings.http_api.port else None,
+        pages=_pages(settings.web.directory),
     )
 
     disagreements = Disagreements()
@@ -343,6 +345,13 @@ def transport_settings(settings: GatewaySettings) -> TransportSettings:
 
 def _new_uuid() -> str:
     return str(uuid.UUID(hex=new_id(), version=4))
+
+
+def _pages(directory: str) -> Pages | None:
+    try:
+        return Pages(Path(directory)) if directory else None
+    except OSError as error:
+        raise StartError(f"web.directory: {error}") from error
 
 
 def _bound(http: HttpServerSettings, port: int, option: str) -> socket.socket:

@@ -328,6 +328,12 @@ class HttpApiSettings(Settings):
         return KeyRing([(self.key.get_secret_value(), ApiCaller("key")), *named])
 
 
+class WebSettings(Settings):
+    """A web application of files, beside the clients' endpoints."""
+
+    directory: str = Field("", description="a folder of built files that is served at `/`, read at the start; empty: a short page")
+
+
 class ShutdownSettings(Settings):
     """How the gateway leaves."""
 
@@ -348,6 +354,7 @@ class GatewaySettings(ServiceSettings):
     channel: ChannelSettings = ChannelSettings()
     rpc: RpcSettings = RpcSettings()
     http_api: HttpApiSettings = HttpApiSettings()
+    web: WebSettings = WebSettings()
     shutdown: ShutdownSettings = ShutdownSettings()
 
     @model_validator(mode="after")

@@ -22,7 +22,7 @@ from causeway_integrations.adapters.hooks import HooksServer
 from causeway_integrations.adapters.http import OutsideHttp
 from causeway_integrations.adapters.mail import FolderMailer, JinjaTemplates, NoTemplates, SmtpMailer
 from causeway_integrations.adapters.payments import StripeProvider, TestProvider
-from causeway_integrations.adapters.records import PATIENCE_S, BusRecords
+from causeway_integrations.adapters.records import BusRecords
 from causeway_integrations.adapters.schedule import TenacitySchedule
 from causeway_integrations.adapters.secrets import SecretFiles
 from causeway_integrations.config import IntegrationsSettings
@@ -41,6 +41,7 @@ from causeway_integrations.handlers.hooks import Hooks, InboundConnector
 from causeway_integrations.handlers.jobs import Jobs
 from causeway_integrations.handlers.jwks import Jwks
 from causeway_integrations.handlers.payments import PaymentsConnector
+from causeway_integrations.handlers.poison import keep_poison
 from causeway_integrations.handlers.replays import Replays
 from causeway_integrations.handlers.webhook import WebhookConnector
 from causeway_integrations.ports import Connector
@@ -53,6 +54,8 @@ STORE_MS: Final = 5000
 """An attempt that only talks to storage."""
 REPLAY_MS: Final = 30_000
 """One part of a replay, a thousand records."""
+ACK_WAIT_S: Final = 30.0
+"""A delivery of which nothing was heard for so long comes again; those under way are told of."""
 CALLS_AT_ONCE: Final = 1000
 QUEUE: Final = "integrations"
 USER_AGENT: Final = f"causeway-integrations/{__version__}"
@@ -77,6 +80,9 @@ def build(settings: IntegrationsSettings, process: Process) -> None:
         answer = parts.endpoints.call if asked.fields["connector"] == WEBHOOKS else calls.call
         return await answer(request, asked)
 
+    async def keep(body: bytes, info: DeliveryInfo) -> None:
+        await keep_poison(parts.records, info.subject, body)
+
     async def serve() -> None:
         await bus.serve(JWKS, jwks.fetch, queue=QUEUE, limit=settings.concurrency, connector="jwks", op=JWKS.name)
         await bus.serve(CALL, call, queue=QUEUE, limit=CALLS_AT_ONCE, elsewhere=lambda fields: fields["connector"] == "jwks")
@@ -89,7 +95,9 @@ def build(settings: IntegrationsSettings, process: Process) -> None:
         message=JobDelivery,
         handler=handle,
         concurrency=settings.concurrency,
-        ack_wait_s=(longest_ms + LEASE_MARGIN_MS) / 1000 + 2 * PATIENCE_S,
+        ack_wait_s=ACK_WAIT_S,
+        in_progress=True,
+        poison=keep,
     )
     process.lifecycle.add("calls", serve, bus.stop_serving)
     process.lifecycle.add("jobs", consumer.start, consumer.stop, stop_seconds=(longest_ms + LEASE_MARGIN_MS) / 1000)
@@ -174,6 +182,7 @@ class _Parts:
             reveal=self._secrets.reveal,
             book=book,
             health=health,
+            max_payload=settings.max_payload,
         )
         destinations = CheckedDestinations(_hosts(settings.allow_hosts))
         self.endpoints = EndpointOperations(book, made, self.records, destinations, now_ms=now_ms, random=secrets.token_bytes)

@@ -23,6 +23,7 @@ from causeway_storage.handlers.delivery import Delivery
 from causeway_storage.handlers.desk import DeskHandlers
 from causeway_storage.handlers.entities import EntityHandlers
 from causeway_storage.handlers.logs import LogHandlers
+from causeway_storage.handlers.obituary import Obituary
 from causeway_storage.handlers.ownership import BEAT_SECONDS, SILENT_MS, Ownership
 from causeway_storage.handlers.records import RecordHandlers
 from causeway_storage.handlers.relay import Relay
@@ -34,10 +35,6 @@ from causeway_storage.stores import Store, opened
 
 QUEUE: Final = "storage"
 CLEARING_MS: Final = 500
-DIRECT: Final[frozenset[Verb[Any, Any]]] = frozenset(
-    {verbs.APPEND, verbs.HEADS, verbs.HISTORY, verbs.GET, verbs.SNAPSHOT, verbs.COMMIT}
-)
-"""The verbs whose handlers wait for nothing but the store."""
 STREAMS_AGAIN_S: Final = 30.0
 """The streams are looked after now and then: a NATS that lost its store gets them anew."""
 
@@ -72,7 +69,9 @@ def build(settings: StorageSettings, process: Process) -> None:
     snapshots = SnapshotHandlers(store.snapshots, logs, access, relay.kick, now_ms)
     events, nodes = _events(settings, bus, store.attendances), _nodes(settings, bus, process.node, store.name)
     clearing = Clearing(store.attendances, nodes, now_ms, events.wake, interval_ms=CLEARING_MS)
-    record_handlers = RecordHandlers(records, delivery, access, now_ms, due.wake)
+    record_handlers = RecordHandlers(
+        records, delivery, access, now_ms, due.wake, dead=Obituary(store.desk, BusEvents(bus, "storage"), now_ms).tell
+    )
     audit_handlers, desk = AuditHandlers(store.audit, access), DeskHandlers(store.desk, access, now_ms, due.wake)
     served: dict[Verb[Any, Any], Callable[[Any, Call], Awaitable[Any]]] = {
         verbs.APPEND: log_handlers.append,
@@ -96,8 +95,7 @@ def build(settings: StorageSettings, process: Process) -> None:
         verbs.ATTEND: AttendanceHandlers(store.attendances, access, now_ms, events.wake).attend,
     }
 
-    direct = DIRECT if store.direct else frozenset[Verb[Any, Any]]()
-    shards = OwnedShards(bus, served, limit=settings.requests_max, direct=direct)
+    shards = OwnedShards(bus, served, limit=settings.requests_max)
     ownership = Ownership(shards, process.node, partial(nodes.living, QUEUE, within_ms=SILENT_MS))
     sweep = OutboxSweep(entities, relay.kick, now_ms, patience_ms=settings.sweep_interval, owned=ownership.owns)
     retention = Retention(
@@ -129,14 +127,14 @@ def build(settings: StorageSettings, process: Process) -> None:
 
     async def serve() -> None:
         for verb, handler in served.items():
-            await bus.serve(verb, handler, queue=QUEUE, limit=settings.requests_max, direct=verb in direct)
+            await bus.serve(verb, handler, queue=QUEUE, limit=settings.requests_max)
         # A process that died between a write and its feed left gateways behind the log.
         feed.compare_heads()
 
     bus.on_reconnect(feed.compare_heads)
     bus.on_reconnect(periodic["streams"].wake)
     bus.on_reconnect(due.wake)
-    _gauges(store, relay, shards, sweep)
+    _gauges(store, relay, shards, sweep, delivery)
     lifecycle, health = process.lifecycle, process.health
     lifecycle.add("database", store.start, store.stop)
     lifecycle.add("bus", bus.start, bus.stop)
@@ -156,8 +154,14 @@ def build(settings: StorageSettings, process: Process) -> None:
     health.check("apps", lambda: apps.ready)
 
 
-def _gauges(store: Store, relay: Relay, shards: OwnedShards, sweep: OutboxSweep) -> None:
+def _gauges(store: Store, relay: Relay, shards: OwnedShards, sweep: OutboxSweep, delivery: Delivery) -> None:
     counters = Counters("storage")
+    counters.gauge(
+        "records_overdue",
+        "how long the record that is due longest had waited at the last look",
+        lambda: delivery.overdue_ms,
+        unit="ms",
+    )
     counters.gauge("write_queue", "writes that wait or are under way", store.depth)
     counters.gauge("relays", "relays under way", lambda: relay.running)
     counters.gauge("shards", "shards whose requests come here first", lambda: len(shards.held))

@@ -49,7 +49,6 @@ class Store:
 
     Attributes:
         name: of the kind of database.
-        direct: its calls only ever wait for futures, so that what asks them needs no task.
         start: opens it.
         stop: writes what waits, closes it.
         healthy: whether it answered last.
@@ -65,7 +64,6 @@ class Store:
     """
 
     name: str
-    direct: bool
     start: Callable[[], Awaitable[None]]
     stop: Callable[[], Awaitable[None]]
     healthy: Callable[[], bool]
@@ -98,7 +96,6 @@ def _sqlite(settings: StorageSettings, on_appended: Callable[[Appended], None]) 
     )
     return Store(
         name="sqlite",
-        direct=True,
         start=database.start,
         stop=database.stop,
         healthy=lambda: database.healthy,
@@ -128,7 +125,6 @@ def _mongo(settings: StorageSettings, on_appended: Callable[[Appended], None]) -
 
     return Store(
         name="mongodb",
-        direct=False,  # motor makes tasks, and waits in them
         start=partial(open_database, database, apply=settings.migrate),
         stop=stop,
         healthy=lambda: database.healthy,

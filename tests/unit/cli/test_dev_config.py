@@ -162,3 +162,18 @@ def test_a_file_that_is_no_toml_is_one_fault(tmp_path: Path) -> None:
 
 def test_a_fault_point_is_refused_outside_of_tests(tmp_path: Path) -> None:
     assert "CAUSEWAY_TESTING" in faults(tmp_path, "", {"CAUSEWAY_FAULT": "storage.feed.after:1"})[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "own"),
+    [
+        ("", (False, False)),
+        ('[client]\nconnect_app = ""', (True, False)),
+        ("[client]\nallow_anonymous_connect_without_token = true", (True, False)),
+        ("[client]\ninsecure = false", (True, False)),
+        ('[web]\ndirectory = ""', (False, True)),
+    ],
+)
+def test_what_the_file_says_of_sign_in_and_of_the_page_is_noticed(tmp_path: Path, text: str, own: tuple[bool, bool]) -> None:
+    configured = load(tmp_path, text)
+    assert (configured.own_sign_in, configured.own_web) == own

@@ -4,9 +4,10 @@ import itertools
 from dataclasses import replace
 from pathlib import Path
 
+from apps.chat.demo import SWITCH
 from causeway_cli.dev.config import Configured
 from causeway_cli.dev.credentials import Credentials
-from causeway_cli.dev.plan import STOP_ORDER, AppSpec, StackOptions, StackPlan, plan_stack
+from causeway_cli.dev.plan import DEMO_SWITCH, STOP_ORDER, AppSpec, StackOptions, StackPlan, plan_stack
 from causeway_common.contracts.rights import Role, rights_of
 
 OPTIONS = StackOptions(
@@ -47,7 +48,7 @@ def test_every_service_is_a_process_and_every_gateway_too() -> None:
     ]
     assert made.url == "http://127.0.0.1:8000"
     assert made.nats_url == f"nats://127.0.0.1:{made.nats.port}"
-    assert {spec.kind for spec in (made.nats, *made.services)} == set(STOP_ORDER)
+    assert {spec.kind for spec in (made.nats, *made.services)} == set(STOP_ORDER) - {"crowd"}
 
 
 def test_the_server_api_is_where_the_configuration_puts_it() -> None:
@@ -123,3 +124,22 @@ def test_the_switch_for_the_echo_endpoint_reaches_the_gateways() -> None:
         new_password=lambda: "p",
     )
     assert [spec.env["CAUSEWAY_GATEWAY_TEST_ECHO"] for spec in made.services if spec.service == "gateway"] == ["1", "1"]
+
+
+def test_the_web_application_is_served_and_demo_users_let_in_unless_the_configuration_says_otherwise() -> None:
+    """In dev alone; nobody but the chat app is told to let them in."""
+    served = plan(replace(OPTIONS, web=Path("/w")))
+    gateway = served.services[-1].env
+    own = plan(replace(OPTIONS, web=Path("/w")), replace(CONFIGURED, own_web=True, own_sign_in=True)).services[-1].env
+    other = plan(replace(OPTIONS, apps=(AppSpec("shop", "shop:app"),)))
+
+    assert gateway["CAUSEWAY_GATEWAY_WEB__DIRECTORY"] == "/w"
+    assert gateway["CAUSEWAY_GATEWAY_CLIENT__CONNECT_APP"] == "chat"
+    assert [spec.name for spec in served.services if spec.env.get(DEMO_SWITCH) == "1"] == ["logic-chat"]
+    assert not {"CAUSEWAY_GATEWAY_WEB__DIRECTORY", "CAUSEWAY_GATEWAY_CLIENT__CONNECT_APP"} & own.keys()
+    assert "CAUSEWAY_GATEWAY_WEB__DIRECTORY" not in plan().services[-1].env
+    assert not any(DEMO_SWITCH in spec.env or "CAUSEWAY_GATEWAY_CLIENT__CONNECT_APP" in spec.env for spec in other.services)
+
+
+def test_the_switch_is_the_one_that_chat_looks_at() -> None:
+    assert DEMO_SWITCH == SWITCH

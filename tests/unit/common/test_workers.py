@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from causeway_common.bus.late import TURN_SECONDS, Deadlines
-from causeway_common.bus.workers import IDLE_MAX, Cancellable, Work, Workers
+from causeway_common.bus.workers import IDLE_MAX, Workers
 from support.waiting import until
 
 variable = contextvars.ContextVar("variable", default="unset")
@@ -20,7 +20,7 @@ variable = contextvars.ContextVar("variable", default="unset")
 class Job:
     def __init__(self, doing: Callable[[], Awaitable[None]]) -> None:
         self._doing = doing
-        self.worker: Cancellable | None = None
+        self.worker: asyncio.Task[None] | None = None
         self.cancelled = False
 
     async def run(self) -> None:
@@ -31,7 +31,7 @@ class Job:
                 raise
             self.cancelled = True
 
-    def waits(self, worker: Cancellable) -> None:
+    def waits(self, worker: asyncio.Task[None]) -> None:
         self.worker = worker
 
 
@@ -79,16 +79,8 @@ async def test_what_waits_holds_nobody_up() -> None:
     assert await workers.stop(1) == 0
 
 
-def begin(workers: Workers, how: str) -> Callable[[Work], None]:
-    """Both ways to have a work done."""
-    return workers.start if how == "start" else workers.put
-
-
-BOTH_WAYS = pytest.mark.parametrize("how", ["put", "start"])
-
-
-@given(st.lists(st.integers(0, 3), max_size=40), st.sampled_from(["put", "start"]))
-async def test_everything_is_done_once_however_often_it_waits(waits: list[int], how: str) -> None:
+@given(st.lists(st.integers(0, 3), max_size=40))
+async def test_everything_is_done_once_however_often_it_waits(waits: list[int]) -> None:
     workers, done = Workers(), list[int]()
 
     def work(number: int, times: int) -> Job:
@@ -100,14 +92,13 @@ async def test_everything_is_done_once_however_often_it_waits(waits: list[int], 
         return Job(run)
 
     for number, times in enumerate(waits):
-        begin(workers, how)(work(number, times))
+        workers.put(work(number, times))
     assert await workers.stop(5) == 0
 
     assert sorted(done) == list(range(len(waits)))
 
 
-@BOTH_WAYS
-async def test_no_context_leaks_from_one_work_to_the_next(how: str) -> None:
+async def test_no_context_leaks_from_one_work_to_the_next() -> None:
     workers, seen = Workers(), list[str]()
 
     async def sets() -> None:
@@ -120,13 +111,12 @@ async def test_no_context_leaks_from_one_work_to_the_next(how: str) -> None:
         seen.append(variable.get())
 
     for work in (sets, reads):
-        begin(workers, how)(Job(work))
+        workers.put(Job(work))
     await until(lambda: len(seen) == 3)
-    begin(workers, how)(Job(reads))
+    workers.put(Job(reads))
     await until(lambda: len(seen) == 4)
 
     assert sorted(seen) == ["mine", "unset", "unset", "unset"]
-    assert variable.get() == "unset"
 
 
 async def test_a_work_can_use_timeouts_and_task_groups_of_its_own() -> None:
@@ -145,10 +135,9 @@ async def test_a_work_can_use_timeouts_and_task_groups_of_its_own() -> None:
     await until(lambda: len(seen) == 2)
 
 
-@BOTH_WAYS
-async def test_cancelling_a_work_ends_it_alone(how: str) -> None:
+async def test_cancelling_a_work_ends_it_alone() -> None:
     workers, forever, done = Workers(), Job(asyncio.Event().wait), list[bool]()  # type: ignore[arg-type]
-    begin(workers, how)(forever)
+    workers.put(forever)
     await until(lambda: forever.worker is not None)
     assert forever.worker is not None
     forever.worker.cancel()
@@ -159,51 +148,8 @@ async def test_cancelling_a_work_ends_it_alone(how: str) -> None:
         done.append(True)
 
     for _ in range(3):
-        begin(workers, how)(Job(work))
+        workers.put(Job(work))
     await until(lambda: len(done) == 3)
-    assert await workers.stop(1) == 0
-
-
-async def test_what_is_started_runs_at_once_up_to_where_it_waits_and_goes_on_without_a_task() -> None:
-    workers, gate, seen = Workers(), asyncio.get_running_loop().create_future(), list[object]()
-
-    async def work() -> None:
-        seen.append("begun")
-        await gate
-        await asyncio.sleep(0)
-        seen.append(asyncio.current_task())
-
-    workers.start(Job(work))
-    assert seen == ["begun"]
-    assert not workers._tasks
-    gate.set_result(None)
-    await until(lambda: len(seen) == 2)
-    assert seen == ["begun", None]
-
-
-async def test_one_that_is_cancelled_when_its_future_is_done_already_ends_all_the_same() -> None:
-    workers, gate = Workers(), asyncio.get_running_loop().create_future()
-    job = Job(lambda: gate)
-    workers.start(job)
-    gate.set_result(None)
-    assert job.worker is not None
-    job.worker.cancel()
-    await until(lambda: job.cancelled)
-
-
-async def test_what_a_started_work_waits_for_may_fail() -> None:
-    workers, gate, seen = Workers(), asyncio.get_running_loop().create_future(), list[str]()
-
-    async def work() -> None:
-        try:
-            await gate
-        except ValueError as error:
-            seen.append(str(error))
-
-    workers.start(Job(work))
-    gate.set_exception(ValueError("broken"))
-    assert await workers.stop(1) == 0
-    assert seen == ["broken"]
 
 
 async def test_a_work_that_cancels_its_own_task_does_not_take_the_next_one_along() -> None:
@@ -223,8 +169,7 @@ async def test_a_work_that_cancels_its_own_task_does_not_take_the_next_one_along
     await until(lambda: done == [True])
 
 
-@BOTH_WAYS
-async def test_stopping_finishes_what_was_put_and_cancels_what_takes_too_long(how: str) -> None:
+async def test_stopping_finishes_what_was_put_and_cancels_what_takes_too_long() -> None:
     workers, begun, ended = Workers(), asyncio.Event(), list[str]()
 
     async def forever() -> None:
@@ -237,8 +182,8 @@ async def test_stopping_finishes_what_was_put_and_cancels_what_takes_too_long(ho
     async def quick() -> None:
         ended.append("done")
 
-    begin(workers, how)(Job(forever))
-    begin(workers, how)(Job(quick))
+    workers.put(Job(forever))
+    workers.put(Job(quick))
     assert await workers.stop(0.05) == 1
 
     assert begun.is_set()

@@ -56,6 +56,7 @@ from causeway_common.runtime import new_id
 from causeway_common.telemetry import OpenSpan
 from causeway_gateway.adapters.clock import TaskGroup, WheelTimers
 from causeway_gateway.adapters.http import PublicServer, bind
+from causeway_gateway.adapters.pages import Pages
 from causeway_gateway.adapters.settings import Endpoints, TransportSettings
 from causeway_gateway.domain.admission import SessionOptions
 from causeway_gateway.domain.keyring import ApiCaller, KeyRing
@@ -466,6 +467,7 @@ class Gateway:
         pause_ms: int = 0,
         transports: TransportSettings | None = None,
         user_limit: int = 0,
+        pages: Pages | None = None,
         **options: Any,
     ) -> None:
         self.bus, self.apps, self.alone = FakeBus(), FakeApps(), Alone()
@@ -565,6 +567,7 @@ class Gateway:
             transports or TransportSettings(queue_max=queue_max, endpoints=Endpoints(http_stream=True, sse=True)),
             version="test",
             broken=self.broken.append,
+            pages=pages,
         )
         self.doors = Doors(_Known(self), self.registry, lambda: True, drain_ms)
         self.port = 0

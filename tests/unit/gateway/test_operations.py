@@ -177,16 +177,21 @@ def kept(id: str, state: str, connector: str = "email", log: list[m.Attempt] | N
         note="550 never",
         log=log or [],
     )
-    return m.KeptRecord(record=record, ended_ms=9)
+    return m.KeptRecord(record=record, ended_ms=9, tries=len(log or ()), told=bool(log))
 
 
 async def test_jobs_are_listed_shown_and_tried_again() -> None:
     attempt = m.Attempt(number=1, claim=1, at_ms=2, duration_ms=3, outcome="retry", status=451, answer="busy", trace_id="f" * 32)
     async with Gateway() as gateway:
-        gateway.desk.kept = {"d": kept("d", "dead", log=[attempt]), "t": kept("t", "pending", "", [attempt])}
+        gateway.desk.kept = {
+            "d": kept("d", "dead", log=[attempt]),
+            "t": kept("t", "pending", "", [attempt]),
+            "u": kept("u", "pending"),
+        }
         _, page = await ask(gateway, "jobs.list", {"state": "dead", "after": "c", "limit": 7})
         _, shown = await ask(gateway, "jobs.show", {"id": "d"})
         _, task = await ask(gateway, "jobs.show", {"id": "t"})
+        _, under_way = await ask(gateway, "jobs.show", {"id": "u"})
         _, nothing = await ask(gateway, "jobs.show", {"id": "nobody"})
         _, again = await ask(gateway, "jobs.redrive", {"ids": ["d", "nobody"]})
         for wrong in ({"state": "odd"}, {"limit": 0}, {"limit": 201}):
@@ -195,9 +200,11 @@ async def test_jobs_are_listed_shown_and_tried_again() -> None:
     job = {
         "id": "d",
         "app": "chat",
+        "connector": "email",
+        "op": "send",
         "operation": "email.send",
         "state": "dead",
-        "attempts": 1,
+        "tries": 1,
         "created_ms": 1,
         "next_at_ms": 0,
         "ended_ms": 9,
@@ -207,8 +214,13 @@ async def test_jobs_are_listed_shown_and_tried_again() -> None:
     assert page["result"] == {"jobs": [job], "more": True}
     assert gateway.desk.asked == [m.RecordsRequest(state="dead", after="c", limit=7)]
     told = {"number": 1, "claim": 1, "at_ms": 2, "duration_ms": 3, "outcome": "retry", "status": 451, "answer": "busy"}
-    assert shown["result"] == {**job, "payload": {"to": ["ann@example.com"], "file": "ff"}, "log": [{**told, "trace_id": "f" * 32}]}
+    assert shown["result"] == {
+        **job,
+        "payload": {"to": ["ann@example.com"], "file": "ff"},
+        "attempts": [{**told, "trace_id": "f" * 32}],
+    }
     assert (task["result"]["operation"], task["result"]["state"]) == ("task.send", "retrying")
+    assert under_way["result"]["state"] == "pending"
     assert nothing["error"]["code"] == 104
     assert again["result"] == {"redriven": ["d"]}
     assert [(record.name, record.target) for record in gateway.bus.audited] == [("jobs.redrive", "ids=['d', 'nobody']")]

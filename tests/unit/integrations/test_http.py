@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -128,6 +129,25 @@ async def test_a_delivery_verifies_with_the_standardwebhooks_package() -> None:
     assert headers["Content-Type"] == "application/json"
     with pytest.raises(WebhookVerificationError):
         Webhook("whsec_" + "A" * 32).verify(body, headers)
+
+
+async def test_a_name_that_is_rebound_leads_nowhere_but_to_what_was_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that is not allowed answers with a public address first and with loopback later: the first is what is connected to."""
+    connected: list[str] = []
+
+    async def connect(addr_infos: list[Any], **_: Any) -> socket.socket:
+        connected.extend(info[4][0] for info in addr_infos)
+        raise OSError("nothing is sent from a test")
+
+    monkeypatch.setattr("aiohttp.connector.aiohappyeyeballs.start_connection", connect)
+    names = Names(["93.184.215.14"], ["127.0.0.1"])
+    async with receiver(ok) as port, poster(allowed=frozenset(), names=names) as sender:
+        first = await post(sender, f"http://rebinding.example:{port}/")
+        second = await post(sender, f"http://rebinding.example:{port}/")
+
+    assert isinstance(first, NotReached)
+    assert isinstance(second, AddressRefused)
+    assert connected == ["93.184.215.14"]
 
 
 async def test_a_redirect_is_not_followed() -> None:

@@ -188,6 +188,19 @@ async def test_an_event_becomes_one_delivery_per_endpoint_however_often_it_runs(
     assert all(record.payload["id"] == key for key, record in made.items())
 
 
+async def test_an_event_that_is_too_large_is_given_up_before_anything_is_made_of_it() -> None:
+    records = FakeRecords()
+    records.add(new_record("event", EVENT | {"data": "x" * 200_000}))
+    fits = await connector_of(records, FakeOutside()).event(await claimed(records, "o:1:0"))
+    assert fits == Done("2 deliveries", reply={"deliveries": 2})
+    records.add(new_record("event", EVENT | {"data": "x" * 205_000}, id="large"))
+    outcome = await connector_of(records, FakeOutside()).event(await claimed(records, "large"))
+
+    assert isinstance(outcome, GivenUp)
+    assert "at most 204800" in outcome.note
+    assert len(records.records) == 4
+
+
 async def test_an_event_that_nobody_wants_is_done_at_once() -> None:
     records = FakeRecords()
     for number, (app, kind) in enumerate([("chat", "other"), ("auctions", "chat.message.created")]):

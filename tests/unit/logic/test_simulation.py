@@ -89,11 +89,16 @@ def test_both_reference_apps_have_a_simulation(package: str) -> None:
     assert command.load_visit(package).__name__ == "visit"
 
 
+def test_a_check_imports_the_simulation_and_ends(tmp_path: Path) -> None:
+    assert command.main(["apps.auctions", "--check", "--data-dir", str(tmp_path)]) == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
         (["apps.nowhere"], "apps.nowhere"),
         (["json"], "json.simulation"),
+        (["json", "--check"], "json.simulation"),
         (["apps.chat"], "no running stack is told of"),
         (["apps.chat", "--url", "ftp://x"], "is no URL of a gateway"),
     ],

@@ -35,11 +35,14 @@ class Apps:
 
 
 @pytest.fixture
-def handlers() -> EntityHandlers:
-    def never(_key: EntityKey) -> None:
-        raise AssertionError("nothing here has an outbox")
+def relayed() -> list[EntityKey]:
+    """Whose relay was started."""
+    return []
 
-    return EntityHandlers(MemoryEntities(MemoryDatabase()), Access(Apps()), never, lambda: 5)
+
+@pytest.fixture
+def handlers(relayed: list[EntityKey]) -> EntityHandlers:
+    return EntityHandlers(MemoryEntities(MemoryDatabase()), Access(Apps()), relayed.append, lambda: 5)
 
 
 async def call(caller: str = "auctions") -> Call:
@@ -108,14 +111,16 @@ async def test_a_read_at_or_after_a_version_is_never_of_an_older_one(handlers: E
     assert caught.value.name is ErrorName.UNAVAILABLE
 
 
-async def test_a_deletion_is_a_commit_and_stands_in_the_trail(handlers: EntityHandlers) -> None:
+async def test_a_deletion_is_a_commit_and_stands_in_the_trail(handlers: EntityHandlers, relayed: list[EntityKey]) -> None:
     await made(handlers, 1)
+    assert relayed == [], "nothing here has an outbox"
     request = CommitRequest(kind="lot", id="0", expected=1, commit_id="b", state={}, by="bob", delete=True)
 
     assert (await handlers.commit(request, await call())).version == 2
     assert (await handlers.get(GetRequest(kind="lot", id="0"), await call())).document == Document()
     trail = await handlers.trail(TrailRequest(kind="lot", id="0"), await call())
     assert [(each.version, each.by, each.deleted) for each in trail.versions] == [(1, "ann", False), (2, "bob", True)]
+    assert relayed == [EntityKey("auctions", "lot", "0")], "it may have had timers, which are cancelled"
 
 
 @pytest.mark.parametrize(

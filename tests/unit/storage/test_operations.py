@@ -139,6 +139,23 @@ def test_an_export_goes_to_a_new_file_or_to_standard_output_and_comes_back(data_
     assert not list(data_dir.glob("*.part"))
 
 
+async def audited(path: Path) -> list[tuple[str, str]]:
+    """Which operations left an audit record, and on what."""
+    async with ports_on(path) as ports:
+        return [(each.name, each.target) for each in await ports.audit.page("", 10) if each.caller.startswith("causeway-storage")]
+
+
+def test_import_and_restored_leave_an_audit_record(data_dir: Path) -> None:
+    new = data_dir / "new.sqlite3"
+    ran("export", "--data-dir", data_dir, data_dir / "all.export")
+    ran("import", "--database", new, data_dir / "all.export")
+    assert asyncio.run(audited(new)) == [("import", str(new))]
+    ran("restored", "--database", new)
+
+    assert asyncio.run(audited(new)) == [("restored", str(new)), ("import", str(new))]
+    assert asyncio.run(found_in(new)) == ()
+
+
 def test_an_import_of_something_else_says_so(data_dir: Path) -> None:
     (data_dir / "text").write_text("hello")
     for source, words in (("text", "no export"), ("missing", "No such file")):

@@ -8,6 +8,7 @@ import click
 
 from causeway_cli.apps.target import AppError
 from causeway_cli.dev.credentials import CredentialsError
+from causeway_cli.dev.crowds import CrowdError
 from causeway_cli.dev.datadir import DataDirError
 from causeway_cli.dev.ports import PortTakenError
 from causeway_cli.dev.stack import DevOptions, StackError, run_stack
@@ -69,6 +70,12 @@ def _storage(_ctx: click.Context, param: click.Parameter, text: str) -> str:
     help="An app to run, its module looked up in FOLDER or the current folder; may be repeated. With it only these apps run.  [default: the reference apps]",
 )
 @click.option("--reload", is_flag=True, help="With --app: a change of an app's files starts it anew, without closing a connection.")
+@click.option(
+    "--simulate",
+    multiple=True,
+    metavar="PACKAGE",
+    help="Let simulated users of this app come, such as apps.auctions; may be repeated.",
+)
 @click.pass_context
 def dev(
     ctx: click.Context,
@@ -81,6 +88,7 @@ def dev(
     storages: int,
     apps: tuple[str, ...],
     reload: bool,
+    simulate: tuple[str, ...],
 ) -> None:
     """Run the whole system on this machine.
 
@@ -94,16 +102,18 @@ def dev(
 
     Example: causeway dev --app shop:app --reload
 
+    Example: causeway dev --simulate apps.auctions
+
     Exit codes: 0 stopped, 1 could not start, 2 wrong configuration.
     """
     if reload and not apps:
         raise click.UsageError("--reload goes with --app")
     try:
-        run_stack(DevOptions(data_dir, config, port, gateways, storages, storage, apps, reload))
+        run_stack(DevOptions(data_dir, config, port, gateways, storages, storage, apps, reload, simulate))
     except SettingsError as error:
         click.echo("causeway dev cannot start, its configuration is wrong:", err=True)
         for fault in error.faults:
             click.echo(f"  - {fault}", err=True)
         ctx.exit(EXIT_CONFIGURATION)
-    except (StackError, AppError, DataDirError, PortTakenError, CredentialsError) as error:
+    except (StackError, AppError, CrowdError, DataDirError, PortTakenError, CredentialsError) as error:
         raise click.ClickException(str(error)) from error

@@ -19,8 +19,10 @@ from causeway_common.contracts.messages import LifecycleEvent
 from causeway_common.contracts.subjects import EVENT, EVENTS_STREAM
 
 CONNECT_SECONDS: Final = 5.0
-TYPES: Final = ("connected", "disconnected", "subscribed", "unsubscribed", "first_join", "last_leave", "endpoint_disabled")
-SOURCES: Final = ("gateway", "integrations")
+TYPES: Final = (
+    *("connected", "disconnected", "subscribed", "unsubscribed", "first_join", "last_leave"),
+    *("job_dead", "endpoint_disabled"),
+)
 
 
 @click.command()
@@ -50,7 +52,7 @@ def events(
     """Print lifecycle events, live, until Ctrl-C.
 
     Who connected and disconnected (`client.lifecycle_events`), subscribed and unsubscribed (a namespace's `lifecycle_events`), and which
-    channels were joined first and left last (its `occupancy_events`); which endpoints of webhooks were disabled. They are kept for seven days. A repeat has the id of the first.
+    channels were joined first and left last (its `occupancy_events`); which jobs died, and which endpoints of webhooks were disabled. They are kept for seven days. A repeat has the id of the first.
 
     Example: causeway events --since 10m --type connected --json
 
@@ -78,8 +80,6 @@ async def _events(settings: BusSettings, types: frozenset[str], since: datetime 
     show = show_json if as_json else show_text
     try:
         async for message in tail.messages(start):
-            if EVENT.fields(message.subject)["source"] not in SOURCES:
-                continue
             event = decode(message.body, LifecycleEvent)
             if not types or event.type in types:
                 show(event)
@@ -97,5 +97,5 @@ def show_text(event: LifecycleEvent) -> None:
     """An event for the eye: when, what, who, where."""
     when = datetime.fromtimestamp(event.time_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     who = event.user or (f"(anonymous) {event.client}" if event.client else "")
-    told = (who, event.channel, event.app, event.endpoint, event.note)
+    told = (who, event.channel, event.app, event.operation, event.record, event.endpoint, event.note)
     click.echo("  ".join([when, f"{printable(event.type):12}", *(printable(part) for part in told if part)]))

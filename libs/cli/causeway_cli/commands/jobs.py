@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -27,27 +28,27 @@ def jobs() -> None:
 
 
 @jobs.command(name="list")
+@click.option("--state", type=click.Choice(STATES), help="retrying: tried, and waits for another try.  [default: all]")
+@click.option("--limit", type=click.IntRange(1), help="At most so many.  [default: all]")
 @click.option(
-    "--state", type=click.Choice(STATES), default="dead", show_default=True, help="retrying: tried, and waits for another try."
+    "--json", "as_json", is_flag=True, help="One JSON array, also when there are none; as when the output is no terminal."
 )
-@click.option("--limit", type=click.IntRange(1, 100_000), default=100, show_default=True, help="At most so many.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON array, also when there are none.")
 @data_dir_option
 @url_option
 @api_key_option
-def list_jobs(*, state: str, limit: int, as_json: bool, data_dir: Path, url: str, api_key: str) -> None:
-    """List jobs in one state, by id.
+def list_jobs(*, state: str | None, limit: int | None, as_json: bool, data_dir: Path, url: str, api_key: str) -> None:
+    """List jobs, by id.
 
     Exit codes: 0 done, 1 refused or not reached, 2 wrong usage.
     """
     with operations(Where(data_dir, url=url, api_key=api_key)) as ops:
-        found = _listed(ops, state, limit)
-    if as_json:
+        found = _listed(ops, state or "", limit)
+    if as_json or not sys.stdout.isatty():
         click.echo(compact_json(found))
         return
     for each in found:
         click.echo(_line(each))
-    click.echo(f"# {len(found)} {state} job{'s' * (len(found) != 1)}", err=True)
+    click.echo(f"# {len(found)} {state + ' ' if state else ''}job{'s' * (len(found) != 1)}", err=True)
 
 
 @jobs.command()
@@ -68,7 +69,7 @@ def show(*, id: str, as_json: bool, data_dir: Path, url: str, api_key: str) -> N
         return
     click.echo(_line(found))
     click.echo(printable(f"  payload: {json.dumps(found['payload'], ensure_ascii=False)}"))
-    for entry in found["log"]:
+    for entry in found["attempts"]:
         status = f" {entry['status']}" if entry.get("status") else ""
         text = f"  try {entry['number']} at {_time(entry['at_ms'])}, {entry['duration_ms']} ms: {entry['outcome']}{status}"
         click.echo(printable(f"{text}: {entry.get('answer', '')}"))
@@ -97,12 +98,12 @@ def redrive(*, ids: tuple[str, ...], as_json: bool, data_dir: Path, url: str, ap
         raise click.exceptions.Exit(1)
 
 
-def _listed(ops: Operations, state: str, limit: int) -> list[dict[str, Any]]:
+def _listed(ops: Operations, state: str, limit: int | None) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     more = True
-    while more and len(found) < limit:
+    while more and (limit is None or len(found) < limit):
         after = found[-1]["id"] if found else ""
-        page = ops.run("jobs.list", state=state, after=after, limit=min(PAGE, limit - len(found)))
+        page = ops.run("jobs.list", state=state, after=after, limit=PAGE if limit is None else min(PAGE, limit - len(found)))
         found += page["jobs"]
         more = page["more"]
     return found
@@ -110,9 +111,7 @@ def _listed(ops: Operations, state: str, limit: int) -> list[dict[str, Any]]:
 
 def _line(job: dict[str, Any]) -> str:
     when = f"ended {_time(job['ended_ms'])}" if job["ended_ms"] else f"next {_time(job['next_at_ms'])}"
-    return printable(
-        f"{job['id']}  {job['app']}  {job['operation']}  {job['state']}  attempts {job['attempts']}  {when}  {job['note']}"
-    )
+    return printable(f"{job['id']}  {job['app']}  {job['operation']}  {job['state']}  tries {job['tries']}  {when}  {job['note']}")
 
 
 def _time(ms: int) -> str:

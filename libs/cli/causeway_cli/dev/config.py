@@ -15,6 +15,7 @@ from causeway_cli.configuration import load_services, set_value
 from causeway_common.runtime import ServiceSettings
 
 SENDER: Final = "Causeway <causeway@localhost>"
+SIGN_IN: Final = ("client.connect_app", "client.allow_anonymous_connect_without_token", "client.insecure")
 LOOPBACK_HOSTS: Final = ("127.0.0.1", "localhost", "::1")
 
 
@@ -29,6 +30,8 @@ class Configured:
         api_key: of the server API, "" where it is not set.
         token_hmac_secret_key: likewise.
         hooks_port: where integrations take webhooks, 0 where the configuration does not say.
+        own_sign_in: the configuration says what becomes of clients without a token.
+        own_web: it says what is served at `/`.
         added: per service, the environment variables that give `causeway dev` its own defaults.
     """
 
@@ -39,6 +42,8 @@ class Configured:
     token_hmac_secret_key: str = field(repr=False)
     added: Mapping[str, Mapping[str, str]]
     hooks_port: int = 0
+    own_sign_in: bool = False
+    own_web: bool = False
 
 
 def load_configuration(path: Path, env: Mapping[str, str], data_dir: Path) -> Configured:
@@ -80,6 +85,8 @@ def _configured(settings: Mapping[str, ServiceSettings], data_dir: Path) -> Conf
         token_hmac_secret_key=set_value(gateway, "client.token.hmac_secret_key") or "",
         added=added,
         hooks_port=set_value(settings["integrations"], "hooks.port") or 0,
+        own_sign_in=any(set_value(gateway, key) is not None for key in SIGN_IN),
+        own_web=set_value(gateway, "web.directory") is not None,
     )
 
 

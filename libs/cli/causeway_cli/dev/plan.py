@@ -14,8 +14,8 @@ from causeway_cli.dev.natsconf import NatsUser
 from causeway_common.contracts.rights import Role, rights_of
 
 NATS_CONFIG_FILE: Final = "nats.conf"
-# Gateways first, so that clients are sent away while all behind them still answers; the bus last.
-STOP_ORDER: Final = ("gateway", "logic", "integrations", "storage", "nats")
+# Crowds first, they only ask; then gateways, so that clients are sent away while all behind them still answers; the bus last.
+STOP_ORDER: Final = ("crowd", "gateway", "logic", "integrations", "storage", "nats")
 OPERATOR: Final = "operator"
 """The NATS user of the command line."""
 STOP_SECONDS: Final = 10.0
@@ -34,12 +34,18 @@ class AppSpec:
     process: str = ""
 
 
-REFERENCE_APPS: Final = (AppSpec("chat", "apps.chat:app"), AppSpec("auctions", "apps.auctions:app"))
+DEMO_APP: Final = AppSpec("chat", "apps.chat:app")
+"""Lets in demo users where it is told so, by `DEMO_SWITCH`."""
+DEMO_SWITCH: Final = "CAUSEWAY_CHAT_DEMO_USERS"
+REFERENCE_APPS: Final = (DEMO_APP, AppSpec("auctions", "apps.auctions:app"))
 
 
 @dataclass(frozen=True, slots=True)
 class StackOptions:
-    """What was asked for. Paths are absolute; `scripts` is the folder of the console scripts and of nats-server."""
+    """What was asked for. Paths are absolute; `scripts` is the folder of the console scripts and of nats-server.
+
+    `web`: the folder of the built web application; None: there is none.
+    """
 
     data_dir: Path
     config: Path
@@ -51,6 +57,7 @@ class StackOptions:
     storages: int = 1
     storage: str = "sqlite"
     reload: bool = False
+    web: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +72,7 @@ class ProcessSpec:
         env: its whole environment.
         port: what it serves to others, or None.
         internal_port: health and metrics.
-        health_url: answers 200 when it is ready.
+        health_url: answers 200 when it is ready; "": it is, while it runs.
         cwd: its current folder; None: ours.
         hidden: lines of its output in which this pattern is found are not printed.
     """
@@ -143,14 +150,14 @@ def plan_stack(
         users.append(user)
         own = {
             **_bus_variables(user, nats_url),
-            **_gateway_variables(member, options, credentials),
+            **_gateway_variables(member, options, configured, credentials),
             **_app_variables(member, options),
         }
         port = options.port if member.role is Role.GATEWAY else None
         if member.role is Role.INTEGRATIONS:
             port = configured.hooks_port or new_port()
             own |= {"HOOKS__HOST": options.host, "HOOKS__PORT": str(port)}
-        inherited = {**env, **configured.added.get(member.role, {})}
+        inherited = {**env, **configured.added.get(member.role, {}), **_demo_variables(member)}
         services.append(_service(options, member, inherited, own, (port, new_port())))
         if options.reload and member.role is Role.LOGIC:
             twins[member.name] = _service(options, member, inherited, own, (None, new_port()))
@@ -192,10 +199,17 @@ def _bus_variables(user: NatsUser, nats_url: str) -> dict[str, str]:
     return {"NATS__URL": nats_url, "NATS__USER": user.name, "NATS__PASSWORD": user.password}
 
 
-def _gateway_variables(member: _Member, options: StackOptions, credentials: Credentials) -> dict[str, str]:
+def _demo_variables(member: _Member) -> dict[str, str]:
+    return {DEMO_SWITCH: "1"} if member.role is Role.LOGIC and member.arguments == ("run", DEMO_APP.target) else {}
+
+
+def _gateway_variables(member: _Member, options: StackOptions, configured: Configured, credentials: Credentials) -> dict[str, str]:
     if member.role is not Role.GATEWAY:
         return {}
+    demo = any(app.target == DEMO_APP.target for app in options.apps) and not configured.own_sign_in
     return {
+        **({"CLIENT__CONNECT_APP": DEMO_APP.name} if demo else {}),
+        **({"WEB__DIRECTORY": str(options.web)} if options.web and not configured.own_web else {}),
         "HTTP_SERVER__ADDRESS": options.host,
         "HTTP_SERVER__PORT": str(options.port),
         "HTTP_SERVER__REUSE_PORT": "true",

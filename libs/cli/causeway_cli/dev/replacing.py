@@ -11,7 +11,7 @@ from causeway_cli.dev.plan import ProcessSpec
 from causeway_cli.dev.process import Keeper, wait_for
 from causeway_cli.dev.terminal import Terminal
 
-TRIAL_SECONDS: Final = 10.0
+TRIAL_SECONDS: Final = 30.0
 POLL_SECONDS: Final = 0.05
 Make = Callable[[ProcessSpec], Keeper]
 Adopt = Callable[[str, Keeper], Keeper]

@@ -11,7 +11,7 @@ import sys
 import sysconfig
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +20,7 @@ from causeway_cli.apps.target import Described, describe
 from causeway_cli.dev.changes import Watched, changes
 from causeway_cli.dev.config import Configured, load_configuration, storage_variables
 from causeway_cli.dev.credentials import settle_credentials
+from causeway_cli.dev.crowds import check_simulations, crowd_specs
 from causeway_cli.dev.datadir import DataDirLock
 from causeway_cli.dev.defaults import DEFAULT_CONFIG, DEFAULT_CONFIG_FILE
 from causeway_cli.dev.files import write_atomic
@@ -41,7 +42,7 @@ class StackError(Exception):
 class DevOptions:
     """What `causeway dev` was asked for; `port` and `config` are None and `storage` is "" where it was not said.
 
-    `apps`: as `module:attribute`; none is the reference apps.
+    `apps`: as `module:attribute`; none is the reference apps. `simulate`: packages whose simulated users come.
     """
 
     data_dir: Path
@@ -52,13 +53,14 @@ class DevOptions:
     storage: str = ""
     apps: tuple[str, ...] = ()
     reload: bool = False
+    simulate: tuple[str, ...] = ()
 
 
 def run_stack(asked: DevOptions) -> None:
     """Run a stack until it is told to stop.
 
     Raises:
-        StackError, AppError, DataDirError, PortTakenError, CredentialsError: it cannot start; one line says why.
+        StackError, AppError, CrowdError, DataDirError, PortTakenError, CredentialsError: it cannot start; one line says why.
         SettingsError: its configuration is wrong.
     """
     data_dir = asked.data_dir.absolute()
@@ -69,6 +71,7 @@ def run_stack(asked: DevOptions) -> None:
         nothing = StackState(__version__, ready=False, url="", nats_url="", data_dir=str(data_dir), storage="", processes=())
         write_stack(data_dir, nothing)
         apps = find_apps(asked.apps, Path.cwd(), os.environ)
+        check_simulations(asked.simulate, _scripts())
         plan, greeting = _prepare(asked, data_dir, ports, apps)
         terminal = _terminal(plan)
         watched = [Watched(name, app.source, app.folder) for name, app in zip(processes_of(apps), apps, strict=True)]
@@ -138,6 +141,7 @@ def _prepare(asked: DevOptions, data_dir: Path, ports: Ports, apps: Sequence[Des
         apps=tuple(AppSpec(app.name, app.target, app.folder, name) for name, app in zip(processes_of(apps), apps, strict=True))
         or REFERENCE_APPS,
         reload=asked.reload,
+        web=web_application(),
     )
     ports.public(options.port)
     if configured.api_port:
@@ -146,6 +150,10 @@ def _prepare(asked: DevOptions, data_dir: Path, ports: Ports, apps: Sequence[Des
     plan = plan_stack(
         options, configured, credentials, env=environment, new_port=ports.find, new_password=lambda: secrets.token_urlsafe(24)
     )
+    crowds = crowd_specs(
+        asked.simulate, url=plan.url, secret=credentials.token_hmac_secret_key, scripts=options.scripts, env=environment
+    )
+    plan = replace(plan, services=(*plan.services, *crowds))
     text = nats_config(
         host=HOST,
         port=plan.nats.port or 0,
@@ -155,6 +163,12 @@ def _prepare(asked: DevOptions, data_dir: Path, ports: Ports, apps: Sequence[Des
     )
     write_atomic(data_dir / NATS_CONFIG_FILE, text, mode=0o600)
     return plan, _greeting(asked, plan, data_dir, apps)
+
+
+def web_application() -> Path | None:
+    """The built web application of the working copy that this command line was installed from; None where there is none."""
+    folder = Path(__file__).resolve().parents[4] / "clients" / "web" / "dist"
+    return folder if (folder / "index.html").is_file() else None
 
 
 def _port(asked: DevOptions, configured: Configured) -> int:

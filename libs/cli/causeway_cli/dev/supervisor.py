@@ -179,7 +179,7 @@ class Supervisor:
         complain_at = time.monotonic() + COMPLAIN_SECONDS
         while True:
             self._changed.clear()
-            answers = await asyncio.gather(*(_answers(session, keeper.spec.health_url) for keeper in self._keepers))
+            answers = await asyncio.gather(*(_ready(session, keeper) for keeper in self._keepers))
             if not self._changed.is_set():
                 for keeper, answer in zip(self._keepers, answers, strict=True):
                     keeper.ready = answer and keeper.pid is not None
@@ -242,6 +242,10 @@ class Supervisor:
         self._stop.set()
         self._ready = False
         self._write()
+
+
+async def _ready(session: aiohttp.ClientSession, keeper: Keeper) -> bool:
+    return await _answers(session, keeper.spec.health_url) if keeper.spec.health_url else keeper.pid is not None
 
 
 async def _answers(session: aiohttp.ClientSession, url: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -68,8 +69,7 @@ class Announcement:
             CausewayError: 100 unavailable; 107, as `AppsDirectory.check`: it was not said.
         """
         if not self._checked:
-            if not self._directory.ready:
-                raise unavailable("the other apps are not known yet")
+            await self._directory.loaded(deadline)
             self._directory.check(self._manifest)
         await self._put(self._manifest, deadline)
         self._checked = True
@@ -134,6 +134,14 @@ class AppsDirectory:
     def ready(self) -> bool:
         """Whether the bucket was read."""
         return self._bucket.ready
+
+    async def loaded(self, deadline: Deadline) -> None:
+        """Wait until the bucket was read. Raises CausewayError: 100 unavailable, not in time."""
+        try:
+            async with asyncio.timeout(max(deadline.remaining(), 0)):
+                await self._bucket.loaded()
+        except TimeoutError as error:
+            raise unavailable("the other apps are not known yet") from error
 
     @property
     def manifests(self) -> Mapping[str, Manifest]:

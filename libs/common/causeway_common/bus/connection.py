@@ -284,7 +284,6 @@ class Bus:
         *,
         queue: str,
         limit: int,
-        direct: bool = False,
         elsewhere: Callable[[Mapping[str, str]], bool] | None = None,
         **fields: str,
     ) -> None:
@@ -295,19 +294,16 @@ class Bus:
             handler: what it returns is the reply; a CausewayError becomes an error reply, anything else 100 internal, logged.
             queue: the queue group.
             limit: how many run at once; beyond it the answer is 111 overloaded.
-            direct: the handler only ever waits for futures, and runs without a task.
             elsewhere: what has such fields of the subject is another endpoint's; this one says nothing to it.
             fields: fixed fields of the subject.
         """
-        endpoint = Endpoint(self._client, verb, handler, limit, self._workers, direct=direct, elsewhere=elsewhere)
+        endpoint = Endpoint(self._client, verb, handler, limit, self._workers, elsewhere=elsewhere)
         self._endpoints.append(endpoint)
         self._served.append(await endpoint.subscribe(verb.wildcard(**fields), queue))
 
-    def endpoint(
-        self, verb: Verb[Req, Rep], handler: Callable[[Req, Call], Awaitable[Rep]], *, limit: int, direct: bool = False
-    ) -> Endpoint:
+    def endpoint(self, verb: Verb[Req, Rep], handler: Callable[[Req, Call], Awaitable[Rep]], *, limit: int) -> Endpoint:
         """An endpoint that its maker subscribes and ends; `stop_serving` waits for what runs in it."""
-        self._endpoints.append(Endpoint(self._client, verb, handler, limit, self._workers, direct=direct))
+        self._endpoints.append(Endpoint(self._client, verb, handler, limit, self._workers))
         return self._endpoints[-1]
 
     async def end(self, subscriptions: Collection[DirectSubscription]) -> None:

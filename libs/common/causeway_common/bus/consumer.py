@@ -64,6 +64,7 @@ class DurableConsumer(Generic[M]):
         ack_wait_s: a delivery that nobody has acknowledged for so long comes again.
         in_progress: tell JetStream of those under way, so that this counts from their last word, and not from their beginning.
         max_pending: so many are under way in all processes together, those given back included; -1: no bound. None: twice `concurrency`.
+        poison: keeps a body that is no `message`, before its delivery is ended; where it fails the delivery comes again.
         deliver: where a consumer that is not there yet begins: `all` that the stream holds, or what is `new`.
     """
 
@@ -81,7 +82,9 @@ class DurableConsumer(Generic[M]):
         in_progress: bool = False,
         max_pending: int | None = None,
         deliver: Literal["all", "new"] = "all",
+        poison: Callable[[bytes, DeliveryInfo], Awaitable[None]] | None = None,
     ) -> None:
+        self._poison = poison
         self._in_progress, self._deliver = in_progress, deliver
         self._max_pending = concurrency * 2 if max_pending is None else max_pending
         self._under_way: set[str] = set()
@@ -199,7 +202,7 @@ class DurableConsumer(Generic[M]):
         except CausewayError as error:
             deliveries.add(1, "undecodable")
             log.exception("a delivery cannot be decoded and is ended", subject=info.subject, reason=error.message)
-            self._settle(reply, TERM)
+            await self._end_poison(body, info, reply)
             return
         attributes = {
             names.MESSAGING_SYSTEM: names.MESSAGING_SYSTEM_NATS,
@@ -224,6 +227,15 @@ class DurableConsumer(Generic[M]):
             return
         deliveries.add(1, "ok")
         self._settle(reply, ACK)
+
+    async def _end_poison(self, body: bytes, info: DeliveryInfo, reply: str) -> None:
+        try:
+            if self._poison is not None:
+                await self._poison(body, info)
+        except CausewayError as error:
+            log.warning("what cannot be decoded could not be kept and comes again", subject=info.subject, reason=error.message)
+            return
+        self._settle(reply, TERM)
 
     async def _handled(self, message: M, info: DeliveryInfo) -> Postponed | None:
         try:

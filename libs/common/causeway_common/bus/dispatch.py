@@ -13,7 +13,7 @@ from causeway_common.bus.client import DirectClient, DirectSubscription
 from causeway_common.bus.deadline import Deadline
 from causeway_common.bus.envelope import ERROR_HEADER, read
 from causeway_common.bus.late import Deadlines
-from causeway_common.bus.workers import Cancellable, Workers
+from causeway_common.bus.workers import Workers
 from causeway_common.contracts.codec import decode, encode, to_fault
 from causeway_common.contracts.errors import CausewayError, ErrorName, overloaded, unavailable
 from causeway_common.contracts.messages import Message
@@ -51,7 +51,6 @@ class Endpoint:
         handler: its answer.
         limit: how many are under way at once.
         workers: where handlers run.
-        direct: handlers only ever wait for futures: they run where the request arrives, without a task (`Workers.start`).
         elsewhere: whether another endpoint answers what has these fields of the subject; then this one says nothing.
     """
 
@@ -63,12 +62,10 @@ class Endpoint:
         limit: int,
         workers: Workers,
         *,
-        direct: bool = False,
         elsewhere: Callable[[Mapping[str, str]], bool] | None = None,
     ) -> None:
         self._elsewhere = elsewhere
-        self._begin = workers.start if direct else workers.put
-        self._client, self.verb, self.handler, self._limit = client, verb, handler, limit
+        self._client, self.verb, self.handler, self._limit, self._workers = client, verb, handler, limit, workers
         self.waiting: Deadlines[Request, Request] = Deadlines()
         self._under_way = 0
         self.subject = self.queue = ""
@@ -95,7 +92,7 @@ class Endpoint:
         seconds = CLIENT_COMMAND_SECONDS if left_ms is None else min(left_ms / 1000, DEADLINE_MAX_SECONDS)
         call = Call(template.fields(subject), message_id, Deadline.after(seconds))
         self._under_way += 1
-        self._begin(Request(self, call, body, reply, traceparent))
+        self._workers.put(Request(self, call, body, reply, traceparent))
 
     def ended(self) -> None:
         """A request is no more under way."""
@@ -126,10 +123,10 @@ class Request:
     def __init__(self, endpoint: Endpoint, call: Call, body: bytes, reply: str, traceparent: str) -> None:
         self._endpoint, self._call, self._body, self._reply, self._traceparent = endpoint, call, body, reply, traceparent
         self.at = call.deadline.at
-        self._worker: Cancellable | None = None
+        self._worker: asyncio.Task[None] | None = None
         self._late = False
 
-    def waits(self, worker: Cancellable) -> None:
+    def waits(self, worker: asyncio.Task[None]) -> None:
         """From now on it can be late."""
         self._worker = worker
         self._endpoint.waiting.hold(self, self)

@@ -6,7 +6,7 @@ answered by it asks any storage process the same, under the same id (DESIGN sect
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from causeway_common.bus.client import DirectSubscription
@@ -44,19 +44,10 @@ class OwnedShards:
         bus: the connection; what is served here drains with it.
         handlers: by verb; those that are none of `SHARD_VERBS` are left out.
         limit: requests of one verb under way at once.
-        direct: the verbs whose handlers only ever wait for futures.
     """
 
-    def __init__(
-        self,
-        bus: Bus,
-        handlers: Mapping[Verb[Any, Any], Callable[[Any, Call], Awaitable[Any]]],
-        *,
-        limit: int,
-        direct: Collection[Verb[Any, Any]] = (),
-    ) -> None:
+    def __init__(self, bus: Bus, handlers: Mapping[Verb[Any, Any], Callable[[Any, Call], Awaitable[Any]]], *, limit: int) -> None:
         self._bus, self._limit = bus, limit
-        self._direct = frozenset(verb.name for verb in direct)
         self._handlers = {verb.name: handler for verb, handler in handlers.items() if verb.name in SHARD_VERBS}
         self._endpoints: dict[str, Endpoint] = {}
         self._held: dict[int, list[DirectSubscription]] = {}
@@ -71,7 +62,7 @@ class OwnedShards:
         for verb, handler in self._handlers.items():
             if verb not in self._endpoints:
                 row: Verb[Any, Any] = SHARD_VERBS[verb]
-                self._endpoints[verb] = self._bus.endpoint(row, handler, limit=self._limit, direct=verb in self._direct)
+                self._endpoints[verb] = self._bus.endpoint(row, handler, limit=self._limit)
         for shard in shards - self.held:
             self._held[shard] = [
                 await endpoint.subscribe(SHARD_VERBS[verb].wildcard(shard=str(shard)), NO_QUEUE_GROUP)

@@ -2,8 +2,6 @@
 
 make bench: a task for each request was 3 of an RPC's 86 µs in the process that answers. A worker goes on with the next work as soon as
 one ends; where one waits, another worker goes on with the others. Each work has a context of its own, as it would in its own task.
-
-What only ever waits for futures needs no task at all (`Workers.start`): it goes on when its future is done.
 """
 
 from __future__ import annotations
@@ -12,18 +10,10 @@ import asyncio
 import contextvars
 import types
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator
-from contextlib import suppress
+from collections.abc import Coroutine, Generator
 from typing import Any, Final, Protocol
 
 IDLE_MAX: Final = 64
-
-
-class Cancellable(Protocol):
-    """What a waiting work can be ended by."""
-
-    def cancel(self) -> object:
-        """End it by a CancelledError where it waits."""
 
 
 class Work(Protocol):
@@ -32,8 +22,8 @@ class Work(Protocol):
     def run(self) -> Coroutine[Any, Any, None]:
         """Do it. Raises CancelledError alone, and only where it was not `waits`' reader that cancelled."""
 
-    def waits(self, worker: Cancellable) -> None:
-        """It has begun to wait for something; until it ends, cancelling this cancels it and nothing else."""
+    def waits(self, worker: asyncio.Task[None]) -> None:
+        """It has begun to wait for something; until it ends, cancelling this task cancels it and nothing else."""
 
 
 class Workers:
@@ -43,9 +33,6 @@ class Workers:
         self._queue: deque[Work] = deque()
         self._idle: list[asyncio.Future[None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._started: set[_Started] = set()
-        self._none_started = asyncio.Event()
-        self._none_started.set()
         self._coming = False  # a worker was called that has not looked at the queue yet
         self._stopping = False
 
@@ -53,18 +40,6 @@ class Workers:
         """Do this soon. How much may wait is the caller's to bound."""
         self._queue.append(work)
         self._call()
-
-    def start(self, work: Work) -> None:
-        """Begin this here and now. It must wait for nothing but futures, and no task may be the current one in it."""
-        started = _Started(work, self._over)
-        self._started.add(started)
-        self._none_started.clear()
-        started.begin()
-
-    def _over(self, started: _Started) -> None:
-        self._started.discard(started)
-        if not self._started:
-            self._none_started.set()
 
     async def stop(self, seconds: float) -> int:
         """Do what was put, within this time, and cancel the rest; returns how many were cancelled."""
@@ -76,17 +51,11 @@ class Workers:
         end = loop.time() + seconds
         while self._tasks and (left := end - loop.time()) > 0:  # one that waits calls another
             await asyncio.wait(self._tasks, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-        with suppress(TimeoutError):
-            async with asyncio.timeout_at(max(end, loop.time())):
-                await self._none_started.wait()
-        late = len(self._tasks) + len(self._queue) + len(self._started)
+        late = len(self._tasks) + len(self._queue)
         self._queue.clear()
-        for started in list(self._started):
-            started.cancel()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._none_started.wait()
         return late
 
     def _call(self) -> None:
@@ -140,43 +109,3 @@ class Workers:
                 step, value = doing.send, (yield awaited)
             except BaseException as error:  # noqa: BLE001 - a CancelledError, thrown in where the work waits
                 step, value = doing.throw, error
-
-
-class _Started:
-    """A work that was started. make bench: waking a worker for each request, and again for its answer, was 8 of an append's 57 µs."""
-
-    __slots__ = ("_awaited", "_cancelled", "_context", "_doing", "_over", "_waited", "_work")
-
-    def __init__(self, work: Work, over: Callable[[_Started], None]) -> None:
-        self._work, self._over = work, over
-        self._context, self._doing = contextvars.copy_context(), work.run()
-        self._awaited: asyncio.Future[Any] | None = None
-        self._waited = self._cancelled = False
-
-    def begin(self) -> None:
-        """Up to where it first waits, or its end."""
-        self._context.run(self._step)
-
-    def cancel(self) -> None:
-        """As of a task: what it waits for is cancelled, and with it this."""
-        self._cancelled = self._awaited is None or not self._awaited.cancel()
-
-    def _step(self, _done: object = None) -> None:
-        self._awaited, cancelled, self._cancelled = None, self._cancelled, False
-        try:
-            awaited = self._doing.throw(asyncio.CancelledError()) if cancelled else self._doing.send(None)
-        except StopIteration:
-            self._over(self)
-            return
-        except BaseException:
-            self._over(self)
-            raise
-        if awaited is None:  # a bare yield, as of sleep(0)
-            asyncio.get_running_loop().call_soon(self._step, context=self._context)
-            return
-        awaited._asyncio_future_blocking = False  # noqa: SLF001 - what a task does, by asyncio's own protocol
-        self._awaited = awaited
-        awaited.add_done_callback(self._step, context=self._context)
-        if not self._waited:
-            self._waited = True
-            self._work.waits(self)

@@ -1,4 +1,4 @@
-"""The public listener: every endpoint of clients, the server API, and a short page at `/`."""
+"""The public listener: every endpoint of clients, the server API, and at `/` a short page or the web application."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from causeway_gateway.adapters.emulation import EmulationEndpoint
 from causeway_gateway.adapters.forwarded import Proxies
 from causeway_gateway.adapters.head import head_of, refusal
 from causeway_gateway.adapters.limits import Limits, Refused
+from causeway_gateway.adapters.pages import Pages
 from causeway_gateway.adapters.settings import TransportSettings
 from causeway_gateway.adapters.streams import STREAMS, StreamEndpoint
 from causeway_gateway.adapters.websocket import ECHO, UNI_WEBSOCKET, WEBSOCKET, WebSocketEndpoint
@@ -65,6 +66,7 @@ class PublicServer:
         version: told at `/`.
         broken: called with the code where a client broke RFC 6455, the message limit (1009) or answered no native ping.
         api_bound: a socket of the server API's own; None: it is served at `bound`.
+        pages: the web application at `/`; None: a short page says what runs.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class PublicServer:
         version: str,
         broken: Callable[[int], None],
         api_bound: socket.socket | None = None,
+        pages: Pages | None = None,
     ) -> None:
         self._version, self._has_api, self._api_bound = version, api is not None, api_bound
         self._proxies = Proxies(settings.trusted_proxies)
@@ -88,6 +91,10 @@ class PublicServer:
         endpoint = ApiEndpoint(api, keys, settings.header_seconds, lambda: not self._acceptor.accepting)
         api_app = app if api_bound is None else web.Application(client_max_size=BODY_MAX_BYTES)
         endpoint.add_to(api_app)
+        if pages is None:
+            app.router.add_get("/", self._page)
+        else:
+            app.router.add_route("*", "/{path:.*}", pages.handle)  # what nothing else has taken
         self._runner = _runner(app)
         self._api_runner = None if api_bound is None else _runner(api_app)
         self._settings = settings
@@ -133,7 +140,6 @@ class PublicServer:
 
     def _add_routes(self, app: web.Application, gate: Gate, settings: TransportSettings) -> None:
         router = app.router
-        router.add_get("/", self._page)
         router.add_route("*", "/connection/init", _init)
         for path, option in OFF.items():
             router.add_route("*", path, self._upgrade if path in self._sockets.paths else _off(option))

@@ -77,6 +77,7 @@ class WebhookSettings(Settings):
         5 * 86_400_000, ge=1, description="an endpoint that did nothing but fail for so long is disabled"
     )
     timeout: Duration = Field(15_000, ge=1, description="for one request, its answer included")
+    max_payload: int = Field(200 * 1024, ge=1, le=240 * 1024, description="bytes of an event's body; a larger one is dead at once")
     allow_hosts: list[str] = Field([], description="host names and addresses that may be private or loopback")
 
     @model_validator(mode="after")

@@ -36,6 +36,7 @@ from causeway_integrations.ports.endpoints import EndpointBook
 
 log = get_logger("integrations")
 PRIVATE: Final = "whsk_"
+MAX_PAYLOAD: Final = 200 * 1024
 
 
 class WebhookConnector:
@@ -48,6 +49,7 @@ class WebhookConnector:
         breakers: where endpoints are disabled.
         now_ms: the time of day, for the signature's timestamp.
         reveal: secrets by reference.
+        max_payload: bytes of an event's body.
         book: the endpoints that operators added; read for each event and delivery, so that no change is missed.
         health: told of each attempt; disables.
     """
@@ -61,9 +63,11 @@ class WebhookConnector:
         *,
         now_ms: Callable[[], int],
         reveal: Reveal,
+        max_payload: int = MAX_PAYLOAD,
         book: EndpointBook | None = None,
         health: EndpointHealth | None = None,
     ) -> None:
+        self._max_payload = max_payload
         self._endpoints, self._records, self._outside = endpoints, records, outside
         self._breakers, self._now_ms, self._reveal = breakers, now_ms, reveal
         self._book, self._health = book, health
@@ -114,6 +118,8 @@ class WebhookConnector:
             event = parse_event(work.payload)
         except ValueError as error:
             return GivenUp(str(error))
+        if (size := len(event.model_dump_json().encode())) > self._max_payload:
+            return GivenUp(f"the event has {size} bytes, at most {self._max_payload} are sent to a webhook")
         kept = await self._book.hearing(work.app, event.type) if self._book else []
         endpoints = (*self._endpoints, *(each.endpoint(self._now_ms()) for each in kept if not each.disabled))
         deliveries = fan_out(work, event, endpoints, current_traceparent() or work.traceparent)

@@ -66,6 +66,6 @@ def _checkout(lot: Lot, sale: Sale, payment: Payment | None) -> Checkout:
         currency=lot.currency,
         pay_by=sale.pay_by,
         payment=payment.id if payment else "",
-        state=payment.state if payment else "pending",
+        state=payment.state if payment else "pending" if sale.amount else "free",
         client_secret=payment.client_secret if payment else "",
     )

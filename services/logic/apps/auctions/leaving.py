@@ -61,6 +61,16 @@ def moved_on(draft: Draft[Lot], lot_id: str, now: datetime) -> None:
         draft.schedule(SEND_RECEIPT, LotRef(lot_id=lot_id))
 
 
+def overdue(draft: Draft[Lot], lot_id: str, now: datetime) -> None:
+    """Ask for the lot's next step once more."""
+    lot, sale = draft.state, draft.state.sale
+    if lot.status == "open":
+        draft.schedule(CLOSE, LotRef(lot_id=lot_id), at=now)
+    elif lot.status == "awaiting_payment" and sale:
+        step = PAYMENT_DUE if sale.pay_by <= now else REQUEST_PAYMENT
+        draft.schedule(step, OfferRef(lot_id=lot_id, offer=sale.offer), at=now)
+
+
 def refunded(draft: Draft[Lot], payment: str) -> None:
     """Money that does not buy the lot goes back, all of it; the connector's key makes that once."""
     draft.enqueue(PAYMENTS_REFUND, RefundPayment(id=payment))

@@ -49,7 +49,7 @@ class CreateLot(BaseModel):
     title: Annotated[str, Field(min_length=1, max_length=TITLE_MAX_CHARS)]
     currency: Currency
     start_price: Amount
-    increment: Amount
+    increment: Annotated[Amount, Field(ge=1)]
     closes_in: Annotated[int, Field(ge=1, le=CLOSES_IN_MAX)]
     pay_within: Annotated[int, Field(ge=1, le=PAY_WITHIN_MAX)] = PAY_WITHIN_DEFAULT
     key: IdempotencyKey | None = None
@@ -179,7 +179,10 @@ class Prices(BaseModel):
 
 
 class Checkout(BaseModel):
-    """What the buyer pays, until when, and with which payment ("" : it is being asked for). `client_secret` is for the buyer's browser alone."""
+    """What the buyer pays, until when, and with which payment. `client_secret` is for the buyer's browser alone.
+
+    `state` is the provider's; `pending` while the payment is being asked for, `free` where nothing is to be paid.
+    """
 
     amount: int
     currency: str

@@ -17,7 +17,7 @@ CONTENDERS_MAX: Final = 5
 WATCHED_MAX: Final = 50
 
 Status = Literal["open", "awaiting_payment", "sold", "unsold"]
-Amount = Annotated[int, Field(ge=1, le=AMOUNT_MAX)]
+Amount = Annotated[int, Field(ge=0, le=AMOUNT_MAX)]
 """Minor units; no price, increment or maximum is higher than the largest payment."""
 
 

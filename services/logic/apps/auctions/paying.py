@@ -7,13 +7,14 @@ close_lot ─► request_payment ─► (the buyer pays) ─► paid ─► send
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
 from apps.auctions import leaving, sales
 from apps.auctions.declared import app, by_due
 from apps.auctions.messages import LotRef, OfferRef, PaymentIntent
 from apps.auctions.models import Lot, Person
-from causeway_logic import CausewayError, Context, Draft, Event, Reject
+from causeway_logic import CausewayError, Context, Draft, Event, Reject, Retry
 from causeway_logic.connectors import (
     EMAIL_SEND,
     PAYMENTS_CANCEL,
@@ -26,8 +27,10 @@ from causeway_logic.connectors import (
     SendEmail,
 )
 
-OVERDUE: Final = timedelta(minutes=5)
-"""A step that is so late was given up somewhere on its way, and is asked for again."""
+PATIENT: Final = Retry(["1s", "5s", "15s", "30s", "1m", "5m", "30m", "2h"])
+"""The provider is asked again soon, and for hours."""
+OVERDUE: Final = timedelta(hours=4)
+"""A step that is so late was given up: no task's tries go on for so long. It is asked for again, as often."""
 
 
 @app.task
@@ -41,7 +44,7 @@ async def close_lot(ctx: Context, req: LotRef) -> None:
     await ctx.entity(Lot, req.lot_id).edit(change)
 
 
-@app.task
+@app.task(retry=PATIENT)
 async def request_payment(ctx: Context, req: OfferRef) -> None:
     """Ask the provider for the payment of an offer. A repeat asks with the same key and gets the same payment."""
     entity = ctx.entity(Lot, req.lot_id)
@@ -61,7 +64,7 @@ async def request_payment(ctx: Context, req: OfferRef) -> None:
         await ctx.call(PAYMENTS_CANCEL, CancelPayment(id=payment.id))
 
 
-@app.task
+@app.task(retry=PATIENT)
 async def payment_due(ctx: Context, req: OfferRef) -> None:
     """The time to pay is over. The payment is cancelled before anybody else is asked, so that only one of them can buy."""
     entity = ctx.entity(Lot, req.lot_id)
@@ -117,21 +120,16 @@ async def send_receipt(ctx: Context, req: LotRef) -> None:
     person = await ctx.entity(Person, lot.sale.buyer).find() if lot.sale else None
     if lot.sale is None or person is None or not person.email:
         return
-    text = f"You bought {lot.title!r} (lot {req.lot_id}) for {lot.sale.amount} {lot.currency} in minor units. Payment: {lot.sale.payment}."
+    text = f"You bought {lot.title!r} (lot {req.lot_id}) for {lot.sale.amount} {lot.currency} in minor units. Payment: {lot.sale.payment or 'none'}."
     await ctx.enqueue(EMAIL_SEND, SendEmail(to=[person.email], subject=f"Receipt: {lot.title}", text=text))
 
 
-@app.every("5m")
+@app.every("4h")
 async def ask_again(ctx: Context) -> None:
-    """Steps whose task was given up (the provider was away for hours) are asked for again."""
+    """Steps whose task was given up (the provider was away for hours) are asked for again, one task at a time for each lot."""
     page = await ctx.query(Lot, by_due < ctx.now() - OVERDUE, order=by_due, limit=100)
     for found in page.items:
-        sale = found.state.sale
-        if sale is None:
-            await ctx.schedule(close_lot, LotRef(lot_id=found.id))
-            continue
-        step = payment_due if sale.pay_by <= ctx.now() else request_payment
-        await ctx.schedule(step, OfferRef(lot_id=found.id, offer=sale.offer))
+        await ctx.entity(Lot, found.id).edit(partial(leaving.overdue, lot_id=found.id, now=ctx.now()))
 
 
 async def _ended(ctx: Context, payment: str) -> Payment:

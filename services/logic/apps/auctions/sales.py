@@ -1,6 +1,7 @@
 """From the close to the money: who may buy, until when, what was paid, and what goes back. Values in, values out, as in `bidding`.
 
-The promise: a lot is sold exactly when one payment of its price is kept; every other one that comes in is refunded.
+The promise: a lot is sold exactly when one payment of its price is kept (of a price of 0: none); every other one that comes in is
+refunded.
 """
 
 from __future__ import annotations
@@ -27,14 +28,14 @@ def withdraw(lot: Lot) -> None:
 
 
 def offer_next(lot: Lot, now: datetime) -> None:
-    """Offer the lot to the best bidder that was not asked yet, for what they bid; to nobody: it is unsold."""
+    """Offer the lot to the best bidder that was not asked yet, for what they bid; for nothing: it is theirs. To nobody: it is unsold."""
     lot.proxy = None
     offer = lot.sale.offer + 1 if lot.sale else 1
     if offer > len(lot.contenders):
         lot.status, lot.sale = "unsold", None
         return
     next_ = lot.contenders[offer - 1]
-    lot.status, lot.price = "awaiting_payment", next_.amount
+    lot.status, lot.price = "awaiting_payment" if next_.amount else "sold", next_.amount
     lot.sale = Sale(offer=offer, buyer=next_.user, amount=next_.amount, pay_by=now + lot.pay_within)
 
 

@@ -8,8 +8,10 @@ from causeway_logic.simulation import Crowd, Refused, Unanswered, Visitor
 
 OPEN_AT_ONCE: Final = 8
 """So many lots are open at a time."""
-CLOSES_IN: Final = (20, 90)
+CLOSES_IN: Final = (15, 60)
 PAY_WITHIN: Final = 20
+MOST_WORTH: Final = 3
+"""A lot is worth one to so many times its start price, to each user another amount: so that bidding ends."""
 FORGETFUL: Final = 0.15
 """So many winners do not pay, and the next bidder gets a chance."""
 THINGS: Final = (
@@ -27,6 +29,7 @@ THINGS: Final = (
 async def visit(crowd: Crowd, me: Visitor) -> None:
     """One user, until the crowd goes home."""
     owed: list[str] = []
+    worth: dict[str, int] = {}
 
     def noticed(notice: Any) -> None:
         crowd.count(f"told {notice['type']}")
@@ -36,15 +39,15 @@ async def visit(crowd: Crowd, me: Visitor) -> None:
     await me.watch(f"bidder:{me.name}", noticed)
     while await crowd.turn():
         try:
-            await _act(crowd, me, owed)
+            await _act(crowd, me, owed, worth)
         except Unanswered:
             crowd.count("calls without an answer")
         except Refused as refusal:
             crowd.count(f"refused {refusal.code}")
 
 
-async def _act(crowd: Crowd, me: Visitor, owed: list[str]) -> None:
-    """One turn: pay what is won; else sell where little is on offer; else bid."""
+async def _act(crowd: Crowd, me: Visitor, owed: list[str], worth: dict[str, int]) -> None:
+    """One turn: pay what is won; else sell where little is on offer; else bid, up to what a lot is worth to this user."""
     if owed:
         await _pay(crowd, me, owed)
         return
@@ -52,7 +55,10 @@ async def _act(crowd: Crowd, me: Visitor, owed: list[str]) -> None:
     if len(lots) < OPEN_AT_ONCE and crowd.random.random() < 0.5:
         await _sell(crowd, me)
     elif lots:
-        await _bid(crowd, me, crowd.random.choice(lots))
+        lot = crowd.random.choice(lots)
+        limit = worth.setdefault(lot["lot_id"], int(lot["start_price"] * crowd.random.uniform(1, MOST_WORTH)))
+        if lot["minimum"] <= limit:
+            await _bid(crowd, me, lot, limit)
 
 
 async def _pay(crowd: Crowd, me: Visitor, owed: list[str]) -> None:
@@ -79,13 +85,12 @@ async def _sell(crowd: Crowd, me: Visitor) -> None:
     crowd.count("lots")
 
 
-async def _bid(crowd: Crowd, me: Visitor, lot: Any) -> None:
+async def _bid(crowd: Crowd, me: Visitor, lot: Any, limit: int) -> None:
     if me.name in (lot["seller"], lot["leader"]):
         return
     await me.watch(f"lot:{lot['lot_id']}", lambda message: crowd.count(f"{message['type']} messages"))
     if crowd.random.random() < 0.2:
-        maximum = lot["minimum"] + lot["increment"] * crowd.random.randint(1, 10)
-        await me.call("auctions.proxy_bid", {"lot_id": lot["lot_id"], "maximum": maximum})
+        await me.call("auctions.proxy_bid", {"lot_id": lot["lot_id"], "maximum": limit})
         crowd.count("proxy bids")
     else:
         await me.call("auctions.bid", {"lot_id": lot["lot_id"], "amount": lot["minimum"]})

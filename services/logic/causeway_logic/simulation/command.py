@@ -22,7 +22,7 @@ from causeway_common.telemetry.logs import set_up_logs
 from causeway_logic.simulation.crowd import Crowd, Visit
 from causeway_logic.simulation.visitor import Visitor
 
-REPORT_SECONDS: Final = 5.0
+REPORT_MS: Final = 5000
 TOKEN_SECONDS: Final = 30 * 24 * 3600
 SECRET_VARIABLE: Final = "CAUSEWAY_TOKEN_SECRET"  # noqa: S105 - a variable's name
 
@@ -37,10 +37,12 @@ def main(arguments: Sequence[str]) -> int:
     set_up_logs("simulation", "", "console", "warning")
     try:
         visit = load_visit(options.package)
+        if options.check:
+            return 0
         url, secret = _where(options)
         crowd = Crowd(rate=options.rate, seconds=options.duration / 1000, seed=options.seed)
         visitors = [Visitor(name, url, _token(secret, name), crowd.count) for name in _names(options.users)]
-        asyncio.run(_simulate(crowd, visitors, visit, quiet=options.quiet))
+        asyncio.run(_simulate(crowd, visitors, visit, every=0 if options.quiet else options.every / 1000))
     except SimulationError as error:
         sys.stderr.write(f"causeway-logic cannot simulate: {error}\n")
         return 1
@@ -72,11 +74,11 @@ def load_visit(package: str) -> Visit:
     return visit
 
 
-async def _simulate(crowd: Crowd, visitors: list[Visitor], visit: Visit, *, quiet: bool) -> None:
+async def _simulate(crowd: Crowd, visitors: list[Visitor], visit: Visit, *, every: float) -> None:
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signum, crowd.go_home)
-    reporting = asyncio.ensure_future(_report(crowd, quiet=quiet))
+    reporting = asyncio.ensure_future(_report(crowd, every))
     try:
         await crowd.run(visitors, visit)
     finally:
@@ -85,9 +87,9 @@ async def _simulate(crowd: Crowd, visitors: list[Visitor], visit: Visit, *, quie
         _tell(crowd, "done")
 
 
-async def _report(crowd: Crowd, *, quiet: bool) -> None:
-    while not quiet:
-        await asyncio.sleep(REPORT_SECONDS)
+async def _report(crowd: Crowd, every: float) -> None:
+    while every:
+        await asyncio.sleep(every)
         _tell(crowd, time.strftime("%H:%M:%S"))
 
 
@@ -146,7 +148,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--url", default="", metavar="URL", help="of the gateway; that of the stack in --data-dir if left out")
     data_dir = Path(os.environ.get("CAUSEWAY_DATA_DIR", ".causeway"))
     parser.add_argument("--data-dir", type=Path, default=data_dir, metavar="DIR", help="of a running `causeway dev` (.causeway)")
-    parser.add_argument("--quiet", action="store_true", help="no line every five seconds, only the last one")
+    parser.add_argument("--every", type=_duration, default=REPORT_MS, metavar="TIME", help="a line on how it goes so often (5s)")
+    parser.add_argument("--quiet", action="store_true", help="no such lines, only the last one")
+    parser.add_argument("--check", action="store_true", help="import the simulation and end")
     return parser
 
 

@@ -103,14 +103,14 @@ class BusWorkQueue:
 
 
 class BusEvents:
-    """`ports.Events`: the stream CW_EVENTS."""
+    """`ports.Events`: the stream CW_EVENTS, of this source."""
 
-    def __init__(self, bus: Bus) -> None:
-        self._bus = bus
+    def __init__(self, bus: Bus, source: str = "gateway") -> None:
+        self._bus, self._source = bus, source
 
     async def tell(self, event: LifecycleEvent) -> None:
         """As the port says. A repeat within two minutes is dropped there."""
-        subject = EVENT.at(source="gateway", type=event.type)
+        subject = EVENT.at(source=self._source, type=event.type)
         await publish_durable(self._bus, subject, event, Deadline.after(DELIVER_SECONDS), message_id=event.id)
 
 

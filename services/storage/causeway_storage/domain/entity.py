@@ -5,13 +5,14 @@ A document is a map. Fields that this process does not know stay as they are whe
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
+from causeway_common.contracts.codec import encode_item
 from causeway_common.contracts.ids import ID_LIFETIME_MS, derived_id
-from causeway_common.contracts.messages import Document, IndexValue, JsonMap, PublishItem, Trace
+from causeway_common.contracts.messages import CancelItem, Document, IndexValue, JsonMap, PublishItem, Trace
 from causeway_storage.domain.query import index_entries
 
 COMMIT_IDS_MAX: Final = 512
@@ -28,6 +29,9 @@ TRAIL: Final = "trail"
 INDEXES: Final = "indexes"
 DELETED: Final = "deleted"
 """When it was deleted; only a tombstone has it. It stays until its outbox is empty and no repeat of a commit can come any more."""
+TIMERS: Final = "timers"
+"""The names of timers that it has set and not cancelled, those set last behind the others; those that fired meanwhile too."""
+TIMERS_MAX: Final = 256
 TRAIL_MAX: Final = 16
 
 
@@ -155,11 +159,12 @@ def plan_commit(key: EntityKey, document: JsonMap | None, commit: Commit, *, gon
     if (0 if DELETED in current else version) != commit.expected:
         return Conflict()
     outbox: list[JsonMap] = current.get(OUTBOX, [])
-    if commit.items:
-        if why := _over_bound(outbox, commit):
-            return Busy(why)
-        if len(gone) < len(commit.items):
-            outbox = [*outbox, _element(key, commit, version + 1, gone)]
+    if commit.items and (why := _over_bound(outbox, commit)):
+        return Busy(why)
+    timers = _timers_after(current.get(TIMERS, []), commit)
+    leaving = replace(commit, items=(*commit.items, *map(_cancelled, timers))) if commit.delete and timers else commit
+    if len(gone) < len(leaving.items):
+        outbox = [*outbox, _element(key, leaving, version + 1, gone)]
     kept = [entry for entry in recent if entry[2] > commit.now_ms - ID_LIFETIME_MS]
     while len(kept) >= COMMIT_IDS_MAX:  # the oldest goes; one that is to be remembered longer only where there are no others
         kept.pop(next((index for index, entry in enumerate(kept) if entry[2] <= commit.now_ms), 0))
@@ -173,6 +178,8 @@ def plan_commit(key: EntityKey, document: JsonMap | None, commit: Commit, *, gon
         TRAIL: [*current.get(TRAIL, [])[1 - TRAIL_MAX :], _trace(commit, version + 1)],
         INDEXES: dict(commit.indexes),
     }
+    if timers or TIMERS in current:
+        written[TIMERS] = [] if commit.delete else timers
     written.pop(DELETED, None)
     if commit.delete:
         written[DELETED] = commit.seen_ms  # its ids are in it
@@ -228,6 +235,22 @@ def cleared(document: JsonMap, ids: frozenset[str]) -> JsonMap:
 
 def _trace(commit: Commit, version: int) -> list[Any]:
     return [version, commit.by, commit.now_ms, commit.traceparent, commit.delete]
+
+
+def _timers_after(names: Sequence[str], commit: Commit) -> list[str]:
+    """The names of the timers that are set after this commit's items; of more than `TIMERS_MAX` those set longest ago are not known."""
+    known = dict.fromkeys(names)
+    for item in commit.items:
+        kind, name = item.get("kind"), str(item.get("name"))
+        if kind in {"schedule", "cancel"}:
+            known.pop(name, None)
+        if kind == "schedule":
+            known[name] = None
+    return list(known)[-TIMERS_MAX:]
+
+
+def _cancelled(name: str) -> JsonMap:
+    return encode_item(CancelItem(name=name))
 
 
 def element_id(key: EntityKey, commit: Commit) -> str:

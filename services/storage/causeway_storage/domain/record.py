@@ -173,10 +173,18 @@ def plan_redrive(life: RecordLife, now_ms: int) -> RecordLife | None:
 
 def kept_record(record: NewRecord, created_ms: int, life: RecordLife, *, brief: bool) -> KeptRecord:
     """A record as operators see it; `brief`: without payload and log."""
+    log = unpack_log(life.log)
+    tries = log[-1].number if log else life.settled
     if brief:
         record, life = replace_fields(record, payload={}), replace(life, log=b"")
     next_at_ms = life.next_at_ms if life.state == "pending" else 0
-    return KeptRecord(record=record_message(record, created_ms, life), next_at_ms=next_at_ms, ended_ms=life.ended_ms)
+    return KeptRecord(
+        record=record_message(record, created_ms, life),
+        next_at_ms=next_at_ms,
+        ended_ms=life.ended_ms,
+        tries=tries,
+        told=life.settled > 0,
+    )
 
 
 def unpack_log(packed: bytes) -> list[Attempt]:

@@ -43,6 +43,8 @@ class Delivery:
     def __init__(self, records: Records, queue: WorkQueue, clock: Clock, *, redeliver_after_ms: int) -> None:
         self._records, self._queue, self._clock, self._redeliver_after_ms = records, queue, clock, redeliver_after_ms
         self._tasks = Tasks(DELIVERIES_MAX)
+        self.overdue_ms = 0
+        """How long the record that is due longest had waited at the last look."""
 
     async def put(self, records: Sequence[NewRecord], parked: Sequence[ParkedItem]) -> int:
         """Create records durably, and begin to deliver the new ones that are due; how many are new."""
@@ -58,6 +60,7 @@ class Delivery:
     async def sweep(self) -> float:
         """Deliver what is due; the seconds until the next look."""
         page = await self._records.due(self._clock(), DUE_PAGE)
+        self.overdue_ms = max(self._clock() - page.records[0].next_at_ms, 0) if page.records else 0
         if page.records:
             outcomes = await asyncio.gather(*map(self._delivered, page.records))
             await self._postpone([r for r, ok in zip(page.records, outcomes, strict=True) if ok], self._redeliver_after_ms)

@@ -102,7 +102,7 @@ class EntityHandlers:
                 _commits.add(1, "repeat" if repeat else "committed")
                 if not repeat:
                     fault_point("storage.commit.after_write")
-                    if commit.items and not left:
+                    if (commit.items or commit.delete) and not left:  # a deletion cancels timers
                         self._kick(key)
                 return CommitReply(outcome="committed", version=version, repeat=repeat, document=document)
             case Conflicted(document):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from causeway_common.bus import Call
@@ -20,6 +20,7 @@ from causeway_storage.handlers.access import Access
 from causeway_storage.handlers.delivery import Delivery
 from causeway_storage.ports import Clock, Records
 
+Dead = Callable[[str, int], Awaitable[None]]
 _counters = Counters("storage")
 _claims: Final = _counters.counter("claims", "claims of records by outcome")
 _settles: Final = _counters.counter("settles", "ends of attempts by outcome: done, retry, dead, lost")
@@ -34,10 +35,21 @@ class RecordHandlers:
         access: who may.
         clock: the time of day.
         wake: makes the sweep of due records look again.
+        dead: tells of a record that is dead since this attempt; None: nobody is told.
     """
 
-    def __init__(self, records: Records, delivery: Delivery, access: Access, clock: Clock, wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        records: Records,
+        delivery: Delivery,
+        access: Access,
+        clock: Clock,
+        wake: Callable[[], None],
+        *,
+        dead: Dead | None = None,
+    ) -> None:
         self._records, self._delivery, self._access, self._clock, self._wake = records, delivery, access, clock, wake
+        self._dead = dead
 
     async def enqueue(self, request: EnqueueRequest, call: Call) -> EnqueueReply:
         """Create records and have them delivered."""
@@ -66,4 +78,6 @@ class RecordHandlers:
         _settles.add(1, request.outcome if settled else "lost")
         if settled and request.outcome == "retry":
             self._wake()
+        if settled and request.outcome == "dead" and self._dead is not None:
+            await self._dead(request.id, request.attempt)
         return SettleReply(settled=settled)

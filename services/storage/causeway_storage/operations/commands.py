@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import secrets
 import sys
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ import msgspec
 from causeway_common.runtime import StartError, now_ms, parse_duration
 from causeway_storage.adapters.sqlite import back_up
 from causeway_storage.domain.invariants import STUCK_AFTER_MS, Violation
-from causeway_storage.domain.stored import KINDS, tag_of
+from causeway_storage.domain.stored import KINDS, Operation, tag_of
 from causeway_storage.domain.stream import StreamError
 from causeway_storage.operations.check import VIOLATIONS_MAX, Report, checked
 from causeway_storage.operations.progress import shown
@@ -148,7 +149,7 @@ def import_(target: Target, file: Path) -> None:
     async def run() -> tuple[int, dict[str, int]]:
         with sys.stdin.buffer if str(file) == "-" else file.open("rb") as stream, shown(f"importing {file}", None) as advance:
             async with target.restoration() as restoration:
-                return await imported(stream, restoration, now_ms=now_ms(), advance=advance)
+                return await imported(stream, restoration, now_ms=now_ms(), advance=advance, record=_audited("import", str(target)))
 
     generation, counts = _ran(run())
     click.echo(f"{target}: {_told(counts)} imported, it is generation {generation} now: every log has a new epoch")
@@ -161,7 +162,9 @@ def restored(target: Target) -> None:
 
     A step of each restore, before storage starts: clients that come back are told what they may have missed.
     """
-    click.echo(f"{target} is generation {_ran(target.raise_generation(now_ms()))} now: every log has a new epoch")
+    click.echo(
+        f"{target} is generation {_ran(target.raise_generation(now_ms(), _audited('restored', str(target))))} now: every log has a new epoch"
+    )
 
 
 @operations.command()
@@ -194,6 +197,19 @@ def migrate(target: Target, only_plan: bool) -> None:
     for step in steps:
         click.echo(f"{'would ' if only_plan else ''}{step}")
     click.echo(f"{target}: {len(steps)} steps {'to do' if only_plan else 'done'}" if steps else f"{target}: nothing is missing")
+
+
+def _audited(name: str, target: str) -> Operation:
+    """The audit record of an operation of this command line."""
+    now = now_ms()
+    return Operation(
+        id=f"{now:016d}-{secrets.token_hex(8)}",
+        at_ms=now,
+        caller=f"causeway-storage (uid {os.getuid()})",
+        name=name,
+        target=target,
+        outcome="ok",
+    )
 
 
 def _ran(work: Coroutine[Any, Any, T], failed: int = 1) -> T:

@@ -14,9 +14,11 @@ from urllib.parse import urlsplit
 
 import click
 
-from causeway_common.runtime import SettingsError, load_settings
+from causeway_common.contracts.errors import CausewayError
+from causeway_common.runtime import SettingsError, StartError, load_settings
 from causeway_storage.adapters import mongo, sqlite
 from causeway_storage.config import StorageSettings
+from causeway_storage.domain.stored import Operation
 from causeway_storage.ports import Inspection, Restoration
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -36,8 +38,8 @@ class Target(Protocol):
         """Fill it. Raises StartError where that cannot be."""
         ...
 
-    async def raise_generation(self, now_ms: int) -> int:
-        """Give every log of a restored database a new epoch; the new generation. Raises StartError."""
+    async def raise_generation(self, now_ms: int, record: Operation) -> int:
+        """Give every log of a restored database a new epoch, and leave this audit record; the new generation. Raises StartError."""
         ...
 
 
@@ -59,9 +61,9 @@ class SqliteTarget:
         """As the protocol says."""
         return sqlite.restoring(self.path)
 
-    async def raise_generation(self, now_ms: int) -> int:
+    async def raise_generation(self, now_ms: int, record: Operation) -> int:
         """As the protocol says."""
-        return sqlite.raise_generation(self.path, now_ms)
+        return sqlite.raise_generation(self.path, now_ms, record)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +85,15 @@ class MongoTarget:
         """As the protocol says."""
         return mongo.restoring(self.options)
 
-    async def raise_generation(self, now_ms: int) -> int:
+    async def raise_generation(self, now_ms: int, record: Operation) -> int:
         """As the protocol says."""
         async with self.connected() as database:
-            return await mongo.raise_generation(database, now_ms)
+            generation = await mongo.raise_generation(database, now_ms)
+            try:
+                await mongo.MongoAuditLog(database).record([record])
+            except CausewayError as error:
+                raise StartError(f"it is generation {generation}, but its audit record may be missing: {error.message}") from error
+            return generation
 
     async def migrate(self, *, only_plan: bool) -> list[str]:
         """Apply the schema, or tell what that would do; the steps. Raises StartError."""

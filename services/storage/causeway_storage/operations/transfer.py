@@ -7,7 +7,7 @@ from typing import BinaryIO, Final
 from causeway_common.runtime import StartError
 from causeway_storage import __version__
 from causeway_storage.domain.log import next_generation
-from causeway_storage.domain.stored import AnyEntry, Unreadable
+from causeway_storage.domain.stored import AnyEntry, Operation, Unreadable
 from causeway_storage.domain.stream import ExportReader, ExportWriter, Header
 from causeway_storage.operations.progress import Advance
 from causeway_storage.ports import Inspection, Restoration
@@ -40,8 +40,10 @@ def _readable(entry: AnyEntry | Unreadable) -> AnyEntry:
     return entry
 
 
-async def imported(source: BinaryIO, restoration: Restoration, *, now_ms: int, advance: Advance) -> tuple[int, dict[str, int]]:
-    """Fill an empty database; its generation, and how many of each kind.
+async def imported(
+    source: BinaryIO, restoration: Restoration, *, now_ms: int, advance: Advance, record: Operation | None = None
+) -> tuple[int, dict[str, int]]:
+    """Fill an empty database, and leave this audit record in it; its generation, and how many of each kind.
 
     Raises:
         StartError: the database is not empty, or in use.
@@ -59,7 +61,7 @@ async def imported(source: BinaryIO, restoration: Restoration, *, now_ms: int, a
                 waiting.clear()
     reader.end()
     assert reader.header is not None  # noqa: S101 - the reader has seen the end
-    await restoration.add(waiting)
+    await restoration.add(waiting if record is None else [*waiting, record])
     advance(len(waiting))
     generation = next_generation(max(generation, reader.header.generation), now_ms)
     await restoration.finish(generation)

@@ -67,7 +67,7 @@ async def test_bids_are_refused_below_the_next_step_on_ones_own_lot_and_after_th
     assert (await house.state(lot_id))["bids"] == 1
 
 
-@pytest.mark.parametrize("amount", ["500", 500.0, 0, -5, 10**15, None, True])
+@pytest.mark.parametrize("amount", ["500", 500.0, -5, 10**15, None, True])
 async def test_an_amount_is_a_whole_number_within_bounds(house: House, amount: Any) -> None:
     lot_id = await house.lot()
     assert await code_of(house.ann, "bid", {"lot_id": lot_id, "amount": amount}) == 107

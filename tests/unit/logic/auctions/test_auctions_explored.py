@@ -41,6 +41,9 @@ class Evening(House):
         """Try to pay, at a time of the schedule's."""
         await asyncio.sleep(after_seconds)
         answer = await user.attempt("pay", {"lot_id": self.lot_id, **PAY})
+        for payment, found in self.provider.payments.items():
+            if found["state"] == "succeeded":
+                await self.tester.event("stripe", "payment_intent.succeeded", self.provider.intent(payment), id=payment)
         assert not isinstance(answer, CallError) or answer.temporary or answer.code in (400, 403, 410, 425), answer
 
     async def judge(self) -> None:

@@ -88,8 +88,9 @@ def judge(method: str, user: User, given_: Any, answer: Any, *, before: dict[str
         lot, old = after[lot_id], before.get(lot_id)
         allowed(method, user, given_, old, lot)
         assert kept(lot) == (lot.price if lot.status == "sold" else 0)
-    if user.name != "bob":
-        assert str(SECRET) not in json.dumps(answer) or json.dumps(given_).count(str(SECRET)), "a maximum is its owner's secret"
+    bid = any(contender.amount == SECRET for lot in after.values() for contender in lot.contenders)
+    if user.name != "bob" and not bid:  # whose maximum was bid, by them or for them, has no secret any more
+        assert str(SECRET) not in json.dumps(answer), "a maximum is its owner's secret"
 
 
 def allowed(method: str, user: User, given_: Any, old: Lot | None, lot: Lot) -> None:

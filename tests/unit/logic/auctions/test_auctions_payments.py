@@ -77,6 +77,68 @@ async def test_a_payment_that_succeeded_unnoticed_counts_when_its_time_is_over(h
     assert house.provider.net(lot_id) == 150
 
 
+async def test_the_providers_event_alone_sells_the_lot_and_told_twice_it_sells_it_once(house: House) -> None:
+    """The buyer paid in the browser: nothing but the event says so."""
+    lot_id = await house.sold_to((house.ann, 120))
+    (payment,) = house.provider.payments
+    house.provider.confirm({"id": payment})
+    for _ in range(2):
+        await house.tester.event("stripe", "payment_intent.succeeded", house.provider.intent(payment), id="evt_1")
+    await house.tester.event("stripe", "payment_intent.succeeded", house.provider.intent(payment), id="evt_2")
+    assert (await house.state(lot_id))["status"] == "sold"
+    assert [event["type"] for event in house.told("webhook.event")] == ["auctions.lot.closed", "auctions.lot.sold"]
+    assert house.told("payments.refund") == []
+
+
+async def test_money_that_comes_too_late_goes_back(house: House) -> None:
+    """The payment could not be cancelled in time by anybody's fault, and succeeded when the lot was another's."""
+    lot_id = await house.sold_to((house.ann, 120), (house.bob, 150))
+    (late,) = house.provider.payments
+    await house.tester.advance(hours=1)
+    house.provider.payments[late].update(state="succeeded", received=150)
+    for number in range(2):
+        await house.tester.event("stripe", "payment_intent.succeeded", house.provider.intent(late), id=f"evt_{number}")
+    assert (await house.state(lot_id))["buyer"] == "ann"
+    assert house.told("payments.refund") == [{"id": late}]
+    await house.tester.run_jobs()
+    assert house.provider.net(lot_id) == 0
+    await house.ann.call("pay", {"lot_id": lot_id, **PAY})
+    assert house.provider.net(lot_id) == 120
+
+
+async def test_events_about_other_peoples_payments_change_nothing(house: House) -> None:
+    lot_id = await house.sold_to((house.ann, 120))
+    intent = {"id": "pi_x", "amount_received": 120, "currency": "eur", "metadata": {}}
+    await house.tester.event("stripe", "payment_intent.succeeded", intent)
+    await house.tester.event("stripe", "payment_intent.succeeded", {**intent, "metadata": {"lot_id": "nowhere"}})
+    await house.tester.event("stripe", "charge.refunded", {"anything": 1})
+    assert (await house.state(lot_id))["status"] == "awaiting_payment"
+    assert house.told("payments.refund") == []
+
+
+async def test_a_lot_that_goes_for_nothing_is_sold_without_a_payment(house: House) -> None:
+    lot_id = await house.lot(start_price=0)
+    await house.ann.call("contact", {"email": "ann@example.com"})
+    await house.ann.call("bid", {"lot_id": lot_id, "amount": 0})
+    await house.tester.advance(seconds=700)
+    state = await house.state(lot_id)
+    assert (state["status"], state["buyer"], state["price"]) == ("sold", "ann", 0)
+    assert house.provider.payments == {}
+    assert [event["type"] for event in house.told("webhook.event")] == ["auctions.lot.closed", "auctions.lot.sold"]
+    assert len(house.told("email.send")) == 1
+    assert (await house.ann.call("checkout", {"lot_id": lot_id}))["state"] == "free"
+    with pytest.raises(CallError, match="410: the lot is paid"):
+        await house.ann.call("pay", {"lot_id": lot_id, **PAY})
+
+
+async def test_a_second_chance_may_be_for_nothing(house: House) -> None:
+    lot_id = await house.sold_to((house.ann, 0), (house.bob, 150), start_price=0)
+    await house.tester.advance(hours=2)
+    state = await house.state(lot_id)
+    assert (state["status"], state["buyer"], state["price"]) == ("sold", "ann", 0)
+    assert house.provider.net(lot_id) == 0
+
+
 async def test_a_declined_card_is_told_and_may_be_tried_again(house: House) -> None:
     lot_id = await house.sold_to((house.ann, 120))
     with pytest.raises(CallError, match="402: declined"):
@@ -107,10 +169,12 @@ async def test_a_provider_that_is_away_for_a_day_delays_the_second_chance_and_lo
     del house.tester.calls["payments.cancel"]
     await house.tester.advance(days=1)
     assert (await house.state(lot_id))["buyer"] == "bob", "nobody else is asked while the payment may still succeed"
+    assert len([task for task in house.tester.tasks if task.state == "pending"]) <= 1, "tries do not pile up"
     house.provider.install(house.tester)
-    await house.tester.advance(hours=3)
+    await house.tester.advance(hours=9)
     state = await house.state(lot_id)
     assert state["status"] == "unsold" or state["buyer"] == "ann"
+    assert house.provider.net(lot_id) == 0
 
 
 async def test_only_the_buyer_sees_and_pays(house: House) -> None:

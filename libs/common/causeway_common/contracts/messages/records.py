@@ -119,17 +119,27 @@ class SettleReply(Message, frozen=True):
 
 
 class KeptRecord(Message, frozen=True):
-    """A record as operators see it: when it is delivered next (0: no more), and when it ended (0: not yet)."""
+    """A record as operators see it.
+
+    Attributes:
+        record: the record.
+        next_at_ms: when it is delivered next; 0: no more.
+        ended_ms: when it was done or dead; 0: not yet.
+        tries: how often it was tried, an attempt under way left out.
+        told: an attempt has ended, or was given back.
+    """
 
     record: Record
     next_at_ms: int = 0
     ended_ms: int = 0
+    tries: int = 0
+    told: bool = False
 
 
 class RecordsRequest(Message, frozen=True):
-    """Records in one state, by id from behind `after` on. `pending` was not tried yet, `retrying` waits for another try."""
+    """Records in one state, or in any (""), by id from behind `after` on. `pending` was not tried yet, `retrying` waits for another try."""
 
-    state: Literal["pending", "retrying", "done", "dead"]
+    state: Literal["", "pending", "retrying", "done", "dead"]
     after: str = ""
     limit: int = 50
 

@@ -20,21 +20,23 @@ State = Literal["pending", "retrying", "done", "dead"]
 
 
 class ListJobs(Body, frozen=True):
-    """Jobs in one state, by id from behind `after` on."""
+    """Jobs in one state or in any (""), by id from behind `after` on."""
 
-    state: State = "dead"
+    state: Literal["", "pending", "retrying", "done", "dead"] = ""
     after: str = ""
     limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
 
 
 class JobShown(Body, frozen=True, omit_defaults=False):
-    """A job: `operation` is `connector.op`, of an app's own task `task.NAME`. Times are ms since the epoch, 0: none."""
+    """A job. An app's own task has the connector "", and its `operation` is `task.NAME`. Times are ms since the epoch, 0: none."""
 
     id: str
     app: str
+    connector: str
+    op: str
     operation: str
     state: State
-    attempts: int
+    tries: int
     created_ms: int
     next_at_ms: int
     ended_ms: int
@@ -59,7 +61,7 @@ class JobInFull(JobShown, frozen=True, kw_only=True, omit_defaults=False):
     """A job with its payload and what became of each attempt, the oldest first."""
 
     payload: Any
-    log: list[Attempt]
+    attempts: list[Attempt]
 
 
 class RedriveJobs(Body, frozen=True):
@@ -99,7 +101,7 @@ class JobOperations:
         found = await self._desk.record(request.id, deadline)
         if found is None:
             raise CausewayError(ErrorName.METHOD_NOT_FOUND, "there is no such job")
-        return JobInFull(**_fields(found), payload=plain(found.record.payload), log=found.record.log)
+        return JobInFull(**_fields(found), payload=plain(found.record.payload), attempts=found.record.log)
 
     async def redrive(self, request: RedriveJobs, _caller: ApiCaller, deadline: Deadline) -> Body:
         """Raises CausewayError: 107, 100."""
@@ -108,14 +110,15 @@ class JobOperations:
 
 def _fields(kept: KeptRecord) -> dict[str, Any]:
     record = kept.record
-    told = any(entry.outcome != "postponed" for entry in record.log)
-    state: State = "retrying" if record.state == "pending" and (told or record.attempts) else record.state
+    state: State = "retrying" if record.state == "pending" and kept.told else record.state
     return {
         "id": record.id,
         "app": record.app,
+        "connector": record.connector,
+        "op": record.op,
         "operation": f"{record.connector or 'task'}.{record.op}",
         "state": state,
-        "attempts": record.attempts,
+        "tries": kept.tries,
         "created_ms": record.created_ms,
         "next_at_ms": kept.next_at_ms,
         "ended_ms": kept.ended_ms,

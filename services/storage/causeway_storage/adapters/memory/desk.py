@@ -15,7 +15,9 @@ class MemoryRecordsDesk:
 
     async def page(self, request: RecordsRequest) -> RecordsReply:
         """As the port says."""
-        names = [name for name in sorted(self._records) if name > request.after and _state(self._records[name]) == request.state]
+        names = [
+            name for name in sorted(self._records) if name > request.after and request.state in ("", _state(self._records[name]))
+        ]
         found = [_kept(self._records[name], brief=True) for name in names[: request.limit]]
         return RecordsReply(records=found, more=len(names) > request.limit)
 

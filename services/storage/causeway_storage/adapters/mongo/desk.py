@@ -13,6 +13,7 @@ from causeway_storage.domain.record import kept_record, plan_redrive
 
 TRIES: Final = 20
 _STATES: Final[dict[str, Fields]] = {
+    "": {},
     "pending": {"state": "pending", "settled": 0},
     "retrying": {"state": "pending", "settled": {"$gt": 0}},
     "done": {"state": "done"},
@@ -36,7 +37,7 @@ class MongoRecordsDesk:
         wanted = {**_STATES[request.state], "_id": {"$gt": request.after}}
 
         async def work(collection: Collection) -> list[Fields]:
-            return [each async for each in collection.find(wanted, {"log": 0}).sort([("_id", 1)]).limit(request.limit + 1)]
+            return [each async for each in collection.find(wanted, {"payload": 0}).sort([("_id", 1)]).limit(request.limit + 1)]
 
         found = await self._database.read(RECORDS, "page", work)
         return RecordsReply(records=[_kept(each, brief=True) for each in found[: request.limit]], more=len(found) > request.limit)

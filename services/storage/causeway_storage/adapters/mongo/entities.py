@@ -26,6 +26,7 @@ from causeway_storage.adapters.mongo.database import Collection, Fields, MongoDa
 from causeway_storage.adapters.mongo.faults import OutcomeUnknownError, require_size
 from causeway_storage.domain.entity import (
     DELETED,
+    TIMERS,
     Busy,
     Commit,
     Conflict,
@@ -45,7 +46,7 @@ from causeway_storage.ports import Committed, Conflicted, Found, PendingEntity, 
 
 ENTITIES: Final = "entities"
 ENTRIES: Final = "entries"
-_SET: Final = ("version", "commits", "last", "trail", "indexes", DELETED)
+_SET: Final = ("version", "commits", "last", "trail", "indexes", TIMERS, DELETED)
 TRIES: Final = 20
 PAUSE_S: Final = 0.05
 WITHOUT_PAYLOADS: Final = {"state": 0, "commits": 0, "outbox.items": 0}
@@ -237,9 +238,13 @@ def stored_entity(app: str, kind: str, name: str, document: JsonMap) -> Fields:
 def _stored(key: EntityKey, written: JsonMap) -> Fields:
     """The fields that a commit sets. All others stay as they are: they may be a newer version's."""
     fields: Fields = {name: written[name] for name in _SET if name in written}
+    return {**fields, "state": Binary(pack(written["state"])), ENTRIES: stored_entries(key, written)}
+
+
+def stored_entries(key: EntityKey, document: JsonMap) -> dict[str, str]:
+    """What queries find an entity by."""
     scope = scope_of(key.app, key.kind)
-    entries = {name: scope + entry for name, entry in entries_of(written, key.id).items()}
-    return {**fields, "state": Binary(pack(written["state"])), ENTRIES: entries}
+    return {name: scope + entry for name, entry in entries_of(document, key.id).items()}
 
 
 def _wanted(query: Query) -> Fields:

@@ -19,7 +19,7 @@ from causeway_common.runtime import StartError
 from causeway_storage.adapters.mongo.attendances import ATTENDANCES, HOLDERS
 from causeway_storage.adapters.mongo.cache import HEADS
 from causeway_storage.adapters.mongo.database import Fields, MongoDatabase, MongoOptions
-from causeway_storage.adapters.mongo.entities import ENTITIES, as_known, name_of
+from causeway_storage.adapters.mongo.entities import ENTITIES, ENTRIES, as_known, name_of, stored_entries
 from causeway_storage.adapters.mongo.heads import HeadDocument, Kept, read_head, read_kept
 from causeway_storage.adapters.mongo.records import RECORDS
 from causeway_storage.adapters.mongo.schema import META, open_schema
@@ -106,19 +106,17 @@ class MongoInspection:
                 yield found
         async for stray in self._strays():
             yield stray
-        in_order = [("app", 1), ("kind", 1), ("id", 1)]
-        async for fields in self._collection(ENTITIES).find({}, batch_size=PAGE).sort(in_order):
-            yield _entity(fields)
-        async for fields in self._collection(RECORDS).find({}, batch_size=PAGE).sort([("_id", 1)]):
-            yield _record(fields)
-        async for fields in self._collection(ATTENDANCES).find({}, batch_size=PAGE).sort([("_id", 1)]):
-            yield _attendance(fields)
-        async for fields in self._collection(HOLDERS).find({}, batch_size=PAGE).sort([("_id", 1)]):
-            yield Holder(name=fields["_id"], leave_at_ms=fields.get("leave"), cleared_ms=fields.get("cleared"))
-        async for fields in self._collection(TIMERS).find({}, batch_size=PAGE).sort([("_id", 1)]):
-            yield _decoded("timer", fields, read_timer)
-        async for fields in self._collection(OPERATIONS).find({}, batch_size=PAGE).sort([("_id", 1)]):
-            yield _decoded("operation", fields, read_operation)
+        readers: tuple[tuple[str, str, Callable[[Fields], list[Found]]], ...] = (
+            (RECORDS, "_id", lambda fields: [_record(fields)]),
+            (ATTENDANCES, "_id", lambda fields: [_attendance(fields)]),
+            (HOLDERS, "_id", lambda fields: [_holder(fields)]),
+            (TIMERS, "_id", lambda fields: [_decoded("timer", fields, read_timer)]),
+            (OPERATIONS, "_id", lambda fields: [_decoded("operation", fields, read_operation)]),
+        )
+        for name, order, read in ((ENTITIES, "app kind id", _entity_entries), *readers):
+            async for fields in self._collection(name).find({}, batch_size=PAGE).sort([(each, 1) for each in order.split()]):
+                for found in read(fields):
+                    yield found
 
     async def _log(self, fields: Fields) -> list[Found]:
         channel, where = fields["_id"], f"log {fields['_id']}"
@@ -202,6 +200,21 @@ def _log_entries(channel: str, fields: Fields, document: HeadDocument, held: dic
             yield SeenId(channel=channel, id=each.id, offset=offset, time_ms=each.time_ms)
         if each.body and offset > log.floor:
             yield Publication(channel=channel, offset=offset, time_ms=each.time_ms, body=each.body)
+
+
+def _entity_entries(fields: Fields) -> list[Found]:
+    """An entity, and whether queries find it by what its document says."""
+    entity = _entity(fields)
+    if not isinstance(entity, Entity):
+        return [entity]
+    if fields.get(ENTRIES) == stored_entries(EntityKey(entity.app, entity.kind, entity.id), entity.document):
+        return [entity]
+    where = f"entity {entity.app}/{entity.kind}/{entity.id}"
+    return [entity, Unreadable("entity.misplaced", where, "it is not found by what its document says: index entries")]
+
+
+def _holder(fields: Fields) -> Found:
+    return Holder(name=fields["_id"], leave_at_ms=fields.get("leave"), cleared_ms=fields.get("cleared"))
 
 
 def _entity(fields: Fields) -> Found:

@@ -5,11 +5,10 @@ from causeway_storage.adapters.sqlite.backup import back_up
 from causeway_storage.adapters.sqlite.database import SqliteDatabase
 from causeway_storage.adapters.sqlite.desk import SqliteRecordsDesk
 from causeway_storage.adapters.sqlite.entities import SqliteEntities
-from causeway_storage.adapters.sqlite.files import raise_generation
 from causeway_storage.adapters.sqlite.inspection import inspected
 from causeway_storage.adapters.sqlite.logs import SqliteLogs
 from causeway_storage.adapters.sqlite.records import SqliteRecords
-from causeway_storage.adapters.sqlite.restoration import restoring
+from causeway_storage.adapters.sqlite.restoration import raise_generation, restoring
 from causeway_storage.adapters.sqlite.snapshots import SqliteSnapshots
 from causeway_storage.adapters.sqlite.timers import SqliteAuditLog, SqliteTimers
 

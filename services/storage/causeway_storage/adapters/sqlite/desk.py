@@ -13,6 +13,7 @@ from causeway_storage.domain.record import RecordLife, kept_record, plan_redrive
 COLLECTION: Final = "records"
 _FIELDS: Final = "id, app, connector, op, payload, traceparent, created_ms, state, attempts, settled, free_at_ms, next_at_ms, note, ended_ms, log"
 _STATES: Final = {
+    "": "TRUE",
     "pending": "state = 'pending' AND settled = 0",
     "retrying": "state = 'pending' AND settled > 0",
     "done": "state = 'done'",

@@ -21,6 +21,7 @@ from causeway_storage.adapters.sqlite.queries import write_entries
 from causeway_storage.domain.direct import NOTHING, Leaving, leaving
 from causeway_storage.domain.entity import (
     DELETED,
+    OUTBOX,
     VERSION,
     Busy,
     Commit,
@@ -197,7 +198,7 @@ def _committed(
     match plan_commit(key, document, commit, gone=going.places):
         case Write(written, version):
             fault_point("storage.commit.before_write")
-            left = 0 < len(going.places) == len(commit.items)
+            left = bool(going.places) and len(written[OUTBOX]) == len((document or {}).get(OUTBOX, ()))
             return written, Changed(key, Committed(version, left=left), outbox_of(written))
         case Repeat(version):
             return None, Changed(key, Committed(version, repeat=True, document=loaded(document)), None)

@@ -6,12 +6,11 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from causeway_common.runtime import StartError
-from causeway_storage.domain.log import next_generation
 
 SCHEMA: Final = 7
 CHECKPOINT_PAGES: Final = 4096
@@ -186,20 +185,6 @@ def read_only(path: Path) -> sqlite3.Connection:
 def generation_of(connection: sqlite3.Connection) -> int:
     """The database's generation, a part of every epoch."""
     return int(connection.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()[0])
-
-
-def raise_generation(path: Path, now_ms: int) -> int:
-    """Give every log of a restored database a new epoch; the new generation.
-
-    Raises:
-        StartError: there is no such database, it is in use, or it is none of ours.
-    """
-    if not path.is_file():
-        raise StartError(f"there is no database {path}")
-    with locked(path), faults_told(path), closing(open_writer(path)) as connection:
-        generation = next_generation(generation_of(connection), now_ms)
-        set_generation(connection, generation)
-        return generation
 
 
 def set_generation(connection: sqlite3.Connection, generation: int) -> None:

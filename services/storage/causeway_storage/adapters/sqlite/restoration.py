@@ -11,12 +11,31 @@ from typing import Final, assert_never
 from causeway_common.runtime import StartError, now_ms
 from causeway_storage.adapters.sqlite.files import faults_told, generation_of, locked, open_writer, set_generation, synced_in_place
 from causeway_storage.adapters.sqlite.queries import write_entries
-from causeway_storage.adapters.sqlite.timers import operation_row, timer_row
+from causeway_storage.adapters.sqlite.timers import KEEP_OPERATION, operation_row, timer_row
 from causeway_storage.domain.entity import DELETED, EntityKey, oldest_ms
+from causeway_storage.domain.log import next_generation
 from causeway_storage.domain.packing import pack
 from causeway_storage.domain.stored import AnyEntry, Attendance, Entity, Holder, Log, Operation, Publication, Record, SeenId, Timer
 
 SUFFIX: Final = ".importing"
+
+
+def raise_generation(path: Path, now_ms: int, record: Operation | None = None) -> int:
+    """Give every log of a restored database a new epoch, and leave an audit record of it; the new generation.
+
+    Raises:
+        StartError: there is no such database, it is in use, or it is none of ours.
+    """
+    if not path.is_file():
+        raise StartError(f"there is no database {path}")
+    with locked(path), faults_told(path), closing(open_writer(path)) as connection:
+        generation = next_generation(generation_of(connection), now_ms)
+        connection.execute("BEGIN IMMEDIATE")
+        set_generation(connection, generation)
+        if record is not None:
+            connection.execute(KEEP_OPERATION, operation_row(record))
+        connection.execute("COMMIT")
+        return generation
 
 
 @asynccontextmanager

@@ -1,0 +1,90 @@
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { createRootRoute, createRoute, createRouter, Link, Navigate, Outlet, RouterProvider, useNavigate, useParams } from "@tanstack/react-router";
+import type { ReactNode } from "react";
+import { ChatPage } from "./pages/chat";
+import { LotPage } from "./pages/lot";
+import { LotsPage } from "./pages/lots";
+import { SignedIn, useSession } from "./session";
+import { texts } from "./texts";
+import { ConnectionState } from "./ui/connection";
+import { Button } from "./ui/controls";
+
+const LOBBY = "lobby";
+const root = createRootRoute({ component: Root, notFoundComponent: () => <p className="p-4">{texts.notFound}</p> });
+const index = createRoute({ getParentRoute: () => root, path: "/", component: () => <Navigate to="/chat/$room" params={{ room: LOBBY }} replace /> });
+const chat = createRoute({ getParentRoute: () => root, path: "/chat/$room", component: Chat });
+const lots = createRoute({ getParentRoute: () => root, path: "/lots", component: LotsPage });
+const lot = createRoute({ getParentRoute: () => root, path: "/lots/$lot", component: Lot });
+const router = createRouter({ routeTree: root.addChildren([index, chat, lots, lot]) });
+const queries = new QueryClient({ defaultOptions: { queries: { retry: 1, networkMode: "always" }, mutations: { networkMode: "always" } } });
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: typeof router;
+  }
+}
+
+/** The application. */
+export function App(): ReactNode {
+  return (
+    <QueryClientProvider client={queries}>
+      <RouterProvider router={router} />
+    </QueryClientProvider>
+  );
+}
+
+function Root(): ReactNode {
+  const navigate = useNavigate();
+  return (
+    <div className="h-full bg-slate-100 text-slate-950 dark:bg-slate-950 dark:text-slate-50">
+      <SignedIn entered={() => void (router.state.location.pathname === "/" && navigate({ to: "/chat/$room", params: { room: LOBBY } }))}>
+        <Layout />
+      </SignedIn>
+    </div>
+  );
+}
+
+function Layout(): ReactNode {
+  const { user, leave } = useSession();
+  const link = "inline-flex min-h-11 items-center rounded-lg px-3 font-medium hover:bg-slate-200 dark:hover:bg-slate-800 aria-[current=page]:underline underline-offset-8 decoration-2";
+  return (
+    <div className="flex h-full flex-col">
+      <a href="#content" className="sr-only focus:not-sr-only focus:p-3">
+        {texts.skip}
+      </a>
+      <header className="flex flex-wrap items-center gap-x-4 border-b border-slate-300 px-4 py-1 dark:border-slate-700">
+        <p className="font-bold text-indigo-800 dark:text-indigo-300">{texts.name}</p>
+        <nav aria-label={texts.nav.label} className="flex">
+          <Link to="/chat/$room" params={{ room: LOBBY }} className={link}>
+            {texts.nav.lobby}
+          </Link>
+          <Link to="/lots" className={link}>
+            {texts.nav.lots}
+          </Link>
+        </nav>
+        <div className="ms-auto flex flex-wrap items-center gap-x-4">
+          <ConnectionState />
+          <p className="max-w-48 truncate text-sm">
+            <bdi>{texts.nav.you(user)}</bdi>
+          </p>
+          <Button kind="quiet" onClick={leave}>
+            {texts.nav.leave}
+          </Button>
+        </div>
+      </header>
+      <main id="content" className="min-h-0 flex-1 overflow-y-auto">
+        <Outlet />
+      </main>
+    </div>
+  );
+}
+
+function Chat(): ReactNode {
+  const { room } = useParams({ from: chat.id });
+  return <ChatPage key={room} room={room} />;
+}
+
+function Lot(): ReactNode {
+  const { lot: id } = useParams({ from: lot.id });
+  return <LotPage key={id} lot={id} />;
+}

@@ -1,0 +1,84 @@
+import { CausewayProvider, useConnection } from "@causeway/react";
+import { Centrifuge } from "centrifuge";
+import { createContext, useContext, useEffect, useState, type ReactNode } from "react";
+import { Auctions } from "./api/auctions";
+import { Chat } from "./api/chat";
+import { Enter } from "./pages/enter";
+
+/** Who is here, and the typed clients over the connection. */
+export interface Session {
+  user: string;
+  chat: Chat;
+  auctions: Auctions;
+  leave: () => void;
+}
+
+const Context = createContext<Session | null>(null);
+const KEPT = "causeway.demo_user"; // for this tab alone: two tabs may be two users
+
+/** The session of a component below `SignedIn`. */
+export function useSession(): Session {
+  const session = useContext(Context);
+  if (session === null) {
+    throw new Error("nobody is signed in here");
+  }
+  return session;
+}
+
+/** Asks for a name where there is none, then connects under it. */
+export function SignedIn({ children, entered }: { children: ReactNode; entered: () => void }): ReactNode {
+  const [user, setUser] = useState(() => sessionStorage.getItem(KEPT));
+  const [refused, setRefused] = useState<string | null>(null);
+  const leave = (reason: string | null): void => {
+    sessionStorage.removeItem(KEPT);
+    setRefused(reason);
+    setUser(null);
+  };
+  const enter = (name: string): void => {
+    sessionStorage.setItem(KEPT, name);
+    setRefused(null);
+    setUser(name);
+    entered();
+  };
+  if (user === null) {
+    return <Enter refused={refused} enter={enter} />;
+  }
+  return (
+    <Connected key={user} user={user} leave={leave}>
+      {children}
+    </Connected>
+  );
+}
+
+function Connected({ user, leave, children }: { user: string; leave: (reason: string | null) => void; children: ReactNode }): ReactNode {
+  const [client] = useState(() => new Centrifuge(address(), { data: { demo_user: user }, name: "causeway-web", maxReconnectDelay: 5000 }));
+  const [session] = useState(() => ({ user, chat: new Chat(client), auctions: new Auctions(client), leave: () => leave(null) }));
+  useEffect(() => {
+    client.connect();
+    return () => client.disconnect();
+  }, [client]);
+  return (
+    <CausewayProvider client={client}>
+      <Context value={session}>
+        <Refused leave={leave} />
+        {children}
+      </Context>
+    </CausewayProvider>
+  );
+}
+
+/** A refusal of the connect hook leads back to the door, with the reason. */
+function Refused({ leave }: { leave: (reason: string | null) => void }): ReactNode {
+  const { state, code, reason } = useConnection();
+  useEffect(() => {
+    if (state === "disconnected" && code !== undefined && code >= 100 && code < 1000) {
+      leave(reason ?? String(code));
+    }
+  }, [state, code, reason, leave]);
+  return null;
+}
+
+function address(): string {
+  const { protocol, host } = window.location;
+  return `${protocol === "https:" ? "wss" : "ws"}://${host}/connection/websocket`;
+}

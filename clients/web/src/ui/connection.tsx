@@ -1,0 +1,31 @@
+import { useConnection, type CaughtUp } from "@causeway/react";
+import type { ReactNode } from "react";
+import { texts } from "../texts";
+
+const COLOURS = {
+  connected: "bg-emerald-600",
+  connecting: "bg-amber-500",
+  reconnecting: "bg-amber-500",
+  disconnected: "bg-red-600",
+};
+
+/** How the connection stands, in a quiet line. */
+export function ConnectionState(): ReactNode {
+  const { state, reason } = useConnection();
+  const text = state === "disconnected" ? texts.connection.disconnected(reason ?? "") : texts.connection[state];
+  return (
+    <p role="status" aria-label={texts.connection.label} className="flex items-center gap-2 text-sm">
+      <span aria-hidden className={`size-2.5 shrink-0 rounded-full ${COLOURS[state]}`} />
+      {text}
+    </p>
+  );
+}
+
+/** How the last interruption of a channel ended. */
+export function CaughtUpNote({ caughtUp }: { caughtUp: CaughtUp | null }): ReactNode {
+  if (caughtUp === null) {
+    return null;
+  }
+  const text = caughtUp.how === "recovered" ? texts.connection.recovered(caughtUp.count) : texts.connection.reloaded;
+  return <p className="text-sm text-slate-700 dark:text-slate-300">{text}</p>;
+}

@@ -1,0 +1,111 @@
+"""The built web application at `/`: read once at the start, so that nothing but those files can ever be asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+
+from causeway_gateway.adapters.head import refusal
+from causeway_gateway.adapters.limits import Refused
+
+INDEX: Final = "/index.html"
+ENCODINGS: Final = {"br": ".br", "gzip": ".gz"}
+"""What a browser may take instead of the file itself, best first, and how such a file's name ends."""
+TYPES: Final = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".ico": "image/x-icon",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".map": "application/json",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain; charset=utf-8",
+    ".webmanifest": "application/manifest+json",
+    ".woff2": "font/woff2",
+}
+HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+FOREVER: Final = "public, max-age=31536000, immutable"
+NOT_PAGES: Final = ("api", "ops", "connection", "emulation", "assets")
+"""Below these a wrong path is a mistake of a program, and no place in the application."""
+
+_HASHED: Final = re.compile(r"^/assets/.+-[\w-]{8,}\.\w+$")
+_ENCODING: Final = re.compile(r"([\w*-]+)(?:\s*;\s*q=([0-9.]+))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One file: its type, its content, the same compressed by encoding, and a name that changes with the content."""
+
+    kind: str
+    content: bytes = field(repr=False)
+    tag: str
+    packed: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+
+
+class Pages:
+    """The files of a folder by their paths, as they were when it was read.
+
+    Raises:
+        FileNotFoundError: the folder has no index.html.
+        OSError: it cannot be read.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        root = folder.resolve()
+        self._pages = {f"/{path.relative_to(root).as_posix()}": _page(path) for path in sorted(root.rglob("*")) if _is_page(path)}
+        if INDEX not in self._pages:
+            raise FileNotFoundError(f"{folder} has no index.html")
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """A file; for a place in the application, which the script finds by itself, the index."""
+        path = self._found(request)
+        if path is None:
+            return refusal(Refused(404, "there is nothing here"), HEADERS)
+        if request.method not in {"GET", "HEAD"}:
+            return refusal(Refused(405, "this is only to be read", {"Allow": "GET, HEAD"}), HEADERS)
+        page = self._pages[path]
+        headers = {**HEADERS, "Content-Type": page.kind, "ETag": page.tag, "Vary": "Accept-Encoding"}
+        headers["Cache-Control"] = FOREVER if _HASHED.match(path) else "no-cache"
+        if page.tag in request.headers.get("If-None-Match", ""):
+            return web.Response(status=304, headers={name: value for name, value in headers.items() if name != "Content-Type"})
+        wanted = _accepted(request.headers.get("Accept-Encoding", ""))
+        for encoding, packed in page.packed.items():
+            if encoding in wanted:
+                return web.Response(body=packed, headers={**headers, "Content-Encoding": encoding})
+        return web.Response(body=page.content, headers=headers)
+
+    def _found(self, request: web.Request) -> str | None:
+        path = request.path
+        if path != "/" and path in self._pages:
+            return path
+        is_place = path == "/" or ("text/html" in request.headers.get("Accept", "") and path.split("/")[1] not in NOT_PAGES)
+        return INDEX if is_place else None
+
+
+def _is_page(path: Path) -> bool:
+    return path.is_file() and path.suffix in TYPES
+
+
+def _page(path: Path) -> Page:
+    content = path.read_bytes()
+    others = {encoding: path.with_name(path.name + ending) for encoding, ending in ENCODINGS.items()}
+    packed = {encoding: other.read_bytes() for encoding, other in others.items() if other.is_file()}
+    return Page(TYPES[path.suffix], content, f'"{hashlib.sha256(content).hexdigest()[:20]}"', packed)
+
+
+def _accepted(header: str) -> set[str]:
+    found = (_ENCODING.fullmatch(each.strip().lower()) for each in header.split(","))
+    return {each[1] for each in found if each and (each[2] is None or each[2].strip("0.") != "")}

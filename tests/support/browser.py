@@ -1,0 +1,67 @@
+"""Debian's Chromium, driven by Playwright: a page for each user, which may log no error of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+
+ROOT = Path(__file__).parents[2]
+AXE = ROOT / "clients" / "node_modules" / "axe-core" / "axe.min.js"
+SCREENSHOTS = ROOT / ".artifacts" / "web"
+CHROMIUM = shutil.which("chromium")
+MISSING = CHROMIUM is None and os.environ.get("CI") != "true"
+"""There is no Chromium, and this is not CI, which has one."""
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+class Visitor:
+    """One user's page, in a browser profile of its own."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.errors: list[str] = []
+        page.on("console", self._console)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            self.errors.append(message.text)
+
+    async def enter(self, name: str) -> None:
+        """Come in through the door."""
+        await self.page.get_by_role("textbox", name="Your name", exact=True).fill(name)
+        await self.page.get_by_role("button", name="Enter", exact=True).click()
+
+    async def say(self, text: str) -> None:
+        """Send a message."""
+        await self.page.get_by_role("textbox", name="Message", exact=True).fill(text)
+        await self.page.get_by_role("button", name="Send", exact=True).click()
+
+    async def screenshot(self, name: str) -> None:
+        """Keep a picture of the page."""
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        await self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
+
+    async def faults(self) -> list[str]:
+        """What axe has against the page as it is now."""
+        await self.page.evaluate(AXE.read_text())
+        found: Any = await self.page.evaluate(f"axe.run(document, {{runOnly: {RULES}}})")
+        return [f"{each['id']}: {each['nodes'][0]['html']}: {each['nodes'][0]['failureSummary']}" for each in found["violations"]]
+
+
+@asynccontextmanager
+async def running_browser() -> AsyncIterator[Browser]:
+    """Chromium for the block."""
+    # No sandbox: it needs rights that a container's root lacks, and nothing but our own pages is opened.
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        try:
+            yield browser
+        finally:
+            await browser.close()

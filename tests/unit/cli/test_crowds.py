@@ -1,0 +1,29 @@
+"""Crowds of `causeway dev --simulate`: a process for each package, once; what cannot be imported is told before anything starts."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from causeway_cli.dev.crowds import CrowdError, check_simulations, crowd_specs
+from causeway_cli.dev.plan import STOP_ORDER
+
+SCRIPTS = Path(sys.executable).parent
+
+
+def test_each_package_is_one_process_that_is_sent_home_first() -> None:
+    packages = ("apps.auctions", "apps.chat:app", "apps.auctions")
+    specs = crowd_specs(packages, url="http://127.0.0.1:8000", secret="the-secret", scripts=Path("/bin"), env={"PATH": "/bin"})
+    assert [spec.name for spec in specs] == ["crowd-auctions", "crowd-chat"]
+    assert specs[0].command[:5] == ("/bin/causeway-logic", "simulate", "apps.auctions", "--url", "http://127.0.0.1:8000")
+    assert specs[0].env == {"PATH": "/bin", "CAUSEWAY_TOKEN_SECRET": "the-secret"}
+    assert all(spec.kind == STOP_ORDER[0] for spec in specs)
+    assert "the-secret" not in repr(specs)
+
+
+def test_a_simulation_that_cannot_be_imported_is_told_in_one_line() -> None:
+    check_simulations(["apps.chat"], SCRIPTS)
+    with pytest.raises(CrowdError, match=r"nowhere\.simulation cannot be imported: ModuleNotFoundError"):
+        check_simulations(["apps.chat", "nowhere"], SCRIPTS)

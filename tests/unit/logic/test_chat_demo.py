@@ -1,0 +1,79 @@
+"""Demo users: off unless switched on, then let in by name, into a lobby."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+from apps.chat import app
+from apps.chat.demo import SWITCH
+from causeway_testing import AppTester, CallError
+
+NOBODY = 108
+
+
+@pytest.fixture
+def demo_app(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The chat app as a process has it in which the switch is on."""
+    kept = {name: module for name, module in sys.modules.items() if name == "apps.chat" or name.startswith("apps.chat.")}
+    for name in kept:
+        del sys.modules[name]
+    monkeypatch.setenv(SWITCH, "1")
+    yield importlib.import_module("apps.chat").app
+    for name in [name for name in sys.modules if name == "apps.chat" or name.startswith("apps.chat.")]:
+        del sys.modules[name]
+    sys.modules.update(kept)
+    vars(sys.modules["apps"])["chat"] = kept["apps.chat"]
+
+
+@pytest.fixture
+async def tester(demo_app: Any) -> AsyncIterator[AppTester]:
+    async with AppTester(demo_app) as made:
+        yield made
+
+
+async def refusal(tester: AppTester, data: Any) -> CallError:
+    with pytest.raises(CallError) as caught:
+        await tester.connect(data)
+    return caught.value
+
+
+async def test_without_the_switch_nobody_is_let_in_by_name() -> None:
+    """Safe by default: the app has no connect hook at all."""
+    async with AppTester(app) as tester:
+        assert (await refusal(tester, {"demo_user": "ann"})).code == NOBODY
+
+
+@pytest.mark.parametrize("name", ["ann", 'O\'Neil "Bob"', "Zoë", "عمر", "🦊", "<b>", "x" * 40])
+async def test_a_demo_user_is_let_in_by_name_and_talks_in_the_lobby(tester: AppTester, name: str) -> None:
+    user = await tester.connect({"demo_user": name})
+    other = await tester.connect({"demo_user": "somebody else"})
+    watched = await other.subscribe("chat:lobby")
+    await user.call("send", {"room": "lobby", "text": "hello"})
+
+    assert user.name == name
+    assert [message["user"] for message in watched.messages] == [name]
+
+
+async def test_who_comes_again_is_a_member_once(tester: AppTester) -> None:
+    await tester.connect({"demo_user": "ann"})
+    user = await tester.connect({"demo_user": "ann"})
+    assert (await user.call("room", {"room": "lobby"}))["members"] == ["causeway", "ann"]
+
+
+@pytest.mark.parametrize(
+    "data", [None, "ann", {}, {"demo_user": ""}, {"demo_user": " ann"}, {"demo_user": 7}, {"demo_user": "x" * 41}]
+)
+async def test_without_a_good_name_nobody_is_let_in(tester: AppTester, data: Any) -> None:
+    assert (await refusal(tester, data)).code == 403
+
+
+async def test_the_lobbys_owner_is_nobody_and_a_banned_user_stays_out(tester: AppTester) -> None:
+    assert (await refusal(tester, {"demo_user": "causeway"})).message == "this name is taken"
+    await tester.connect({"demo_user": "bob"})
+    await tester.user("causeway").call("ban", {"room": "lobby", "user": "bob"})
+    assert (await refusal(tester, {"demo_user": "bob"})).code == 403
