@@ -59,8 +59,8 @@ class Receiver(Peer):
         return web.Response(status=self.status)
 
     async def has(self, count: int) -> list[Taken]:
-        """Wait until so many different ones came."""
-        async with asyncio.timeout(30):
+        """Wait until so many different ones came; what a killed process held comes when its lease is over."""
+        async with asyncio.timeout(60):
             while len({each.headers["webhook-id"] for each in self.taken}) < count:
                 await asyncio.sleep(0.02)
         return self.taken

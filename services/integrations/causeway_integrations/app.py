@@ -52,8 +52,8 @@ ATTEMPT_MARGIN_MS: Final = 1000
 LEASE_MARGIN_MS: Final = 5000
 STORE_MS: Final = 5000
 """An attempt that only talks to storage."""
-REPLAY_MS: Final = 30_000
-"""One part of a replay, a thousand records."""
+REPLAY_MS: Final = 10_000
+"""One part of a replay, a few hundred records: a process that dies in it holds it up no longer than this and the margin."""
 ACK_WAIT_S: Final = 30.0
 """A delivery of which nothing was heard for so long comes again; those under way are told of."""
 CALLS_AT_ONCE: Final = 1000

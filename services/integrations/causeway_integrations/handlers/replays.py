@@ -23,7 +23,7 @@ from causeway_integrations.ports.endpoints import EventLog
 STATES: Final = ("done", "dead")
 """An event that waits is delivered anyway."""
 PREFIX: Final = "replay_"
-PAGES_AT_ONCE: Final = 5
+PAGES_AT_ONCE: Final = 2
 
 
 class Replay(msgspec.Struct, frozen=True):
