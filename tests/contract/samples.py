@@ -111,6 +111,7 @@ SAMPLES: dict[str, m.Message] = {
     "lifecycle_event": m.LifecycleEvent(
         id="e1", type="subscribed", time_ms=1_700_000_000_000, user="u1", channel="chat:1", namespace="chat"
     ),
+    "endpoint_disabled": m.LifecycleEvent(id="e3", type="endpoint_disabled", time_ms=6, app="chat", endpoint="ep_1", note="410"),
     "lifecycle_anonymous": m.LifecycleEvent(id="e2", type="connected", time_ms=5, client="c1"),
     "rpc_request": m.RpcRequest(user="u1", client="c1", data=b"{}", info=b"1"),
     "rpc_reply": m.RpcReply(data=b"{}"),

@@ -11,7 +11,21 @@ from causeway_cli import __version__
 
 COMMANDS: Final = (
     *("new", "dev", "check", "schema", "client", "apps", "route"),
-    *("token", "call", "publish", "tail", "history", "presence", "inspect", "events", "jobs", "audit", "disconnect", "revoke"),
+    *(
+        "token",
+        "call",
+        "publish",
+        "tail",
+        "history",
+        "presence",
+        "inspect",
+        "events",
+        "jobs",
+        "webhooks",
+        "audit",
+        "disconnect",
+        "revoke",
+    ),
     "completion",
 )
 

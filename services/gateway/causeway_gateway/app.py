@@ -41,6 +41,7 @@ from causeway_gateway.handlers.api.inspecting import InspectOperations
 from causeway_gateway.handlers.api.jobs import JobOperations
 from causeway_gateway.handlers.api.users import UserMethods
 from causeway_gateway.handlers.api.versions import VersionOperations
+from causeway_gateway.handlers.api.webhooks import WebhookOperations
 from causeway_gateway.handlers.appcontrol import AppControl
 from causeway_gateway.handlers.attending import Attending
 from causeway_gateway.handlers.calling import Calling
@@ -203,6 +204,7 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
             **VersionOperations(directory, routing, routes).table(),
             **InspectOperations(directory, storage).table(),
             **JobOperations(storage).table(),
+            **WebhookOperations(storage).table(),
         },
         auditor=Auditor(storage, new_id, timers.wall),
         new_id=new_id,

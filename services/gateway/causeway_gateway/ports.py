@@ -30,6 +30,7 @@ from causeway_common.contracts.messages import (
     HistoryReply,
     InspectReply,
     InspectRequest,
+    JsonMap,
     JwksReply,
     KeptRecord,
     Manifest,
@@ -145,6 +146,14 @@ class RecordsDesk(Protocol):
 
     async def redrive(self, ids: list[str], deadline: Deadline) -> list[str]:
         """Have those of these that are dead delivered again; which were."""
+        ...
+
+
+class WebhookDesk(Protocol):
+    """The endpoints of webhooks, kept by integrations."""
+
+    async def webhooks(self, operation: str, payload: JsonMap, deadline: Deadline) -> JsonMap:
+        """What integrations answer to one of `WEBHOOK_OPERATIONS`. Raises CausewayError: 104, 107, 113, 100 unavailable."""
         ...
 
 

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from causeway_common.bus import Bus, DeliveryInfo, DurableConsumer
-from causeway_common.contracts.messages import JobDelivery
+from causeway_common.bus import Bus, Call, DeliveryInfo, DurableConsumer
+from causeway_common.contracts.messages import CallReply, CallRequest, JobDelivery
 from causeway_common.contracts.subjects import JOB, JOBS_STREAM
-from causeway_common.contracts.verbs import CALL, JWKS
-from causeway_common.runtime import Process, Service, StartError, now_ms
+from causeway_common.contracts.verbs import CALL, JWKS, WEBHOOKS
+from causeway_common.runtime import Periodic, Process, Service, StartError, now_ms
 from causeway_integrations import __version__
 from causeway_integrations.adapters import plugins
 from causeway_integrations.adapters.apps import EventsOfApps
 from causeway_integrations.adapters.breakers import SharedBreakers
+from causeway_integrations.adapters.endpoints import CheckedDestinations, EntityEndpoints
 from causeway_integrations.adapters.hooks import HooksServer
 from causeway_integrations.adapters.http import OutsideHttp
 from causeway_integrations.adapters.mail import FolderMailer, JinjaTemplates, NoTemplates, SmtpMailer
@@ -34,11 +35,14 @@ from causeway_integrations.handlers import apis
 from causeway_integrations.handlers.apis import ApiOperation, ApisConnector
 from causeway_integrations.handlers.calls import Calls
 from causeway_integrations.handlers.email import EmailConnector
+from causeway_integrations.handlers.endpoints import EndpointOperations
+from causeway_integrations.handlers.health import EndpointHealth
 from causeway_integrations.handlers.hooks import Hooks, InboundConnector
 from causeway_integrations.handlers.jobs import Jobs
 from causeway_integrations.handlers.jwks import Jwks
 from causeway_integrations.handlers.payments import PaymentsConnector
 from causeway_integrations.handlers.poison import keep_poison
+from causeway_integrations.handlers.replays import Replays
 from causeway_integrations.handlers.webhook import WebhookConnector
 from causeway_integrations.ports import Connector
 from causeway_integrations.ports.kit import ATTEMPT_MS, Kit, nowhere
@@ -48,6 +52,8 @@ ATTEMPT_MARGIN_MS: Final = 1000
 LEASE_MARGIN_MS: Final = 5000
 STORE_MS: Final = 5000
 """An attempt that only talks to storage."""
+REPLAY_MS: Final = 10_000
+"""One part of a replay, a few hundred records: a process that dies in it holds it up no longer than this and the margin."""
 ACK_WAIT_S: Final = 30.0
 """A delivery of which nothing was heard for so long comes again; those under way are told of."""
 CALLS_AT_ONCE: Final = 1000
@@ -70,12 +76,16 @@ def build(settings: IntegrationsSettings, process: Process) -> None:
         fields = JOB.fields(info.subject)
         await jobs.handle(delivery, fields["connector"], fields["op"])
 
+    async def call(request: CallRequest, asked: Call) -> CallReply:
+        answer = parts.endpoints.call if asked.fields["connector"] == WEBHOOKS else calls.call
+        return await answer(request, asked)
+
     async def keep(body: bytes, info: DeliveryInfo) -> None:
         await keep_poison(parts.records, info.subject, body)
 
     async def serve() -> None:
         await bus.serve(JWKS, jwks.fetch, queue=QUEUE, limit=settings.concurrency, connector="jwks", op=JWKS.name)
-        await bus.serve(CALL, calls.call, queue=QUEUE, limit=CALLS_AT_ONCE, elsewhere=lambda fields: fields["connector"] == "jwks")
+        await bus.serve(CALL, call, queue=QUEUE, limit=CALLS_AT_ONCE, elsewhere=lambda fields: fields["connector"] == "jwks")
 
     consumer = DurableConsumer(
         bus,
@@ -161,6 +171,8 @@ class _Parts:
     def _webhook(self) -> Connector:
         settings = self._settings.webhook
         endpoints = tuple(each.endpoint() for each in settings.endpoints)
+        book = EntityEndpoints(self.bus)
+        health = EndpointHealth(book, self.records, self._breakers, book, now_ms=now_ms, disable_after_ms=settings.disable_after)
         made = WebhookConnector(
             endpoints,
             self.records,
@@ -168,17 +180,24 @@ class _Parts:
             self._breakers,
             now_ms=now_ms,
             reveal=self._secrets.reveal,
+            book=book,
+            health=health,
             max_payload=settings.max_payload,
         )
+        destinations = CheckedDestinations(_hosts(settings.allow_hosts))
+        self.endpoints = EndpointOperations(book, made, self.records, destinations, now_ms=now_ms, random=secrets.token_bytes)
+        telling = Periodic("health of endpoints", health.step, after_failure_s=1)
+        self._process.lifecycle.add("health of endpoints", telling.start, telling.stop)
         self._breakers.hear(webhook.CONNECTOR, {each.id: None for each in endpoints}, made.heard)
         schedule = TenacitySchedule(settings.retry_schedule)
+        replays = Replays(book, self.records)
         return Connector(
             webhook.CONNECTOR,
-            made.operations(),
+            {**made.operations(), webhook.REPLAY: replays.replay, webhook.DISABLED: health.announce},
             schedule,
             settings.timeout + ATTEMPT_MARGIN_MS,
             made.destination,
-            limits_ms={webhook.EVENT: STORE_MS},
+            limits_ms={webhook.EVENT: STORE_MS, webhook.REPLAY: REPLAY_MS, webhook.DISABLED: STORE_MS},
         )
 
     def _http(self) -> Connector:
@@ -229,7 +248,7 @@ class _Parts:
         return Connector("payments", made.operations(), schedule, settings.timeout + ATTEMPT_MARGIN_MS, nowhere)
 
     def _plugins(self) -> Iterable[Connector]:
-        taken = {webhook.CONNECTOR, apis.CONNECTOR, inbound.CONNECTOR, "email", "payments", "jwks"}
+        taken = {webhook.CONNECTOR, apis.CONNECTOR, inbound.CONNECTOR, "email", "payments", "jwks", WEBHOOKS}
         for name, section in self._settings.connectors.items():
             settings, allowed = plugins.split(name, section)
             http = self._outside(f"http of {name}", ATTEMPT_MS, allowed)

@@ -30,6 +30,7 @@ from causeway_common.contracts.messages import (
     HistoryReply,
     InspectReply,
     InspectRequest,
+    JsonMap,
     KeptRecord,
     Manifest,
     MethodSpec,
@@ -69,6 +70,7 @@ from causeway_gateway.handlers.api.inspecting import InspectOperations
 from causeway_gateway.handlers.api.jobs import JobOperations
 from causeway_gateway.handlers.api.users import UserMethods
 from causeway_gateway.handlers.api.versions import VersionOperations
+from causeway_gateway.handlers.api.webhooks import WebhookOperations
 from causeway_gateway.handlers.attending import Attending
 from causeway_gateway.handlers.calling import Calling
 from causeway_gateway.handlers.clients import Surroundings
@@ -429,9 +431,11 @@ class FakeAttendances:
 
 
 class FakeDesk:
-    """Storage's records as operators look at them."""
+    """Storage's records and integrations' endpoints as operators look at them."""
 
     def __init__(self) -> None:
+        self.webhook_calls: list[tuple[str, JsonMap]] = []
+        self.webhook_answers: dict[str, JsonMap] = {}
         self.kept: dict[str, KeptRecord] = {}
         self.asked: list[RecordsRequest] = []
 
@@ -444,6 +448,10 @@ class FakeDesk:
 
     async def redrive(self, ids: list[str], deadline: Deadline) -> list[str]:
         return [each for each in ids if each in self.kept]
+
+    async def webhooks(self, operation: str, payload: JsonMap, deadline: Deadline) -> JsonMap:
+        self.webhook_calls.append((operation, payload))
+        return self.webhook_answers[operation]
 
 
 class Gateway:
@@ -546,6 +554,7 @@ class Gateway:
                 **VersionOperations(self.versions, self.routing, self.routes).table(),
                 **InspectOperations(self.versions, self.bus).table(),
                 **JobOperations(self.desk).table(),
+                **WebhookOperations(self.desk).table(),
             },
             auditor=Auditor(self.bus, new_id, self.timers.wall),
             new_id=new_id,

@@ -19,7 +19,10 @@ from causeway_common.contracts.messages import LifecycleEvent
 from causeway_common.contracts.subjects import EVENT, EVENTS_STREAM
 
 CONNECT_SECONDS: Final = 5.0
-TYPES: Final = ("connected", "disconnected", "subscribed", "unsubscribed", "first_join", "last_leave", "job_dead")
+TYPES: Final = (
+    *("connected", "disconnected", "subscribed", "unsubscribed", "first_join", "last_leave"),
+    *("job_dead", "endpoint_disabled"),
+)
 
 
 @click.command()
@@ -49,7 +52,7 @@ def events(
     """Print lifecycle events, live, until Ctrl-C.
 
     Who connected and disconnected (`client.lifecycle_events`), subscribed and unsubscribed (a namespace's `lifecycle_events`), and which
-    channels were joined first and left last (its `occupancy_events`). They are kept for seven days. A repeat has the id of the first.
+    channels were joined first and left last (its `occupancy_events`); which jobs died, and which endpoints of webhooks were disabled. They are kept for seven days. A repeat has the id of the first.
 
     Example: causeway events --since 10m --type connected --json
 
@@ -94,12 +97,5 @@ def show_text(event: LifecycleEvent) -> None:
     """An event for the eye: when, what, who, where."""
     when = datetime.fromtimestamp(event.time_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     who = event.user or (f"(anonymous) {event.client}" if event.client else "")
-    click.echo(
-        "  ".join(
-            [
-                when,
-                f"{printable(event.type):12}",
-                *(printable(part) for part in (who, event.channel, event.app, event.operation, event.record, event.note) if part),
-            ]
-        )
-    )
+    told = (who, event.channel, event.app, event.operation, event.record, event.endpoint, event.note)
+    click.echo("  ".join([when, f"{printable(event.type):12}", *(printable(part) for part in told if part)]))

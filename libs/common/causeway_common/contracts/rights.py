@@ -85,6 +85,7 @@ def rights_of(role: Role, user: str, app: str = "") -> Rights:
                     s.KV_REVOCATIONS.wildcard(),
                     s.KV_KEYS.wildcard(),
                     s.CALL.at(caller="gateway", connector="jwks", op="fetch"),
+                    *(s.CALL.at(caller="gateway", connector=v.WEBHOOKS, op=op) for op in v.WEBHOOK_OPERATIONS),
                     *_read_kv(s.APPS_STREAM, s.NODES_STREAM, s.REVOCATIONS_STREAM, s.ROUTES_STREAM),
                 ),
                 subscribe=(
@@ -167,6 +168,8 @@ def rights_of(role: Role, user: str, app: str = "") -> Rights:
             return Rights(
                 publish=(
                     *_storage_verbs("integrations", v.ENQUEUE, v.CLAIM, v.SETTLE),
+                    *_storage_verbs("integrations", v.GET, v.COMMIT, v.QUERY, v.RECORDS, v.RECORD),
+                    s.EVENT.wildcard(source="integrations"),
                     f"$JS.API.CONSUMER.CREATE.{s.JOBS_STREAM}.>",
                     f"$JS.API.CONSUMER.INFO.{s.JOBS_STREAM}.>",
                     f"$JS.API.CONSUMER.MSG.NEXT.{s.JOBS_STREAM}.>",

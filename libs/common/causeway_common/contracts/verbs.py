@@ -97,6 +97,10 @@ APP_PRESENCE_STATS: Final = Verb("presence_stats", APP_CONTROL, m.PresenceStatsR
 JWKS: Final = Verb("fetch", CALL_SUBJECT, m.JwksRequest, m.JwksReply, repeatable=True)
 CALL: Final = Verb("call", CALL_SUBJECT, m.CallRequest, m.CallReply)
 
+WEBHOOKS: Final = "webhooks"
+"""What the gateway asks integrations for operators: as calls of a connector of this name, which no app may use."""
+WEBHOOK_OPERATIONS: Final = ("add", "list", "show", "test", "rotate", "enable", "remove", "replay")
+
 APP_CONTROL_VERBS: Final = (APP_CONTROLS, APP_PRESENCE, APP_PRESENCE_STATS)
 GATEWAY_VERBS: Final = (CONTROL, PRESENCE, PRESENCE_STATS, CHANNELS, NODE_INFO, EMULATE)
 SHARD_VERBS: Final = {verb.name: replace(verb, subject=STORAGE_SHARD) for verb in (APPEND, REMOVE, COMMIT)}

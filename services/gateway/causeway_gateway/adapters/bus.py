@@ -16,6 +16,7 @@ from causeway_common.contracts.messages import (
     AttendRequest,
     AuditRecord,
     AuditRequest,
+    CallRequest,
     ClientInfo,
     CompareHeads,
     EnqueueRequest,
@@ -27,6 +28,7 @@ from causeway_common.contracts.messages import (
     HistoryRequest,
     InspectReply,
     InspectRequest,
+    JsonMap,
     JwksReply,
     JwksRequest,
     KeptRecord,
@@ -43,6 +45,7 @@ from causeway_common.contracts.verbs import (
     APPEND,
     ATTEND,
     AUDIT,
+    CALL,
     ENQUEUE,
     HEADS,
     HISTORY,
@@ -52,6 +55,7 @@ from causeway_common.contracts.verbs import (
     RECORDS,
     REDRIVE,
     REMOVE,
+    WEBHOOKS,
 )
 from causeway_common.telemetry import get_logger
 from causeway_gateway.domain.namespaces import Rule
@@ -61,7 +65,7 @@ CALLER: Final = "gateway"
 
 
 class BusStorage:
-    """`ports.Storage`, `ports.Attendances`, `ports.Records`, `ports.AuditTrail`, `ports.EntityInspection` and `ports.RecordsDesk` over the bus."""
+    """`ports.Storage`, `ports.Attendances`, `ports.Records`, `ports.AuditTrail`, `ports.EntityInspection`, `ports.RecordsDesk`, `ports.WebhookDesk`."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
@@ -116,6 +120,13 @@ class BusStorage:
     async def redrive(self, ids: list[str], deadline: Deadline) -> list[str]:
         """`ports.RecordsDesk`."""
         return (await self._bus.request(REDRIVE, RedriveRequest(ids=ids), deadline, caller=CALLER)).redriven
+
+    async def webhooks(self, operation: str, payload: JsonMap, deadline: Deadline) -> JsonMap:
+        """`ports.WebhookDesk`: integrations answer."""
+        reply = await self._bus.request(
+            CALL, CallRequest(payload=payload), deadline, caller=CALLER, connector=WEBHOOKS, op=operation
+        )
+        return reply.payload
 
     async def attend(self, request: AttendRequest, deadline: Deadline) -> AttendReply:
         """`ports.Attendances`."""

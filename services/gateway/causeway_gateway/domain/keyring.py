@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from causeway_common.contracts.names import namespace_of
+from causeway_common.contracts.verbs import WEBHOOK_OPERATIONS, WEBHOOKS
 
 METHODS: Final = frozenset(
     (
@@ -26,6 +27,7 @@ OPERATIONS: Final = frozenset(
         "apps.list",
         "apps.contract",
         "entity.inspect",
+        *(f"{WEBHOOKS}.{op}" for op in WEBHOOK_OPERATIONS),
     }
 )
 """What operators call under `/ops/`."""

@@ -34,18 +34,18 @@ class BusRecords:
     async def claim(self, id: str, lease_ms: int) -> ClaimReply:
         """As the port says. A claim whose answer was lost is answered `leased` the second time; its lease brings it back."""
         request = ClaimRequest(id=id, node=self._node, lease_ms=lease_ms)
-        return await _patiently(lambda: self._bus.request(CLAIM, request, _deadline(), caller=CALLER))
+        return await patiently(lambda: self._bus.request(CLAIM, request, _deadline(), caller=CALLER))
 
     async def settle(self, request: SettleRequest) -> bool:
         """As the port says."""
         message_id = f"{request.id}:{request.attempt}"
-        reply = await _patiently(lambda: self._bus.request(SETTLE, request, _deadline(), message_id=message_id, caller=CALLER))
+        reply = await patiently(lambda: self._bus.request(SETTLE, request, _deadline(), message_id=message_id, caller=CALLER))
         return reply.settled
 
     async def enqueue(self, records: list[NewRecord], *, message_id: str) -> int:
         """As the port says."""
         request = EnqueueRequest(records=records)
-        reply = await _patiently(lambda: self._bus.request(ENQUEUE, request, _deadline(), message_id=message_id, caller=CALLER))
+        reply = await patiently(lambda: self._bus.request(ENQUEUE, request, _deadline(), message_id=message_id, caller=CALLER))
         return reply.created
 
 
@@ -53,7 +53,8 @@ def _deadline() -> Deadline:
     return Deadline.after(CLIENT_COMMAND_SECONDS)
 
 
-async def _patiently(call: Callable[[], Awaitable[T]]) -> T:
+async def patiently(call: Callable[[], Awaitable[T]]) -> T:
+    """The answer of a call, tried again for a while when what it needs is away. Raises CausewayError."""
     async for attempt in AsyncRetrying(
         stop=stop_after_delay(PATIENCE_S),
         wait=wait_random_exponential(multiplier=0.1, max=1),

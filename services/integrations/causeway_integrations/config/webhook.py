@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 from typing import Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from causeway_common.contracts.names import IDENTIFIER_RULE, is_identifier
 from causeway_common.runtime import Duration, Settings
 from causeway_integrations.config.schedules import RetrySchedule
+from causeway_integrations.domain.endpoints import check_url
 from causeway_integrations.domain.secrets import is_reference
 from causeway_integrations.domain.webhook import Endpoint
 
@@ -39,14 +39,7 @@ class EndpointSettings(Settings):
     @field_validator("url")
     @classmethod
     def _url(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError("must be a URL: http:// or https:// and a host")
-        if "@" in parts.netloc or parts.fragment or not value.isascii() or any(c.isspace() or not c.isprintable() for c in value):
-            raise ValueError("must have no user, password, fragment, space or non-ASCII character")
-        if parts.port == 0:
-            raise ValueError("must have a port from 1 to 65535")
-        return value
+        return check_url(value)
 
     @field_validator("secret", "previous_secret")
     @classmethod
@@ -79,6 +72,9 @@ class WebhookSettings(Settings):
     retry_schedule: RetrySchedule = Field(
         [0, 5_000, 300_000, 1_800_000, 7_200_000, 18_000_000, 36_000_000, 50_400_000, 72_000_000, 86_400_000],
         description="the delay before each try of a delivery, the first one 0s; up to a tenth is added at random; after the last it is dead",
+    )
+    disable_after: Duration = Field(
+        5 * 86_400_000, ge=1, description="an endpoint that did nothing but fail for so long is disabled"
     )
     timeout: Duration = Field(15_000, ge=1, description="for one request, its answer included")
     max_payload: int = Field(200 * 1024, ge=1, le=240 * 1024, description="bytes of an event's body; a larger one is dead at once")

@@ -16,6 +16,8 @@ from causeway_integrations.domain.work import Work
 CONNECTOR: Final = "webhook"
 EVENT: Final = "event"
 DELIVER: Final = "deliver"
+REPLAY: Final = "replay"
+DISABLED: Final = "disabled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class Endpoint:
         secret: signs: `whsec_` and base64 (HMAC, `v1`), or `whsk_` and base64 (ed25519, `v1a`); or a reference to it.
         previous_secret: signs too, while the receiver changes over; "" none.
         rate_limit: requests a second of one process; 0: no limit.
+        name: the id of one that was added while everything runs; "" of one in the configuration.
+        older: more secrets that sign too.
     """
 
     app: str
@@ -37,11 +41,18 @@ class Endpoint:
     secret: str = field(repr=False)
     previous_secret: str = field(default="", repr=False)
     rate_limit: float = 0
+    name: str = ""
+    older: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """All that sign, the newest first."""
+        return tuple(secret for secret in (self.secret, self.previous_secret, *self.older) if secret)
 
     @property
     def id(self) -> str:
         """Depends on app, event and URL, so that a changed secret keeps it."""
-        return derived_id(self.app, self.event, self.url)
+        return self.name or derived_id(self.app, self.event, self.url)
 
 
 class _Payload(BaseModel):

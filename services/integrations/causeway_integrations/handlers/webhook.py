@@ -10,18 +10,19 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from standardwebhooks.webhooks import Webhook
 
+from causeway_common.contracts.ids import ID_MAX_CHARS
 from causeway_common.contracts.messages import BreakerState
 from causeway_common.runtime import fault_point
 from causeway_common.telemetry import current_traceparent, get_logger
 from causeway_integrations.domain.api import Bucket
+from causeway_integrations.domain.endpoints import ANSWER_MAX_CHARS, PREFIX, SeenAttempt
 from causeway_integrations.domain.outcome import Done, GivenUp, Outcome, Postponed
-from causeway_integrations.domain.outside import Outgoing
+from causeway_integrations.domain.outside import Answer, Answered, Outgoing
 from causeway_integrations.domain.secrets import Reveal
 from causeway_integrations.domain.webhook import (
     CONNECTOR,
     DELIVER,
     EVENT,
-    DeliverPayload,
     Endpoint,
     fan_out,
     judged,
@@ -29,7 +30,9 @@ from causeway_integrations.domain.webhook import (
     parse_event,
 )
 from causeway_integrations.domain.work import Work
+from causeway_integrations.handlers.health import EndpointHealth
 from causeway_integrations.ports import Breakers, Operation, Outside, Records
+from causeway_integrations.ports.endpoints import EndpointBook
 
 log = get_logger("integrations")
 PRIVATE: Final = "whsk_"
@@ -37,16 +40,18 @@ MAX_PAYLOAD: Final = 200 * 1024
 
 
 class WebhookConnector:
-    """Standard Webhooks to the configured endpoints. One that answered 410 gets nothing more, from any process.
+    """Standard Webhooks to the endpoints of the configuration and to those that operators added. One that answered 410 gets nothing more.
 
     Args:
-        endpoints: all of them.
+        endpoints: all of the configuration.
         records: where deliveries are made.
         outside: sends.
         breakers: where endpoints are disabled.
         now_ms: the time of day, for the signature's timestamp.
         reveal: secrets by reference.
         max_payload: bytes of an event's body.
+        book: the endpoints that operators added; read for each event and delivery, so that no change is missed.
+        health: told of each attempt; disables.
     """
 
     def __init__(
@@ -59,13 +64,31 @@ class WebhookConnector:
         now_ms: Callable[[], int],
         reveal: Reveal,
         max_payload: int = MAX_PAYLOAD,
+        book: EndpointBook | None = None,
+        health: EndpointHealth | None = None,
     ) -> None:
         self._max_payload = max_payload
         self._endpoints, self._records, self._outside = endpoints, records, outside
         self._breakers, self._now_ms, self._reveal = breakers, now_ms, reveal
-        self._buckets = {endpoint.id: Bucket(endpoint.rate_limit) for endpoint in endpoints}
+        self._book, self._health = book, health
+        self._buckets: dict[str, tuple[float, Bucket]] = {}
         self._by_id = {endpoint.id: endpoint for endpoint in endpoints}
         self._disabled: dict[str, str] = {}
+
+    @property
+    def configured(self) -> tuple[Endpoint, ...]:
+        """The endpoints of the configuration."""
+        return self._endpoints
+
+    def disabled(self, endpoint: str) -> str:
+        """Why an endpoint of the configuration is disabled; "" where it is not."""
+        return self._disabled.get(endpoint, "")
+
+    def enable(self, endpoint: Endpoint) -> None:
+        """Send to an endpoint of the configuration again, from every process."""
+        state = BreakerState(state="closed", at_ms=self._now_ms())
+        self.heard(endpoint.id, state)
+        self._breakers.share(CONNECTOR, endpoint.id, state)
 
     def operations(self) -> Mapping[str, Operation]:
         """By name."""
@@ -74,7 +97,9 @@ class WebhookConnector:
     def destination(self, work: Work) -> str:
         """The endpoint of a delivery; events have slots of their own."""
         endpoint = work.payload.get("endpoint") if work.op == DELIVER else None
-        return endpoint if isinstance(endpoint, str) and endpoint in self._by_id else ""
+        if not isinstance(endpoint, str):
+            return ""
+        return endpoint if endpoint in self._by_id or (endpoint.startswith(PREFIX) and len(endpoint) <= ID_MAX_CHARS) else ""
 
     def heard(self, endpoint: str, state: BreakerState | None) -> None:
         """What a process shared about an endpoint."""
@@ -95,7 +120,9 @@ class WebhookConnector:
             return GivenUp(str(error))
         if (size := len(event.model_dump_json().encode())) > self._max_payload:
             return GivenUp(f"the event has {size} bytes, at most {self._max_payload} are sent to a webhook")
-        deliveries = fan_out(work, event, self._endpoints, current_traceparent() or work.traceparent)
+        kept = await self._book.hearing(work.app, event.type) if self._book else []
+        endpoints = (*self._endpoints, *(each.endpoint(self._now_ms()) for each in kept if not each.disabled))
+        deliveries = fan_out(work, event, endpoints, current_traceparent() or work.traceparent)
         for delivery in deliveries:  # one by one: each carries the body, together they may be too large for the bus
             await self._records.enqueue([delivery], message_id=delivery.id)
         return Done(f"{len(deliveries)} deliveries", reply={"deliveries": len(deliveries)})
@@ -106,38 +133,75 @@ class WebhookConnector:
             delivery = parse_deliver(work.payload)
         except ValueError as error:
             return GivenUp(str(error))
-        endpoint = self._by_id.get(delivery.endpoint)
+        endpoint, disabled = await self._found(delivery.endpoint)
         if endpoint is None:
             return Done("the endpoint is configured no more")
         if endpoint.app != work.app:
             return GivenUp(f"the endpoint is none of {work.app}'s")
-        if reason := self._disabled.get(endpoint.id):
-            return GivenUp(f"the endpoint is disabled: {reason}")
-        if wait := self._buckets[endpoint.id].wait_ms(self._now_ms()):
+        if disabled:
+            return GivenUp(f"the endpoint is disabled: {disabled}")
+        if wait := self._wait_ms(endpoint):
             return Postponed("the rate limit of the endpoint is reached", wait)
         fault_point("integrations.deliver.before")
-        answer = await self._outside.send(Outgoing("POST", endpoint.url, self._headers(endpoint, delivery), delivery.body.encode()))
+        began = self._now_ms()
+        answer = await self.post(endpoint, delivery.id, delivery.body)
         fault_point("integrations.deliver.after")
         outcome = judged(answer, self._now_ms())
+        if self._health is not None:
+            self._health.saw(endpoint, seen_attempt(delivery.id, answer, began, self._now_ms()))
         if isinstance(outcome, GivenUp) and outcome.disable:
-            self._disable(endpoint, outcome.note)
+            await self._disable(endpoint, outcome.note)
         return outcome
 
-    def _disable(self, endpoint: Endpoint, reason: str) -> None:
-        log.warning("an endpoint wants nothing more and is disabled", app=endpoint.app, event_type=endpoint.event, id=endpoint.id)
-        state = BreakerState(state="disabled", at_ms=self._now_ms(), reason=reason[:200])
-        self.heard(endpoint.id, state)
-        self._breakers.share(CONNECTOR, endpoint.id, state)
+    async def post(self, endpoint: Endpoint, id: str, body: str, timeout_s: float | None = None) -> Answer:
+        """Send one signed request, whatever the endpoint's state; every failure is an answer."""
+        headers = self._headers(endpoint, id, body)
+        return await self._outside.send(Outgoing("POST", endpoint.url, headers, body.encode(), timeout_s))
 
-    def _headers(self, endpoint: Endpoint, delivery: DeliverPayload) -> dict[str, str]:
+    async def _found(self, id: str) -> tuple[Endpoint | None, str]:
+        """An endpoint, and why it is disabled."""
+        if id in self._by_id or self._book is None or not id.startswith(PREFIX):
+            return self._by_id.get(id), self._disabled.get(id, "")
+        kept = await self._book.find(id)
+        return (kept.endpoint(self._now_ms()), kept.disabled) if kept else (None, "")
+
+    def _wait_ms(self, endpoint: Endpoint) -> int:
+        if not endpoint.rate_limit:
+            return 0
+        rate, bucket = self._buckets.get(endpoint.id, (0.0, None))
+        if bucket is None or rate != endpoint.rate_limit:
+            bucket = Bucket(endpoint.rate_limit)
+            self._buckets[endpoint.id] = endpoint.rate_limit, bucket
+        return bucket.wait_ms(self._now_ms())
+
+    async def _disable(self, endpoint: Endpoint, reason: str) -> None:
+        if not endpoint.name:
+            self.heard(endpoint.id, BreakerState(state="disabled", at_ms=self._now_ms(), reason=reason[:200]))
+        if self._health is not None:
+            await self._health.disable(endpoint, reason)
+        elif not endpoint.name:
+            log.warning(
+                "an endpoint wants nothing more and is disabled", app=endpoint.app, event_type=endpoint.event, id=endpoint.id
+            )
+            self._breakers.share(CONNECTOR, endpoint.id, BreakerState(state="disabled", at_ms=self._now_ms(), reason=reason[:200]))
+
+    def _headers(self, endpoint: Endpoint, id: str, body: str) -> dict[str, str]:
         seconds = self._now_ms() // 1000
-        secrets = [self._reveal(secret) for secret in (endpoint.secret, endpoint.previous_secret) if secret]
+        secrets = [self._reveal(secret) for secret in endpoint.secrets]
         return {
             "content-type": "application/json",
-            "webhook-id": delivery.id,
+            "webhook-id": id,
             "webhook-timestamp": str(seconds),
-            "webhook-signature": " ".join(signature(secret, delivery.id, seconds, delivery.body) for secret in secrets),
+            "webhook-signature": " ".join(signature(secret, id, seconds, body) for secret in secrets),
         }
+
+
+def seen_attempt(id: str, answer: Answer, began_ms: int, now_ms: int) -> SeenAttempt:
+    """A request and its answer as an endpoint's health keeps it."""
+    found = judged(answer, now_ms)
+    outcome = "done" if isinstance(found, Done) else "dead" if isinstance(found, GivenUp) else "retry"
+    status = answer.status if isinstance(answer, Answered) else 0
+    return SeenAttempt(id, began_ms, max(now_ms - began_ms, 0), outcome, status, found.note[:ANSWER_MAX_CHARS])
 
 
 def signature(secret: str, message: str, seconds: int, body: str) -> str:

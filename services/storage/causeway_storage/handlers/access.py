@@ -16,6 +16,8 @@ GATEWAY: Final = "gateway"
 INTEGRATIONS: Final = "integrations"
 OPERATOR: Final = "operator"
 """The command line, which only looks."""
+OWN_INDEXES: Final = {(INTEGRATIONS, "webhook_endpoint"): frozenset({"hears"})}
+"""By service and kind of its own entities, the indexes that it has without a manifest."""
 SERVICES: Final = frozenset({GATEWAY, INTEGRATIONS, OPERATOR, "storage"})
 
 
@@ -37,6 +39,10 @@ class Access:
             raise _denied("only apps ask this")
         return caller
 
+    def keeper(self, call: Call) -> str:
+        """Who keeps entities: an app, or integrations under its own name, which no app has. Raises CausewayError 103."""
+        return INTEGRATIONS if call.fields["caller"] == INTEGRATIONS else self.app(call)
+
     def looks_at(self, call: Call, app: str) -> str:
         """The app whose entities the caller looks at: its own, or for the operator the one that it names. Raises CausewayError 103."""
         return app if call.fields["caller"] == OPERATOR else self.app(call)
@@ -44,6 +50,18 @@ class Access:
     def operates(self, call: Call) -> None:
         """Only operators: the command line, and the gateway for those with a key of its API. Raises CausewayError 103."""
         if call.fields["caller"] not in (OPERATOR, GATEWAY):
+            raise _denied("only operators ask this")
+
+    def inspects(self, call: Call, app: str) -> str:
+        """The app whose entities an operator sees in full; a service's own hold secrets. Raises CausewayError 103."""
+        self.operates(call)
+        if app in SERVICES:
+            raise _denied(f"the entities of {app} are shown by its own operations alone")
+        return app
+
+    def desk(self, call: Call) -> None:
+        """Who looks at records: the gateway for operators, integrations for replays. Raises CausewayError 103."""
+        if call.fields["caller"] not in (GATEWAY, INTEGRATIONS):
             raise _denied("only operators ask this")
 
     def runner(self, call: Call) -> str:
@@ -90,7 +108,7 @@ class Access:
         Raises:
             CausewayError: 107; 100 unavailable while the app's manifest is not known here.
         """
-        if not indexes:
+        if indexes <= OWN_INDEXES.get((app, kind), frozenset()):
             return
         if app not in self._apps.manifests:
             raise unavailable(f"the manifest of {app} is not known to storage yet")

@@ -33,13 +33,13 @@ class DeskHandlers:
 
     async def records(self, request: RecordsRequest, call: Call) -> RecordsReply:
         """A page of the records in one state."""
-        self._access.service(call, GATEWAY)
+        self._access.desk(call)
         checks.check_records(request)
         return await self._desk.page(request)
 
     async def record(self, request: RecordRequest, call: Call) -> RecordReply:
         """One record."""
-        self._access.service(call, GATEWAY)
+        self._access.desk(call)
         checks.check_record_id(request.id)
         return RecordReply(record=await self._desk.find(request.id))
 

@@ -55,7 +55,7 @@ class EntityHandlers:
 
     async def get(self, request: GetRequest, call: Call) -> GetReply:
         """One entity of the caller's own."""
-        key = checks.check_entity(self._access.app(call), request.kind, request.id)
+        key = checks.check_entity(self._access.keeper(call), request.kind, request.id)
         document = await self._entities.load(key)
         if 0 < document.version < request.at_least:
             raise unavailable(f"version {request.at_least} is not to be read yet")
@@ -63,7 +63,7 @@ class EntityHandlers:
 
     async def query(self, request: QueryRequest, call: Call) -> QueryReply:
         """Entities of the caller's own, over indexes that it declares."""
-        app = self._access.app(call)
+        app = self._access.keeper(call)
         checks.check_kind(request.kind)
         cursor_key = await self._entities.cursor_key()
         query = plan_query(app, request, cursor_key)
@@ -81,8 +81,7 @@ class EntityHandlers:
 
     async def inspect(self, request: InspectRequest, call: Call) -> InspectReply:
         """One entity of any app with its last versions and its outbox, for operators. Each is read for itself."""
-        self._access.operates(call)
-        key = checks.check_entity(request.app, request.kind, request.id)
+        key = checks.check_entity(self._access.inspects(call, request.app), request.kind, request.id)
         document, versions, outbox = await asyncio.gather(
             self._entities.load(key), self._entities.trail(key), self._entities.outbox(key)
         )
@@ -91,7 +90,7 @@ class EntityHandlers:
 
     async def commit(self, request: CommitRequest, call: Call) -> CommitReply:
         """State and outbox in one act; then the relay takes the outbox on."""
-        app = self._access.app(call)
+        app = self._access.keeper(call)
         key = checks.check_entity(app, request.kind, request.id)
         commit = checks.check_commit(request, traceparent=current_traceparent(), now_ms=self._clock())
         self._require_own_channels(app, commit)

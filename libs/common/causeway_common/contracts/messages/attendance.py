@@ -44,7 +44,8 @@ class LifecycleEvent(Message, frozen=True):
     """An event of the stream CW_EVENTS. Events of one key alternate and keep their order; a repeat has the same `id`.
 
     `type`: connected, disconnected (a user; an anonymous one by its `client`), subscribed, unsubscribed (likewise, in a `channel`),
-    first_join, last_leave (a channel); job_dead (a job or task: `record` is its id, of this `app`, `operation` and `note` say which and why).
+    first_join, last_leave (a channel); job_dead (a job or task: `record` is its id, of this `app`, `operation` and `note` say which and why);
+    endpoint_disabled (an `app`'s `endpoint` of webhooks; `note` says why).
     """
 
     id: str
@@ -58,3 +59,4 @@ class LifecycleEvent(Message, frozen=True):
     operation: str = ""
     record: str = ""
     note: str = ""
+    endpoint: str = ""

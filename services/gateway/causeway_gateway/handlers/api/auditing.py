@@ -20,9 +20,22 @@ from causeway_gateway.ports import AuditTrail
 
 log = get_logger("gateway.api")
 AUDITED: Final = frozenset(
-    {"subscribe", "unsubscribe", "disconnect", "refresh", "revoke", "history_remove", "route.set", "route.remove", "jobs.redrive"}
+    (
+        *(
+            "subscribe",
+            "unsubscribe",
+            "disconnect",
+            "refresh",
+            "revoke",
+            "history_remove",
+            "route.set",
+            "route.remove",
+            "jobs.redrive",
+        ),
+        *(f"webhooks.{op}" for op in ("add", "test", "rotate", "enable", "remove", "replay")),
+    )
 )
-TARGETS: Final = ("user", "client", "session", "jti", "channel", "app", "method", "version", "share_permille", "ids")
+TARGETS: Final = ("user", "client", "session", "jti", "channel", "app", "method", "version", "share_permille", "ids", "id", "event")
 TARGET_MAX_CHARS: Final = 1000
 AUDIT_SECONDS: Final = 2.0
 

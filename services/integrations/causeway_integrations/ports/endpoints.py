@@ -1,0 +1,78 @@
+"""What the handlers of webhooks need of storage, and of the network, for the endpoints that operators add."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from causeway_common.contracts.messages import KeptRecord, LifecycleEvent, NewRecord, RecordsReply
+from causeway_integrations.domain.endpoints import Health, KeptEndpoint, Seen
+
+
+class EndpointBook(Protocol):
+    """The endpoints. What is read is what storage has at that moment, never a copy: no process misses a change.
+
+    Every call is tried again for a while when storage is away, then raises CausewayError `unavailable`.
+    """
+
+    async def find(self, id: str) -> KeptEndpoint | None:
+        """One; None where it is not there."""
+        ...
+
+    async def hearing(self, app: str, event: str) -> list[KeptEndpoint]:
+        """Those of an app and a type of event, disabled ones too."""
+        ...
+
+    async def all(self) -> list[KeptEndpoint]:
+        """By id."""
+        ...
+
+    async def add(self, endpoint: KeptEndpoint) -> bool:
+        """Keep a new one; False where its id is there."""
+        ...
+
+    async def change(
+        self, id: str, change: Callable[[KeptEndpoint], KeptEndpoint], leaves: NewRecord | None = None
+    ) -> KeptEndpoint | None:
+        """Change one, and have a job leave with it; as it is then, None where it is not there. A change that changes nothing writes nothing."""
+        ...
+
+    async def remove(self, id: str) -> bool:
+        """Keep it no more; False where it was not there."""
+        ...
+
+    async def health(self, id: str) -> Health:
+        """How it fares."""
+        ...
+
+    async def saw(self, id: str, seen: Seen) -> Health:
+        """Add what was seen; how it fares then."""
+        ...
+
+
+class EventLog(Protocol):
+    """The records of storage, to be replayed. Raises CausewayError `unavailable`."""
+
+    async def page(self, state: str, after: str) -> RecordsReply:
+        """Records in one state behind that id, without payloads."""
+        ...
+
+    async def record(self, id: str) -> KeptRecord | None:
+        """One in full."""
+        ...
+
+
+class Announcer(Protocol):
+    """Tells the stream of events."""
+
+    async def tell(self, event: LifecycleEvent) -> None:
+        """Durable when it returns. Raises CausewayError `unavailable`."""
+        ...
+
+
+class Destinations(Protocol):
+    """Which URLs requests may go to."""
+
+    async def refusal(self, url: str) -> str:
+        """Why none may go there; "" where it may, or where the name does not resolve right now."""
+        ...
