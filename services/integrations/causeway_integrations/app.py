@@ -84,8 +84,10 @@ def build(settings: IntegrationsSettings, process: Process) -> None:
         await keep_poison(parts.records, info.subject, body)
 
     async def serve() -> None:
-        await bus.serve(JWKS, jwks.fetch, queue=QUEUE, limit=settings.concurrency, connector="jwks", op=JWKS.name)
-        await bus.serve(CALL, call, queue=QUEUE, limit=CALLS_AT_ONCE, elsewhere=lambda fields: fields["connector"] == "jwks")
+        keys = bus.endpoint(JWKS, jwks.fetch, limit=settings.concurrency)
+        await bus.serve(
+            CALL, call, queue=QUEUE, limit=CALLS_AT_ONCE, elsewhere=lambda fields: keys if fields["connector"] == "jwks" else None
+        )
 
     consumer = DurableConsumer(
         bus,

@@ -30,7 +30,10 @@ def run(*arguments: str, env: dict[str, str] | None = None) -> Result:
     return CliRunner().invoke(main, arguments, env={"CAUSEWAY_DATA_DIR": None, **(env or {})})
 
 
-GROUPS = {"jobs": ("list", "show", "redrive")}
+GROUPS = {
+    "jobs": ("list", "show", "redrive"),
+    "webhooks": ("add", "list", "show", "test", "rotate", "enable", "remove", "replay"),
+}
 
 
 def test_every_command_has_help_and_exit_codes_are_told() -> None:

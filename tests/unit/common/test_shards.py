@@ -59,7 +59,7 @@ def test_a_caller_may_ask_the_owners_only_under_its_own_name_and_only_what_it_ma
     for role, caller, expected in (
         (rights.Role.LOGIC, "chat", {"append", "commit"}),
         (rights.Role.GATEWAY, "gateway", {"append", "remove"}),
-        (rights.Role.INTEGRATIONS, "integrations", set[str]()),
+        (rights.Role.INTEGRATIONS, "integrations", {"commit"}),
     ):
         publish = rights.rights_of(role, "user-1", "chat").publish
         asked = {

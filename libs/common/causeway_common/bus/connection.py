@@ -284,7 +284,7 @@ class Bus:
         *,
         queue: str,
         limit: int,
-        elsewhere: Callable[[Mapping[str, str]], bool] | None = None,
+        elsewhere: Callable[[Mapping[str, str]], Endpoint | None] | None = None,
         **fields: str,
     ) -> None:
         """Answer a question until `stop_serving`.
@@ -294,7 +294,8 @@ class Bus:
             handler: what it returns is the reply; a CausewayError becomes an error reply, anything else 100 internal, logged.
             queue: the queue group.
             limit: how many run at once; beyond it the answer is 111 overloaded.
-            elsewhere: what has such fields of the subject is another endpoint's; this one says nothing to it.
+            elsewhere: the endpoint that takes in this one's place what has such fields of the subject. Two subscriptions of one queue group
+                that overlap would not do: the server gives a message to either.
             fields: fixed fields of the subject.
         """
         endpoint = Endpoint(self._client, verb, handler, limit, self._workers, elsewhere=elsewhere)

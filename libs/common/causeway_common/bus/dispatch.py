@@ -51,7 +51,7 @@ class Endpoint:
         handler: its answer.
         limit: how many are under way at once.
         workers: where handlers run.
-        elsewhere: whether another endpoint answers what has these fields of the subject; then this one says nothing.
+        elsewhere: the endpoint that takes in its place what has these fields of the subject; None: none does.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Endpoint:
         limit: int,
         workers: Workers,
         *,
-        elsewhere: Callable[[Mapping[str, str]], bool] | None = None,
+        elsewhere: Callable[[Mapping[str, str]], Endpoint | None] | None = None,
     ) -> None:
         self._elsewhere = elsewhere
         self._client, self.verb, self.handler, self._limit, self._workers = client, verb, handler, limit, workers
@@ -82,7 +82,8 @@ class Endpoint:
         self._received_as(self.verb.subject, subject, reply, body, block)
 
     def _received_as(self, template: Subject, subject: str, reply: str, body: bytes, block: bytes) -> None:
-        if self._elsewhere is not None and self._elsewhere(template.fields(subject)):
+        if self._elsewhere is not None and (other := self._elsewhere(template.fields(subject))) is not None:
+            other._received_as(template, subject, reply, body, block)  # noqa: SLF001 - one of its own kind
             return
         self.requests += 1
         if self._under_way >= self._limit:
