@@ -46,7 +46,7 @@ async def send(ctx: Context, req: Send, options: Options) -> Sent:
 
     def post(draft: Draft[Room]) -> None:
         room = draft.state
-        rules.may_send(room, user, now)
+        rules.may_send(room, user, now, options.pace)
         room.messages += 1
         message = Message(
             id=str(room.messages),

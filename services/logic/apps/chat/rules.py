@@ -23,8 +23,6 @@ from causeway_logic import Reject
 MEMBERS_MAX: Final = 5000
 """A room with so many members takes no further ones: 409."""
 BANNED_MAX: Final = 5000
-PACE_PER_SECOND: Final = 50
-"""So many messages of one member in a room in one second, beyond: 429."""
 PACE_KEPT: Final = 256
 """Of so many members the pace is known; of others it begins anew."""
 
@@ -78,14 +76,14 @@ def invite(room: Room, inviter: str, user: str) -> None:
     room.invited.append(user)
 
 
-def may_send(room: Room, user: str, now_ms: int) -> None:
-    """Count one message of a member. Raises Reject 403 for a muted one or one who is none, 429 for one too fast."""
+def may_send(room: Room, user: str, now_ms: int, pace: int) -> None:
+    """Count one message of a member, of whom `pace` are taken in a second. Raises Reject 403 for a muted one or one who is none, 429 for one too fast."""
     require_heard(room, user, now_ms)
     second = now_ms // 1000
     before, count = room.pace.get(user, (0, 0))
     count = count + 1 if before == second else 1
-    if count > PACE_PER_SECOND:
-        raise Reject(429, f"at most {PACE_PER_SECOND} messages in a second", temporary=True)
+    if count > pace:
+        raise Reject(429, f"at most {pace} messages in a second", temporary=True)
     room.pace = {other: seen for other, seen in room.pace.items() if seen[0] >= second - 1 and other != user}
     if len(room.pace) < PACE_KEPT:
         room.pace[user] = (second, count)
