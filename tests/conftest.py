@@ -16,7 +16,7 @@ settings.load_profile("causeway")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--soak-runs", type=int, default=0, help="how many seeds the long forms of tests run (0: none)")
-    parser.addoption("--fuzz-seconds", type=float, default=20, help="how long each target of tests/fuzz is fed")
+    parser.addoption("--fuzz-seconds", type=float, default=10, help="how long each target of tests/fuzz is fed")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

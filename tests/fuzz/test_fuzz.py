@@ -1,6 +1,6 @@
 """Any bytes: what decodes them either understands or refuses them, by the error it names, and never anything else.
 
-Each target is fed for `--fuzz-seconds` (20 in `make test`, 600 in `make soak`), by atheris where there is one for this machine, else
+Each target is fed for `--fuzz-seconds` (10 in `make test`, 600 in `make soak`), by atheris where there is one for this machine, else
 by blind mutations; the seed is printed and can be given again. As many targets run at once as there are cores.
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import socket
 import subprocess
 import sys
@@ -13,11 +14,24 @@ from nats.aio.client import Client
 NATS_SERVER = Path(sys.executable).with_name("nats-server")
 
 
+_PORTS = range(10_000, 20_000)
+"""Below those that the kernel gives to outgoing connections, and that `causeway dev` takes: a port of these could be gone a moment later."""
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    """A port of the loopback that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of the loopback that nobody listens on right now, and that was not given before."""
+    for port in random.SystemRandom().sample(_PORTS, len(_PORTS)):
+        if port in _given:
+            continue
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        _given.add(port)
+        return port
+    raise RuntimeError("no port is free")
 
 
 async def settled(client: Client) -> None:
