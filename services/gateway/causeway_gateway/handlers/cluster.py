@@ -189,7 +189,7 @@ class Cluster:
         kept = self._asked.get(key)
         task: asyncio.Task[T]
         if kept is not None and (not kept[1].done() or now < kept[0]):
-            task = kept[1]  # type: ignore[assignment]
+            task = kept[1]  # type: ignore[assignment]  # one key, one type of answer
         else:
             task = asyncio.ensure_future(ask())
             self._asked[key] = (now + PRESENCE_KEPT_MS, task)

@@ -53,7 +53,7 @@ class Index(Generic[V]):
         """The value is one of these, at most 64."""
         return Condition(self.kind, WireCondition(index=self.name, op="in", value=[self._stored(value) for value in values]))
 
-    def __eq__(self, value: V | None) -> Condition:  # type: ignore[override]
+    def __eq__(self, value: V | None) -> Condition:  # type: ignore[override]  # a condition, as query languages write it
         """The value is this one; None: there is none."""
         return self._compared("eq", value)
 

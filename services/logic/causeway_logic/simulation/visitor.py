@@ -84,7 +84,7 @@ class Visitor:
         await self._client.disconnect()
 
 
-class _Events(ClientEventHandler):  # type: ignore[misc]
+class _Events(ClientEventHandler):  # type: ignore[misc]  # the SDK has no types
     def __init__(self, count: Callable[[str], None]) -> None:
         self._count = count
 
@@ -97,7 +97,7 @@ class _Events(ClientEventHandler):  # type: ignore[misc]
             self._count("closed for good")
 
 
-class _Publications(SubscriptionEventHandler):  # type: ignore[misc]
+class _Publications(SubscriptionEventHandler):  # type: ignore[misc]  # the SDK has no types
     def __init__(self, told: Told) -> None:
         self._told = told
 
