@@ -22,6 +22,7 @@ from support.stores import mongo_uri
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 MESSAGES = 6
+PAGE = 200
 # create_room is a commit of its own, so the commit's points are passed once before the first message
 OF_OTHERS = (
     "integrations.hook",
@@ -101,10 +102,15 @@ class Messages:
             await asyncio.sleep(0.1)
 
     async def log(self) -> list[tuple[str, str]]:
-        page = await rpc(self._client, "chat.history", {"room": self._room, "limit": 200}, again=True)
-        assert page
-        assert isinstance(page["messages"], list)
-        return [(message["text"], message["id"]) for message in page["messages"]]
+        found: list[tuple[str, str]] = []
+        while True:
+            before = {"before": found[0][1]} if found else {}
+            page = await rpc(self._client, "chat.history", {"room": self._room, "limit": PAGE, **before}, again=True)
+            assert page
+            assert isinstance(page["messages"], list)
+            found = [(message["text"], message["id"]) for message in page["messages"]] + found
+            if len(page["messages"]) < PAGE:
+                return found
 
     def delivered(self) -> Counter[str]:
         return Counter(json.loads(body)["data"]["id"] for _, body in self._hooks.received)

@@ -88,6 +88,7 @@ function Messages({
 }): ReactNode {
   const box = useRef<HTMLDivElement>(null);
   const follows = useRef(true);
+  const top = useRef(0);
   const list = useRef<HTMLOListElement>(null);
   useEffect(() => {
     // New messages, a composer that grows, a window that turns: who reads the end stays at the end.
@@ -102,7 +103,10 @@ function Messages({
   }, []);
   const scrolled = (): void => {
     const { scrollTop, scrollHeight, clientHeight } = box.current!;
-    follows.current = scrollHeight - scrollTop - clientHeight < 60;
+    const atTheEnd = scrollHeight - scrollTop - clientHeight < 60;
+    // The event of our own scrolling may come when the list has grown again: only who goes up leaves the end.
+    follows.current = atTheEnd || (follows.current && scrollTop >= top.current);
+    top.current = scrollTop;
   };
   const note = loading ? texts.chat.loading : messages.length === 0 ? texts.chat.empty : null;
   return (

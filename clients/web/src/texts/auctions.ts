@@ -1,0 +1,38 @@
+export const lots = {
+  title: "Auctions",
+  list: "Lots",
+  empty: "Nothing is on offer. Offer something.",
+  loading: "Loading the lots …",
+  failed: (reason: string) => `The lots could not be loaded: ${reason}.`,
+  closes: (when: string) => `closes ${when}`,
+  bids: (count: number) => (count === 1 ? "1 bid" : `${count} bids`),
+  offer: {
+    title: "Offer something",
+    what: "What is it?",
+    price: "Start price in euros",
+    minutes: "Minutes until it closes",
+    button: "Offer",
+    failed: (reason: string) => `It was not offered: ${reason}.`,
+  },
+} as const;
+
+export const lot = {
+  back: "All auctions",
+  loading: "Loading the lot …",
+  failed: (reason: string) => `The lot could not be loaded: ${reason}.`,
+  price: "Current price",
+  label: "Your bid",
+  button: "Place bid",
+  least: (amount: string) => `At least ${amount}`,
+  leader: (name: string) => `${name} leads`,
+  youLead: "You lead",
+  nobody: "Nobody has bid yet",
+  seller: (name: string) => `Offered by ${name}`,
+  yours: "This is yours: others bid on it.",
+  accepted: "Your bid stands.",
+  refused: (reason: string) => `Your bid was not taken: ${reason}.`,
+  noNumber: "A bid is a number.",
+  closesIn: (time: string) => `Closes in ${time}`,
+  closing: "Closing …",
+  status: { open: "Open", awaiting_payment: "Closed, waiting for the payment", sold: "Sold", unsold: "Not sold" },
+} as const;

@@ -1,0 +1,23 @@
+export const chat = {
+  title: (room: string) => (room === "lobby" ? "Lobby" : room),
+  list: "Messages",
+  label: "Message",
+  button: "Send",
+  empty: "Nobody has said anything yet. Be the first.",
+  loading: "Loading the messages …",
+  failedToLoad: (reason: string) => `The messages could not be loaded: ${reason}.`,
+  tryAgain: "Try again",
+  people: "People here",
+  peopleUnknown: "Nobody knows right now who is here.",
+  sending: "sending …",
+  edited: "edited",
+  deleted: "This message was taken back.",
+  notSent: (reason: string) => `Not sent: ${reason}.`,
+  maybeSent: "No answer came; it may have been sent or not.",
+  sendAgain: "Send again",
+  discard: "Discard",
+  tooLong: (length: number, most: number) =>
+    `A message has at most ${most.toLocaleString("en")} characters, this one has ${length.toLocaleString("en")}.`,
+  refused: (reason: string) => `This room is closed to you: ${reason}.`,
+  unreadable: "A message that this page does not understand; a newer version may.",
+} as const;
