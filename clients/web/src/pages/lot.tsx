@@ -25,11 +25,19 @@ export function LotPage({ lot: id }: { lot: string }): ReactNode {
   const { auctions } = useSession();
   const clock = useServerClock();
   const [answered, setAnswered] = useState<Standing | null>(null);
+  const [failure, setFailure] = useState<string | null>(null);
   const { value, status } = useEntity<Live, LotMessage>(`lot:${id}`, {
     load: async () => {
-      const { lot, offset, epoch } = await auctions.snapshot({ lot_id: id });
-      const { bids } = await auctions.bids({ lot_id: id, limit: BIDS_KEPT }); // behind the snapshot: so that no bid is in neither
-      return { state: { lot, bids, extendedBy: 0 }, position: { offset, epoch } };
+      try {
+        const { lot, offset, epoch } = await auctions.snapshot({ lot_id: id });
+        const { bids } = await auctions.bids({ lot_id: id, limit: BIDS_KEPT }); // behind the snapshot: so that no bid is in neither
+        setFailure(null);
+        return { state: { lot, bids, extendedBy: 0 }, position: { offset, epoch } };
+      } catch (error) {
+        const { code, message = String(error) } = error as { code?: number; message?: string };
+        setFailure(code === NO_SUCH_LOT ? texts.lot.missing : texts.lot.failed(message));
+        throw error; // the subscription tries again
+      }
     },
     apply: (state, message) => {
       clock.heard(message.type === "bid" ? message.at : message.at ?? null);
@@ -37,7 +45,7 @@ export function LotPage({ lot: id }: { lot: string }): ReactNode {
     },
   });
   const shown = value === null || answered === null ? value : { ...value, lot: stood(value.lot, answered) };
-  const failed = status.error?.code === NO_SUCH_LOT ? texts.lot.missing : status.error && texts.lot.failed(status.error.message);
+  const failed = failure ?? (status.error && texts.lot.failed(status.error.message));
   return (
     <div className="mx-auto flex w-full max-w-6xl flex-col gap-4 p-4 lg:p-6">
       <div className="flex flex-wrap items-center justify-between gap-x-4">
@@ -59,7 +67,7 @@ function Lot({ live: shown, stands }: { live: Live; stands: (standing: Standing)
   const { lot, bids } = shown;
   const show = useCallback((now: Mine | null) => setMine(now), []);
   return (
-    <article aria-labelledby="title" className="grid items-start gap-4 lg:grid-cols-[minmax(0,1fr)_24rem] lg:gap-6">
+    <article aria-labelledby="title" className="grid items-start gap-4 lg:grid-cols-[minmax(0,1fr)_24rem] lg:grid-rows-[auto_1fr] lg:gap-x-6">
       <Heading lot={lot} />
       <div className="flex flex-col gap-4 lg:sticky lg:top-4 lg:row-span-2">
         <Price live={shown} />

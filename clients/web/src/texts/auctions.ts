@@ -127,7 +127,7 @@ export const lot = {
     all: (count: number) => `Show all ${count} bids`,
   },
   currency: {
-    label: "Also show prices in",
+    label: "Also in",
     none: "no other currency",
     about: { fresh: "at today’s rate", stale: "at an older rate: the rates are away", away: "the rates are away, so there is no price in it" },
     failed: "the price in it could not be had; it is asked for again",
@@ -157,7 +157,7 @@ export const lot = {
     again: "No answer came. It is looked up whether it was paid; paying again never costs twice.",
     failed: (reason: string) => `The payment could not be looked up: ${reason}. It is asked for again.`,
     receipt: { title: "Receipt", lot: "Lot", amount: "Amount", payment: "Payment", mailed: "Mailed to", none: "none" },
-    steps: ["Won", "Asked to pay", "Paid", "Yours"],
+    steps: ["Won", "To pay", "Paid", "Yours"],
     over: "The time to pay is over.",
   },
 } as const;

@@ -16,17 +16,17 @@ FORGETFUL: Final = 0.15
 """So many winners do not pay, and the next bidder gets a chance."""
 THINGS: Final = {
     "A brass telescope": "instruments",
-    "A sextant": "instruments",
+    "A naval spyglass": "instruments",
     "A box of letters": "paper",
     "A map of the coast": "paper",
     "A red bicycle": "travel",
-    "A steamer trunk": "travel",
+    "A tandem": "travel",
     "A cracked teapot": "home",
-    "A reading lamp": "home",
+    "A coffee pot": "home",
     "A cello without strings": "music",
-    "A concertina": "music",
+    "A parlour guitar": "music",
     "A station clock": "clocks",
-    "A ship's chronometer": "clocks",
+    "A pocket watch": "clocks",
     "A pair of snow shoes": "outdoors",
     "A climber's rope": "outdoors",
 }

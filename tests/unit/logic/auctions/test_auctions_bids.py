@@ -12,7 +12,6 @@ from causeway_testing import CallError, User
 from support.auctions import Auction
 from unit.logic.auctions.provider import LOT, House
 
-
 START = "2025-01-01T00:00:00.000Z"
 
 

@@ -52,7 +52,7 @@ export function Bidding({ live, stands, show }: BiddingProps): ReactNode {
 }
 
 function PlainBid({ lot, stands, show }: { lot: LotView; stands: (standing: Standing) => void; show: (mine: Mine | null) => void }): ReactNode {
-  const { auctions } = useSession();
+  const { auctions, user } = useSession();
   const [typed, setTyped] = useState("");
   const [wrong, setWrong] = useState(false);
   const { sending, send } = usePlacing(async (amount, key) => {
@@ -99,7 +99,7 @@ function PlainBid({ lot, stands, show }: { lot: LotView; stands: (standing: Stan
         {texts.lot.least(money(lot.minimum, lot.currency), money(lot.increment, lot.currency))}
       </p>
       <p role="status" aria-label={texts.lot.bidState} className="text-sm font-medium empty:hidden wrap-anywhere">
-        {fault === null ? said(sending, lot) : null}
+        {fault === null ? said(sending, lot, user) : null}
       </p>
       {fault === null ? null : <Fault>{fault}</Fault>}
     </form>
@@ -180,12 +180,12 @@ function Amount({ id, label, lot, value, invalid, change }: AmountProps): ReactN
   );
 }
 
-function said(sending: Sending<Standing>, lot: LotView): string | null {
+function said(sending: Sending<Standing>, lot: LotView, user: string): string | null {
   if (sending.state === "sending") {
     return (sending.slow ? texts.lot.sendingAgain : texts.lot.sending)(money(sending.amount, lot.currency));
   }
-  if (sending.state !== "stands") {
-    return null;
+  if (sending.state !== "stands" || (lot.leader !== user && lot.bids > sending.answer.bids)) {
+    return null; // whoever bid more since is said elsewhere
   }
   const { amount, answer } = sending;
   return answer.price > amount ? texts.lot.answeredBy(money(amount, lot.currency), answer.leader) : texts.lot.stands(money(amount, lot.currency));

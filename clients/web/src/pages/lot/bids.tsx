@@ -9,7 +9,7 @@ import type { Mine } from "./bidding";
 
 const FEW = 10;
 const CELL = "px-3 py-2.5";
-const HEAD = `${CELL} text-start font-medium text-slate-600 dark:text-slate-400`;
+const HEAD = `${CELL} font-medium text-slate-600 dark:text-slate-400`;
 
 /** The newest bids, the latest first; one's own that is on its way above them. */
 export function BidTable({ lot, bids, pending }: { lot: LotView; bids: readonly BidPublished[]; pending: Mine | null }): ReactNode {
@@ -27,10 +27,10 @@ export function BidTable({ lot, bids, pending }: { lot: LotView; bids: readonly 
       <table className="w-full text-sm tabular-nums">
         <thead>
           <tr className="border-b border-slate-200 dark:border-slate-800">
-            <th scope="col" className={`${HEAD} w-12`}>
+            <th scope="col" className={`${HEAD} w-12 text-start`}>
               {texts.lot.bids.number}
             </th>
-            <th scope="col" className={HEAD}>
+            <th scope="col" className={`${HEAD} text-start`}>
               {texts.lot.bids.bidder}
             </th>
             <th scope="col" className={`${HEAD} text-end`}>

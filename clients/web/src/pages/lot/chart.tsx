@@ -14,7 +14,7 @@ export function PriceChart({ lot, bids }: { lot: LotView; bids: readonly BidPubl
   const { user } = useSession();
   const now = useServerNow();
   const fill = useId();
-  const found = points(lot, bids, lot.status === "open" ? now : null);
+  const found = points(lot, bids, lot.status === "open" ? now : Date.parse(lot.closes_at));
   const last = found.at(-1);
   const low = money(bids[0]?.seq === 1 ? lot.start_price : (bids[0]?.amount ?? lot.start_price), lot.currency);
   const high = money(lot.price, lot.currency);

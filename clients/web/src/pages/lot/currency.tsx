@@ -17,7 +17,7 @@ export function OtherCurrency({ lot }: { lot: LotView }): ReactNode {
   const other = chosen === lot.currency ? "" : chosen;
   return (
     <div className="flex flex-wrap items-center justify-between gap-x-4 gap-y-1">
-      <label className="flex items-center gap-2 text-sm text-slate-700 dark:text-slate-300">
+      <label className="flex items-center gap-2 whitespace-nowrap text-sm text-slate-700 dark:text-slate-300">
         {texts.lot.currency.label}
         <select
           className={`${FIELD} w-auto text-sm`}

@@ -5,7 +5,7 @@ import type { ReactNode } from "react";
 import type { LotView } from "../../api/auctions";
 import { useSession } from "../../session";
 import { clockFace } from "../../state/clock";
-import { outbid, type Live } from "../../state/lots";
+import type { Live } from "../../state/lots";
 import { money } from "../../state/money";
 import { texts } from "../../texts";
 import { Art } from "../lots/art";
@@ -75,7 +75,7 @@ export function Price({ live }: { live: Live }): ReactNode {
         </span>
       </p>
       <OtherCurrency lot={lot} />
-      <Leader live={live} user={user} />
+      {open ? <Leader lot={lot} user={user} /> : null}
       {open ? (
         <p className="flex items-baseline justify-between gap-4 border-t border-slate-200 pt-3 dark:border-slate-800">
           <span aria-hidden className="inline-flex items-center gap-1.5 self-center text-sm text-slate-700 dark:text-slate-300">
@@ -96,15 +96,12 @@ export function Price({ live }: { live: Live }): ReactNode {
   );
 }
 
-function Leader({ live, user }: { live: Live; user: string }): ReactNode {
-  const { lot } = live;
+function Leader({ lot, user }: { lot: LotView; user: string }): ReactNode {
   const leads = lot.leader === user;
   const text = lot.leader === null ? texts.lot.nobody : leads ? texts.lot.youLead : texts.lot.leader(lot.leader);
   const colours = leads
     ? "bg-emerald-100 text-emerald-950 dark:bg-emerald-950 dark:text-emerald-100"
-    : outbid(live, user) && lot.status === "open"
-      ? "bg-rose-100 text-rose-950 dark:bg-rose-950 dark:text-rose-100"
-      : "bg-slate-100 dark:bg-slate-800";
+    : "bg-slate-100 dark:bg-slate-800";
   return (
     <p className={`flex items-center gap-2 rounded-lg px-3 py-2 font-medium wrap-anywhere ${colours}`}>
       {lot.leader === null ? null : <Crown aria-hidden className="size-4 shrink-0" />}

@@ -26,7 +26,7 @@ const COLOURS = [
 /** A picture of the lot, as far as there is one. */
 export function Art({ lot, className = "" }: { lot: LotView; className?: string }): ReactNode {
   const Icon = ICONS[lot.category] ?? Package;
-  const sum = [...lot.lot_id].reduce((total, letter) => total + letter.charCodeAt(0), 0);
+  const sum = [...lot.lot_id].reduce((total, letter) => (total * 31 + letter.charCodeAt(0)) % 9973, 7);
   return (
     <div aria-hidden className={`relative flex items-center justify-center overflow-hidden bg-linear-to-br ${COLOURS[sum % COLOURS.length]} ${className}`}>
       <Icon strokeWidth={1} className="absolute -right-6 -bottom-8 size-48 opacity-10" />

@@ -23,7 +23,7 @@ export function Filters({ tab, setTab, category, setCategory, wanted, setWanted 
       <div className="flex flex-wrap items-center justify-between gap-3">
         <div role="group" aria-label={texts.lots.tabs} className="flex flex-wrap gap-1 rounded-xl bg-slate-200 p-1 dark:bg-slate-800">
           {TABS.map((each) => (
-            <button key={each} type="button" aria-pressed={tab === each} onClick={() => setTab(each)} className={`min-h-9 rounded-lg px-3 text-sm font-medium ${PRESSED}`}>
+            <button key={each} type="button" aria-pressed={tab === each} onClick={() => setTab(each)} className={`min-h-9 rounded-lg px-2.5 text-sm font-medium sm:px-3 ${PRESSED}`}>
               {texts.lots.tab[each]}
             </button>
           ))}
@@ -34,14 +34,14 @@ export function Filters({ tab, setTab, category, setCategory, wanted, setWanted 
           <input type="search" placeholder={texts.lots.find} className={`${FIELD} ps-9 placeholder:text-slate-600 dark:placeholder:text-slate-400`} value={wanted} onChange={(event) => setWanted(event.target.value)} />
         </label>
       </div>
-      <div role="group" aria-label={texts.lots.categories} className="flex flex-wrap gap-2">
+      <div role="group" aria-label={texts.lots.categories} className="-mx-4 flex gap-2 overflow-x-auto px-4 py-1 sm:mx-0 sm:flex-wrap sm:px-0">
         {[null, ...CATEGORIES].map((each) => (
           <button
             key={each}
             type="button"
             aria-pressed={category === each}
             onClick={() => setCategory(each)}
-            className={`min-h-9 rounded-full border border-slate-400 px-3 text-sm hover:bg-slate-200 aria-pressed:border-transparent dark:border-slate-600 dark:hover:bg-slate-800 ${PRESSED}`}
+            className={`min-h-9 shrink-0 rounded-full border border-slate-400 px-3 text-sm hover:bg-slate-200 aria-pressed:border-transparent dark:border-slate-600 dark:hover:bg-slate-800 ${PRESSED}`}
           >
             {each === null ? texts.lots.all : texts.lots.category[each]}
           </button>
