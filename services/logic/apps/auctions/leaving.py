@@ -7,16 +7,17 @@ from typing import Final
 
 from apps.auctions.bidding import Bid
 from apps.auctions.declared import bidder_channel, lot_channel
-from apps.auctions.messages import BidPublished, LotEvent, LotRef, Notice, OfferRef, StatusPublished, rfc3339
+from apps.auctions.messages import BidPublished, LotEvent, LotRef, Notice, OfferRef, PaymentRef, StatusPublished, rfc3339
 from apps.auctions.models import Lot
 from causeway_logic import Draft
-from causeway_logic.connectors import PAYMENTS_REFUND, WEBHOOK_EVENT, RefundPayment, WebhookEvent
+from causeway_logic.connectors import WEBHOOK_EVENT, WebhookEvent
 
 # Tasks by their names: their functions stand in `tasks`, which needs what is here.
 CLOSE: Final = "close_lot"
 REQUEST_PAYMENT: Final = "request_payment"
 PAYMENT_DUE: Final = "payment_due"
 SEND_RECEIPT: Final = "send_receipt"
+GIVE_BACK: Final = "give_back"
 USER_MAX_BYTES: Final = 200
 
 
@@ -71,8 +72,8 @@ def overdue(draft: Draft[Lot], lot_id: str, now: datetime) -> None:
 
 
 def refunded(draft: Draft[Lot], payment: str) -> None:
-    """Money that does not buy the lot goes back, all of it; the connector's key makes that once."""
-    draft.enqueue(PAYMENTS_REFUND, RefundPayment(id=payment))
+    """Money that does not buy the lot goes back, all of it, once."""
+    draft.schedule(GIVE_BACK, PaymentRef(payment=payment))
 
 
 def _notify(draft: Draft[Lot], user: str, notice: Notice) -> None:

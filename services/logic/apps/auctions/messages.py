@@ -291,10 +291,7 @@ class OfferRef(BaseModel):
     offer: int
 
 
-class PaymentIntent(BaseModel):
-    """What the payment provider's event `payment_intent.succeeded` says. `metadata` is what the payment was made with."""
+class PaymentRef(BaseModel):
+    """A payment by the provider's id: payload of the task that gives it back."""
 
-    id: str
-    amount_received: int
-    currency: str
-    metadata: dict[str, str] = {}
+    payment: str
