@@ -32,6 +32,7 @@ class Configured:
         hooks_port: where integrations take webhooks, 0 where the configuration does not say.
         own_sign_in: the configuration says what becomes of clients without a token.
         own_web: it says what is served at `/`.
+        own_apis: it names outside APIs, so none is added for the demo.
         added: per service, the environment variables that give `causeway dev` its own defaults.
     """
 
@@ -44,6 +45,7 @@ class Configured:
     hooks_port: int = 0
     own_sign_in: bool = False
     own_web: bool = False
+    own_apis: bool = False
 
 
 def load_configuration(path: Path, env: Mapping[str, str], data_dir: Path) -> Configured:
@@ -87,6 +89,7 @@ def _configured(settings: Mapping[str, ServiceSettings], data_dir: Path) -> Conf
         hooks_port=set_value(settings["integrations"], "hooks.port") or 0,
         own_sign_in=any(set_value(gateway, key) is not None for key in SIGN_IN),
         own_web=set_value(gateway, "web.directory") is not None,
+        own_apis=set_value(settings["integrations"], "apis") is not None,
     )
 
 
