@@ -98,6 +98,8 @@ from causeway_common.contracts.messages.records import (
     Attempt,
     ClaimReply,
     ClaimRequest,
+    ClaimsReply,
+    ClaimsRequest,
     EnqueueReply,
     EnqueueRequest,
     JobDelivery,
@@ -112,6 +114,8 @@ from causeway_common.contracts.messages.records import (
     RedriveRequest,
     SettleReply,
     SettleRequest,
+    SettlesReply,
+    SettlesRequest,
 )
 
 __all__ = [
@@ -136,6 +140,8 @@ __all__ = [
     "ChannelsRequest",
     "ClaimReply",
     "ClaimRequest",
+    "ClaimsReply",
+    "ClaimsRequest",
     "ClientInfo",
     "CommitReply",
     "CommitRequest",
@@ -215,6 +221,8 @@ __all__ = [
     "ScheduleItem",
     "SettleReply",
     "SettleRequest",
+    "SettlesReply",
+    "SettlesRequest",
     "SnapshotReply",
     "SnapshotRequest",
     "StoredPublication",
