@@ -37,7 +37,7 @@ from causeway_storage.handlers.delivery import DUE_PAGE, FIRST_LOOK_MS, RETRY_MS
 from causeway_storage.handlers.relay import Relay
 from causeway_storage.handlers.sweeps import REMOVE_PAGE, STRANGERS_PATIENCE, OutboxSweep, Retention
 from causeway_storage.handlers.timers import TimerSweep
-from causeway_storage.ports import Appended, Committed, Conflicted, DuePage, DueRecord, Found, PendingEntity, PendingPage
+from causeway_storage.ports import Appended, Committed, Conflicted, DuePage, DueRecord, Ending, Found, PendingEntity, PendingPage
 
 KEY = EntityKey("chat", "room", "1")
 REDELIVER_MS = 30_000
@@ -128,6 +128,12 @@ class PlayedStore:
         raise NotImplementedError
 
     async def settle(self, request: SettleRequest, now_ms: int, runner: str = "") -> bool:
+        raise NotImplementedError
+
+    async def claims(self, requests: Sequence[ClaimRequest], now_ms: int, runner: str = "") -> list[ClaimReply | CausewayError]:
+        raise NotImplementedError
+
+    async def settles(self, requests: Sequence[SettleRequest], now_ms: int, runner: str = "") -> list[Ending | CausewayError]:
         raise NotImplementedError
 
     async def due(self, now_ms: int, limit: int) -> DuePage:
