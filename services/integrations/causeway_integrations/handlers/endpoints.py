@@ -46,6 +46,7 @@ class Add(msgspec.Struct, frozen=True):
     event: str
     url: str
     rate_limit: float = 0
+    ordered: bool = False
 
 
 class Of(msgspec.Struct, frozen=True):
@@ -146,6 +147,7 @@ class EndpointOperations:
             secret=secret,
             created_ms=self._now_ms(),
             rate_limit=asked.rate_limit,
+            ordered=asked.ordered,
         )
         if Endpoint(asked.app, asked.event, asked.url, "").id in there or not await self._book.add(kept):
             raise bad_request(f"this endpoint is there already, as {name} or in the configuration (rotate gives one a new secret)")
@@ -262,11 +264,12 @@ class EndpointOperations:
             "disabled_ms": 0,
             "created_ms": 0,
             "rate_limit": each.rate_limit,
+            "ordered": each.ordered,
         }
 
 
 def _shown(kept: KeptEndpoint) -> dict[str, Any]:
-    names = ("id", "app", "event", "url", "disabled", "disabled_ms", "created_ms", "rate_limit")
+    names = ("id", "app", "event", "url", "disabled", "disabled_ms", "created_ms", "rate_limit", "ordered")
     return {"configured": False, **{name: getattr(kept, name) for name in names}}
 
 
