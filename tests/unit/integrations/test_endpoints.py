@@ -71,12 +71,23 @@ class FakeBook:
         self.fares[id] = merged(self.fares.get(id, Health()), seen)
         return self.fares[id]
 
-    async def page(self, state: str, after: str) -> RecordsReply:
-        found = sorted(name for name, each in self.records.records.items() if each.state == state and name > after)
-        return RecordsReply(records=[KeptRecord(self.records.records[name]) for name in found[:1]], more=len(found) > 1)
+    async def page(self, app: str, operation: str, since_ms: int, until_ms: int, after: str) -> RecordsReply:
+        """One a page; the newest first, since nothing says that ids go by time."""
+        found = sorted(
+            (
+                name
+                for name, each in self.records.records.items()
+                if (each.app, f"{each.connector}.{each.op}") == (app, operation)
+                and since_ms <= each.created_ms <= until_ms
+                and (not after or name < after)
+            ),
+            reverse=True,
+        )
+        shown = [KeptRecord(record=self.records.records[name]) for name in found[:1]]
+        return RecordsReply(records=shown, more=len(found) > 1, cursor=found[0] if found else "")
 
     async def record(self, id: str) -> KeptRecord | None:
-        return KeptRecord(self.records.records[id])
+        return KeptRecord(record=self.records.records[id])
 
     async def tell(self, event: LifecycleEvent) -> None:
         self.told.append(event)

@@ -34,6 +34,7 @@ GATEWAY: Final = "gateway"
 TEST_TYPE: Final = "webhook.test"
 URL_MAX_CHARS: Final = 2048
 EVENT_MAX_CHARS: Final = 200
+BY_OPERATOR: Final = "disabled by an operator"
 ANSWER_MARGIN_S: Final = 0.5
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -45,6 +46,7 @@ class Add(msgspec.Struct, frozen=True):
     event: str
     url: str
     rate_limit: float = 0
+    ordered: bool = False
 
 
 class Of(msgspec.Struct, frozen=True):
@@ -102,6 +104,7 @@ class EndpointOperations:
             "test": self._test,
             "rotate": self._rotate,
             "enable": self._enable,
+            "disable": self._disable,
             "remove": self._remove,
             "replay": self._replay,
         }
@@ -144,6 +147,7 @@ class EndpointOperations:
             secret=secret,
             created_ms=self._now_ms(),
             rate_limit=asked.rate_limit,
+            ordered=asked.ordered,
         )
         if Endpoint(asked.app, asked.event, asked.url, "").id in there or not await self._book.add(kept):
             raise bad_request(f"this endpoint is there already, as {name} or in the configuration (rotate gives one a new secret)")
@@ -210,6 +214,13 @@ class EndpointOperations:
             raise _unknown()
         return {"id": name}
 
+    async def _disable(self, payload: JsonMap, _call: Call) -> JsonMap:
+        name, now = _read(payload, Of).id, self._now_ms()
+        self._refuse_configured(name)
+        if await self._book.change(name, lambda kept: replace(kept, disabled=BY_OPERATOR, disabled_ms=now)) is None:
+            raise _unknown()
+        return {"id": name}
+
     async def _remove(self, payload: JsonMap, _call: Call) -> JsonMap:
         name = _read(payload, Of).id
         self._refuse_configured(name)
@@ -253,11 +264,12 @@ class EndpointOperations:
             "disabled_ms": 0,
             "created_ms": 0,
             "rate_limit": each.rate_limit,
+            "ordered": each.ordered,
         }
 
 
 def _shown(kept: KeptEndpoint) -> dict[str, Any]:
-    names = ("id", "app", "event", "url", "disabled", "disabled_ms", "created_ms", "rate_limit")
+    names = ("id", "app", "event", "url", "disabled", "disabled_ms", "created_ms", "rate_limit", "ordered")
     return {"configured": False, **{name: getattr(kept, name) for name in names}}
 
 

@@ -53,8 +53,8 @@ class EndpointBook(Protocol):
 class EventLog(Protocol):
     """The records of storage, to be replayed. Raises CausewayError `unavailable`."""
 
-    async def page(self, state: str, after: str) -> RecordsReply:
-        """Records in one state behind that id, without payloads."""
+    async def page(self, app: str, operation: str, since_ms: int, until_ms: int, after: str) -> RecordsReply:
+        """Records of an app's operation that were made in that time, in the order of their making, behind that cursor; without payloads."""
         ...
 
     async def record(self, id: str) -> KeptRecord | None:
