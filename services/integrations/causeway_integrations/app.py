@@ -16,6 +16,7 @@ from causeway_common.runtime import Periodic, Process, Service, StartError, now_
 from causeway_integrations import __version__
 from causeway_integrations.adapters import plugins
 from causeway_integrations.adapters.apps import EventsOfApps
+from causeway_integrations.adapters.attachments import FetchedAttachments
 from causeway_integrations.adapters.breakers import SharedBreakers
 from causeway_integrations.adapters.endpoints import CheckedDestinations, EntityEndpoints
 from causeway_integrations.adapters.hooks import HooksServer
@@ -239,9 +240,18 @@ class _Parts:
             )
         )
         templates = JinjaTemplates(settings.templates) if settings.templates else NoTemplates()
-        made = EmailConnector(mailer, templates, self.records, sender=settings.sender, domain=settings.domain)
+        attachments = FetchedAttachments(
+            self._outside("attachments", settings.timeout, settings.allow_hosts),
+            hosts=_hosts(settings.attachment_hosts),
+            folder=settings.attachment_folder,
+            each_max=settings.attachment_max,
+            all_max=settings.attachments_max,
+            timeout_s=settings.timeout / 1000,
+            now_ms=now_ms,
+        )
+        made = EmailConnector(mailer, templates, attachments, self.records, sender=settings.sender, domain=settings.domain)
         schedule = TenacitySchedule(settings.retry_schedule)
-        return Connector("email", made.operations(), schedule, settings.timeout + ATTEMPT_MARGIN_MS, nowhere)
+        return Connector("email", made.operations(), schedule, 2 * settings.timeout + ATTEMPT_MARGIN_MS, nowhere)
 
     def _payments(self) -> Connector:
         settings = self._settings.payments
