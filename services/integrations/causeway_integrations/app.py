@@ -43,6 +43,7 @@ from causeway_integrations.handlers.jobs import Jobs
 from causeway_integrations.handlers.jwks import Jwks
 from causeway_integrations.handlers.payments import PaymentsConnector
 from causeway_integrations.handlers.poison import keep_poison
+from causeway_integrations.handlers.repeats import Repeats
 from causeway_integrations.handlers.replays import Replays
 from causeway_integrations.handlers.webhook import WebhookConnector
 from causeway_integrations.ports import Connector
@@ -127,6 +128,8 @@ class _Parts:
         self._secrets = SecretFiles()
         self._apps = EventsOfApps(self.bus, now_ms)
         self._breakers = SharedBreakers(self.bus)
+        self._book = EntityEndpoints(self.bus)
+        self._repeats = Repeats(self.records, self._book, window_ms=settings.hooks.tolerance)
         self._test = self._test_source()
         process.lifecycle.add("bus", self.bus.start, self.bus.stop)
         self.webhooks_out = self._outside("http", settings.webhook.timeout, settings.webhook.allow_hosts)
@@ -151,7 +154,7 @@ class _Parts:
         if not settings.port:
             return
         sources = self._sources()
-        hooks = Hooks(sources, self.records, self._apps, reveal=self._secrets.reveal, now_ms=now_ms)
+        hooks = Hooks(sources, self.records, self._apps, self._repeats, reveal=self._secrets.reveal, now_ms=now_ms)
         server = HooksServer(hooks, host=settings.host, port=settings.port, max_body=settings.max_body)
         self._process.lifecycle.add("hooks", server.start, server.stop)
         self._process.health.check("apps", lambda: self._apps.ready)
@@ -174,7 +177,7 @@ class _Parts:
     def _webhook(self) -> Connector:
         settings = self._settings.webhook
         endpoints = tuple(each.endpoint() for each in settings.endpoints)
-        book = EntityEndpoints(self.bus)
+        book = self._book
         health = EndpointHealth(book, self.records, self._breakers, book, now_ms=now_ms, disable_after_ms=settings.disable_after)
         made = WebhookConnector(
             endpoints,
@@ -221,7 +224,8 @@ class _Parts:
     def _inbound(self) -> Connector:
         made = InboundConnector(self.records, self._apps)
         schedule = TenacitySchedule(self._settings.hooks.unclaimed_schedule)
-        return Connector(inbound.CONNECTOR, made.operations(), schedule, STORE_MS, nowhere)
+        operations = {**made.operations(), **self._repeats.operations()}
+        return Connector(inbound.CONNECTOR, operations, schedule, STORE_MS, nowhere)
 
     def _email(self) -> Connector:
         settings = self._settings.email
