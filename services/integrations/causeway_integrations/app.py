@@ -9,6 +9,7 @@ from functools import partial
 from typing import Final
 
 from causeway_common.bus import Bus, Call, DeliveryInfo, DurableConsumer
+from causeway_common.contracts.errors import CausewayError
 from causeway_common.contracts.messages import CallReply, CallRequest, JobDelivery
 from causeway_common.contracts.subjects import JOB, JOBS_STREAM
 from causeway_common.contracts.verbs import CALL, JWKS, WEBHOOKS
@@ -26,7 +27,8 @@ from causeway_integrations.adapters.payments import StripeProvider, TestProvider
 from causeway_integrations.adapters.records import BusRecords
 from causeway_integrations.adapters.schedule import TenacitySchedule
 from causeway_integrations.adapters.secrets import SecretFiles
-from causeway_integrations.config import IntegrationsSettings
+from causeway_integrations.adapters.vault import Vault
+from causeway_integrations.config import IntegrationsSettings, WebhookSettings
 from causeway_integrations.domain import inbound, webhook
 from causeway_integrations.domain.breaker import Breaker
 from causeway_integrations.domain.inbound import Source
@@ -45,6 +47,7 @@ from causeway_integrations.handlers.payments import PaymentsConnector
 from causeway_integrations.handlers.poison import keep_poison
 from causeway_integrations.handlers.repeats import Repeats
 from causeway_integrations.handlers.replays import Replays
+from causeway_integrations.handlers.sealing import Sealing
 from causeway_integrations.handlers.webhook import WebhookConnector
 from causeway_integrations.ports import Connector
 from causeway_integrations.ports.kit import ATTEMPT_MS, Kit, nowhere
@@ -126,6 +129,7 @@ class _Parts:
         self.bus = Bus(process.bus_settings())
         self.records = BusRecords(self.bus, process.node)
         self._secrets = SecretFiles()
+        self._vault = _vault(settings.webhook, self._secrets)
         self._apps = EventsOfApps(self.bus, now_ms)
         self._breakers = SharedBreakers(self.bus)
         self._book = EntityEndpoints(self.bus)
@@ -185,15 +189,20 @@ class _Parts:
             self.webhooks_out,
             self._breakers,
             now_ms=now_ms,
-            reveal=self._secrets.reveal,
+            reveal=self._vault.reveal,
             book=book,
             health=health,
             max_payload=settings.max_payload,
         )
         destinations = CheckedDestinations(_hosts(settings.allow_hosts))
-        self.endpoints = EndpointOperations(book, made, self.records, destinations, now_ms=now_ms, random=secrets.token_bytes)
+        self.endpoints = EndpointOperations(
+            book, made, self.records, destinations, self._vault, now_ms=now_ms, random=secrets.token_bytes
+        )
         telling = Periodic("health of endpoints", health.step, after_failure_s=1)
         self._process.lifecycle.add("health of endpoints", telling.start, telling.stop)
+        if self._vault.seals:
+            sealing = Periodic("sealing of secrets", Sealing(book, self._vault).step, after_failure_s=5)
+            self._process.lifecycle.add("sealing of secrets", sealing.start, sealing.stop)
         self._breakers.hear(webhook.CONNECTOR, {each.id: None for each in endpoints}, made.heard)
         schedule = TenacitySchedule(settings.retry_schedule)
         replays = Replays(book, self.records)
@@ -303,6 +312,16 @@ class _Parts:
         )
         self._process.lifecycle.add(name, made.start, made.stop)
         return made
+
+
+def _vault(settings: WebhookSettings, files: SecretFiles) -> Vault:
+    key, previous = settings.secrets_key.get_secret_value(), settings.previous_secrets_key.get_secret_value()
+    made = Vault(files.reveal, key, previous)
+    try:
+        made.check()
+    except (CausewayError, ValueError) as error:
+        raise StartError(f"integrations.webhook.secrets_key: {error}") from error
+    return made
 
 
 def _hosts(names: Iterable[str]) -> frozenset[str]:

@@ -7,6 +7,8 @@ from typing import Final
 
 ENV: Final = "env:"
 FILE: Final = "file:"
+SEALED: Final = "sealed:"
+"""In the database: what follows is encrypted."""
 Reveal = Callable[[str], str]
 """The secret of a reference, as it is now. Raises CausewayError 100: it cannot be read."""
 
