@@ -34,7 +34,9 @@ async def test_the_stack_file_names_every_process_and_ctrl_c_leaves_none(tmp_pat
         assert state["url"] == f"http://127.0.0.1:{stack.port}"
         assert state["data_dir"] == str(stack.data_dir)
         assert state["storage"] == await stack.storage() == "sqlite"
-        processes = state["processes"]
+        processes = stack.processes()
+        (dev,) = [entry for entry in state["processes"] if entry["service"] == "dev"]
+        assert (dev["pid"], dev["port"] > 0) == (stack.supervisor.pid, True)
         assert sorted(entry["service"] for entry in processes) == [
             "gateway", "gateway", "integrations", "logic-auctions", "logic-chat", "nats", "storage",
         ]  # fmt: skip
@@ -95,13 +97,13 @@ async def test_the_five_minutes_of_the_readme_tail_publish_call_and_a_kill(tmp_p
 
 async def test_every_process_comes_back_on_its_ports_after_kill_9(tmp_path: Path) -> None:
     async with running_stack(tmp_path) as stack:
-        before = {entry["name"]: entry for entry in stack.state()["processes"]}
+        before = {entry["name"]: entry for entry in stack.processes()}
         for name in before:
             stack.kill(name)
             await until(lambda name=name: not alive(before[name]["pid"]))  # type: ignore[misc]
             await until(lambda: not stack.state()["ready"])
             await stack.ready()
-        after = {entry["name"]: entry for entry in stack.state()["processes"]}
+        after = {entry["name"]: entry for entry in stack.processes()}
         for name, entry in before.items():
             assert after[name]["pid"] != entry["pid"]
             assert {**after[name], "pid": 0} == {**entry, "pid": 0}

@@ -25,10 +25,10 @@ from causeway_gateway.adapters.bus import BusFeeds, BusKeySource, BusStorage
 from causeway_gateway.adapters.clock import TaskGroup, WheelTimers
 from causeway_gateway.adapters.gateways import SERVICE, AppDesk, BusGateways, BusKeys, BusRevocations
 from causeway_gateway.adapters.http import PublicServer
-from causeway_gateway.adapters.pages import Pages
+from causeway_gateway.adapters.pages import Pages, Playground
 from causeway_gateway.adapters.process import ProcessFigures
 from causeway_gateway.adapters.settings import Endpoints, TransportSettings
-from causeway_gateway.config import GatewaySettings, HttpServerSettings
+from causeway_gateway.config import GatewaySettings, HttpServerSettings, WebSettings
 from causeway_gateway.domain.admission import SessionOptions
 from causeway_gateway.domain.namespaces import Catalogue
 from causeway_gateway.domain.revocations import Revocations
@@ -218,7 +218,7 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
         version=__version__,
         broken=lambda code: metrics.closes.add(1, str(code)),
         api_bound=_bound(settings.http_server, settings.http_api.port, "http_api.port") if settings.http_api.port else None,
-        pages=_pages(settings.web.directory),
+        pages=_pages(settings.web),
     )
 
     disagreements = Disagreements()
@@ -347,9 +347,10 @@ def _new_uuid() -> str:
     return str(uuid.UUID(hex=new_id(), version=4))
 
 
-def _pages(directory: str) -> Pages | None:
+def _pages(settings: WebSettings) -> Pages | None:
+    url, token = settings.playground_url, settings.playground_token.get_secret_value()
     try:
-        return Pages(Path(directory)) if directory else None
+        return Pages(Path(settings.directory), Playground(url, token) if url else None) if settings.directory else None
     except OSError as error:
         raise StartError(f"web.directory: {error}") from error
 

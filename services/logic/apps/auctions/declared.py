@@ -11,7 +11,7 @@ from apps.auctions.sales import due
 from causeway_logic import App, History
 from causeway_logic.payments import Payments
 
-app: Final = App("auctions", version="0.1.0")
+app: Final = App("auctions", version="0.2.0")
 
 # Anyone signed in may watch a lot; nobody may publish, since no option and no hook says so.
 lots = app.namespace(
@@ -31,6 +31,8 @@ bidder_channel = bidders.channel("{user}", message=Notice)
 _lot = app.entity(Lot, kind="lot")
 by_status = _lot.index("status", str)
 by_seller = _lot.index("seller", str)
+by_buyer = _lot.index("buyer", str, of=lambda lot: lot.buyer)
+by_category = _lot.index("category", str)
 by_closing = _lot.index("closes_at", datetime)
 by_due = _lot.index("due", datetime, of=due)
 
