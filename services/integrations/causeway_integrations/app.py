@@ -33,6 +33,7 @@ from causeway_integrations.domain import inbound, webhook
 from causeway_integrations.domain.breaker import Breaker
 from causeway_integrations.domain.inbound import Source
 from causeway_integrations.domain.permissions import Permissions
+from causeway_integrations.domain.secrets import Redactor
 from causeway_integrations.domain.slots import Slots
 from causeway_integrations.handlers import apis
 from causeway_integrations.handlers.apis import ApiOperation, ApisConnector
@@ -72,8 +73,9 @@ def build(settings: IntegrationsSettings, process: Process) -> None:
     connectors = {each.name: each for each in parts.connectors()}
     permissions = Permissions(settings.permissions)
     longest_ms = max(STORE_MS, *(each.attempt_ms for each in connectors.values()))
-    jobs = Jobs(parts.records, connectors, permissions, Slots(settings.per_destination), now_ms, lease_ms=LEASE_MARGIN_MS)
-    calls = Calls(connectors, permissions, Slots(settings.calls_per_destination), now_ms)
+    slots = Slots(settings.per_destination)
+    jobs = Jobs(parts.records, connectors, permissions, slots, now_ms, lease_ms=LEASE_MARGIN_MS, redact=parts.sent.redact)
+    calls = Calls(connectors, permissions, Slots(settings.calls_per_destination), now_ms, parts.sent.redact)
     jwks = Jwks(parts.webhooks_out, settings.jwks.urls)
     bus = parts.bus
 
@@ -130,6 +132,7 @@ class _Parts:
         self.records = BusRecords(self.bus, process.node)
         self._secrets = SecretFiles()
         self._vault = _vault(settings.webhook, self._secrets)
+        self.sent = Redactor(self._secrets.reveal)
         self._apps = EventsOfApps(self.bus, now_ms)
         self._breakers = SharedBreakers(self.bus)
         self._book = EntityEndpoints(self.bus)
@@ -222,7 +225,7 @@ class _Parts:
             breaker = Breaker(failures=each.breaker_failures, pause_ms=each.breaker_pause)
             retries = TenacitySchedule(each.retries)
             found[each.name] = ApiOperation(
-                each.api(), self._apis_out, breaker, self._breakers, retries=retries, reveal=self._secrets.reveal, now_ms=now_ms
+                each.api(), self._apis_out, breaker, self._breakers, retries=retries, reveal=self.sent.reveal, now_ms=now_ms
             )
             schedules[each.name] = TenacitySchedule(each.retry_schedule)
         made = ApisConnector(found)
@@ -248,7 +251,7 @@ class _Parts:
                 username=settings.username,
                 password=settings.password.get_secret_value(),
                 timeout_s=settings.timeout / 1000,
-                reveal=self._secrets.reveal,
+                reveal=self.sent.reveal,
                 ca_file=settings.ca_file,
             )
         )
@@ -278,7 +281,7 @@ class _Parts:
             settings, allowed = plugins.split(name, section)
             http = self._outside(f"http of {name}", ATTEMPT_MS, allowed)
             add = partial(self._process.lifecycle.add, name)
-            kit = Kit(http, self._secrets.reveal, TenacitySchedule, now_ms, add)
+            kit = Kit(http, self.sent.reveal, TenacitySchedule, now_ms, add)
             yield plugins.load(name, settings, kit, taken)
 
     def _provider(self) -> Provider:
@@ -298,7 +301,7 @@ class _Parts:
             allowed=_hosts(settings.allow_hosts),
             connections=self._settings.concurrency,
             user_agent=USER_AGENT,
-            reveal=self._secrets.reveal,
+            reveal=self.sent.reveal,
         )
         self._process.lifecycle.add("payments", provider.start, provider.stop)
         return provider
