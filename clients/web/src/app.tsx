@@ -5,6 +5,7 @@ import { ChatPage } from "./pages/chat";
 import { LotPage } from "./pages/lot";
 import { LotsPage } from "./pages/lots";
 import { SignedIn, useSession } from "./session";
+import { ChatOutbox } from "./state/outbox";
 import { texts } from "./texts";
 import { ConnectionState } from "./ui/connection";
 import { Button } from "./ui/controls";
@@ -38,7 +39,9 @@ function Root(): ReactNode {
   return (
     <div className="h-full bg-slate-100 text-slate-950 dark:bg-slate-950 dark:text-slate-50">
       <SignedIn entered={() => void (router.state.location.pathname === "/" && navigate({ to: "/chat/$room", params: { room: LOBBY } }))}>
-        <Layout />
+        <ChatOutbox>
+          <Layout />
+        </ChatOutbox>
       </SignedIn>
     </div>
   );
@@ -81,7 +84,7 @@ function Layout(): ReactNode {
 
 function Chat(): ReactNode {
   const { room } = useParams({ from: chat.id });
-  return <ChatPage key={room} room={room} />;
+  return <ChatPage room={room} />;
 }
 
 function Lot(): ReactNode {
