@@ -29,6 +29,7 @@ export const chat = {
   },
 
   outbox: {
+    label: "Not sent yet",
     waiting: "waits to be sent",
     sending: "sending …",
     saving: "saving …",
@@ -42,7 +43,7 @@ export const chat = {
     discardChange: (id: string) => `Discard the change of message ${id}`,
     retryChange: (id: string) => `Send again, the change of message ${id}`,
     full: "So many messages wait already that this one stays here until some are sent.",
-    offline: "You are offline. What you write waits here, and is sent once when you are back.",
+    away: "There is no connection. What you write waits here, and is sent once when it is back.",
     count: (count: number) => `${messages(count)} ${count === 1 ? "waits" : "wait"} to be sent.`,
     notKept: "This browser keeps nothing: what waits is lost if the page is closed.",
     tooLong: (length: number, most: number) =>

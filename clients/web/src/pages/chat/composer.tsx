@@ -143,9 +143,9 @@ export function Waiting({ count, kept }: { count: number; kept: boolean }): Reac
   const { state } = useConnection();
   const words = texts.chat.outbox;
   const away = state === "reconnecting" || state === "disconnected";
-  const told = [away ? words.offline : "", away && count > 0 ? words.count(count) : "", !kept && count > 0 ? words.notKept : ""];
+  const told = [away ? words.away : "", away && count > 0 ? words.count(count) : "", !kept && count > 0 ? words.notKept : ""];
   return (
-    <p role="status" aria-label={texts.chat.outbox.waiting} className="text-sm text-slate-800 empty:hidden dark:text-slate-200">
+    <p role="status" aria-label={words.label} className="text-sm text-slate-800 empty:hidden dark:text-slate-200">
       {told.filter(Boolean).join(" ")}
     </p>
   );

@@ -58,6 +58,13 @@ function Room({ room, rooms, side, setSide }: { room: string; rooms: Rooms; side
   const listed = rooms.rooms.find((each) => each.room === room);
   const name = texts.chat.title(room === LOBBY ? LOBBY : (view?.name ?? listed?.name ?? "…"));
   const people = useMemo(() => (Array.isArray(view?.members) ? view.members : []), [view]);
+  const { open } = state;
+  const isListed = listed !== undefined;
+  useEffect(() => {
+    if (isListed) {
+      open(); // one has joined just now, by an invitation or in another tab
+    }
+  }, [isListed, open]);
   const closePanel = (): void => setSide(NOTHING);
   const left = (): void => {
     rooms.reload();

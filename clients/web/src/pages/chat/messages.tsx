@@ -98,14 +98,19 @@ export function useFollowing(atTheEnd: (there: boolean) => void) {
   const reader = useRef(AT_THE_END);
   const [away, setAway] = useState(false);
   const look = useCallback(() => {
-    const { scrollTop, scrollHeight, clientHeight } = box.current!;
+    if (box.current === null) {
+      return; // an event of a box that is gone
+    }
+    const { scrollTop, scrollHeight, clientHeight } = box.current;
     reader.current = scrolled(reader.current, { scrollTop, scrollHeight, clientHeight });
     setAway(!reader.current.follows);
     atTheEnd(reader.current.follows);
   }, [atTheEnd]);
   const toTheEnd = useCallback(() => {
     reader.current = AT_THE_END;
-    box.current!.scrollTop = box.current!.scrollHeight;
+    if (box.current !== null) {
+      box.current.scrollTop = box.current.scrollHeight;
+    }
     look();
   }, [look]);
   useEffect(() => {

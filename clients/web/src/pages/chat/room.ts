@@ -1,5 +1,5 @@
 import { refusalOf, useChannel, type ChannelStatus, type Outbox } from "@causeway/react";
-import { useCallback, useMemo, useReducer, useState } from "react";
+import { useCallback, useEffect, useMemo, useReducer, useState } from "react";
 import { useSession } from "../../session";
 import { KEPT, next, shown, type Act, type Message, type Shown } from "../../state/messages";
 import { useOutgoing } from "../../state/outbox";
@@ -46,6 +46,11 @@ export function useRoom(room: string): RoomState {
   const outbox = useOutgoing(room, (entry, id) => dispatch({ kind: "accepted", entry, user, id }));
   const all = useMemo(() => shown(messages, outbox.entries, user), [messages, outbox.entries, user]);
   const open = useCallback(() => setClosed(null), []);
-  const refused = status.state === "refused" && status.error ? status.error : null; // put out while one was in
-  return { messages, shown: all, status, loaded, closed: closed ?? refused, outbox, open };
+  const refused = status.state === "refused" ? status.error : null; // put out while one was in
+  useEffect(() => {
+    if (refused !== null) {
+      setClosed(refused);
+    }
+  }, [refused]);
+  return { messages, shown: all, status, loaded, closed, outbox, open };
 }

@@ -41,7 +41,7 @@ export function useRooms(current: string): Rooms {
   const { state, interruptions } = useConnection();
   const [live, setLive] = useState<Record<string, Live>>({});
   const queries = useQueryClient();
-  const { data, error, isFetched } = useQuery({
+  const { data, error } = useQuery({
     queryKey: ["chat", "rooms", user, interruptions],
     queryFn: async () => {
       const { rooms, invitations } = await chat.rooms();
@@ -97,5 +97,5 @@ export function useRooms(current: string): Rooms {
     };
   }, [unread]);
   const reload = useCallback(() => void queries.invalidateQueries({ queryKey: ["chat", "rooms"] }), [queries]);
-  return { rooms, invitations: data?.invitations ?? [], known: isFetched && data !== undefined, error, reload, heard, hasRead };
+  return { rooms, invitations: data?.invitations ?? [], known: data !== undefined, error, reload, heard, hasRead };
 }

@@ -11,6 +11,7 @@ export function useTyping(room: string | null): { names: readonly string[]; tell
   const [names, set] = useState<readonly string[]>([]);
   const timers = useRef(new Map<string, ReturnType<typeof setTimeout>>());
   const toldAt = useRef(0);
+  const typedAt = useRef(0);
   const stopped = useCallback((who: string) => {
     clearTimeout(timers.current.get(who));
     timers.current.delete(who);
@@ -39,6 +40,7 @@ export function useTyping(room: string | null): { names: readonly string[]; tell
   const tell = useCallback(
     (typing: boolean) => {
       const now = Date.now();
+      typedAt.current = typing ? now : 0;
       if (state !== "live" || (typing ? now - toldAt.current < TOLD_EVERY_MS : toldAt.current === 0)) {
         return;
       }
@@ -48,5 +50,10 @@ export function useTyping(room: string | null): { names: readonly string[]; tell
     },
     [publish, state],
   );
+  useEffect(() => {
+    if (state === "live" && Date.now() - typedAt.current < FORGOTTEN_MS) {
+      tell(true); // typed while nobody could be told
+    }
+  }, [state, tell]);
   return { names, tell };
 }
