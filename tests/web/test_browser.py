@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from cent import PublishRequest
 from playwright.async_api import expect
 
 from support.browser import MISSING, PHONE, Visitor, Visits
@@ -52,8 +53,8 @@ async def test_what_a_newer_server_says_is_told_calmly_and_leaves_the_page_whole
     ann = await visit("Ann")
     await ann.say(f"before {next(numbers)}")
     async with stack.api() as api:
-        for data in ({"type": "poll", "id": "999999", "user": "Zoe", "choices": {}}, {"type": "pinned", "by": 7}, [1], "x", None):
-            await api.publish({"channel": "chat:lobby", "data": data})
+        for data in ({"type": "poll", "id": "999999", "user": "Zoe", "choices": {}}, {"type": "pinned", "by": 7}, [1], "x"):
+            await api.publish(PublishRequest(channel="chat:lobby", data=data))
     await expect(ann.items.last).to_contain_text("A message that this page does not understand.")
     text = f"after {next(numbers)}"
     await ann.say(text)

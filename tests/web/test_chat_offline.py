@@ -7,6 +7,7 @@ import signal
 from typing import Any
 
 import pytest
+from cent import RefreshRequest
 from playwright.async_api import Locator, expect
 
 from support.browser import MISSING, Visitor, Visits
@@ -48,7 +49,7 @@ async def wired(visit: Visits, name: str) -> tuple[Visitor, Wire]:
     await wire.through(visitor.page)
     await visitor.enter(name)
     await expect(connection(visitor)).to_have_text("Connected")
-    await expect(visitor.page.get_by_text("Loading the messages")).to_have_count(0)
+    await expect(visitor.page.get_by_role("list", name="People here").get_by_text(name, exact=True)).to_be_visible()
     return visitor, wire
 
 
@@ -198,7 +199,7 @@ async def test_a_session_that_expires_is_renewed_and_the_page_goes_on(visit: Vis
     mark = f"expired {next(numbers)}"
     await ann.message.fill(f"{mark} typed before")
     async with stack.api() as api:
-        await api.refresh({"user": "Ann", "expired": True})
+        await api.refresh(RefreshRequest(user="Ann", expired=True))
     await expect(room(ann)).to_contain_text("Connected again", timeout=LONG)
     await expect(connection(ann)).to_have_text("Connected")
     await ann.button("Send").click()

@@ -77,7 +77,7 @@ function Room({ room, rooms, side, setSide }: { room: string; rooms: Rooms; side
           <h1 id="room" className="text-2xl font-bold wrap-anywhere">
             {name}
           </h1>
-          <RoomStatus status={state.status} loaded={state.loaded} />
+          <RoomStatus status={state.status} />
           <Toggles side={side} setSide={setSide} unread={rooms.rooms.some((each) => each.room !== room && each.unread > 0)} />
         </div>
         {state.closed ? <Closed room={room} state={state} reload={rooms.reload} /> : <Open {...{ room, rooms, state, people, setSide }} />}
@@ -106,8 +106,7 @@ function Room({ room, rooms, side, setSide }: { room: string; rooms: Rooms; side
 }
 
 function ThreadPanel({ room, root, state, people }: { room: string; root: string; state: RoomState; people: readonly string[] }): ReactNode {
-  const newest = state.messages.at(-1)?.id ?? null;
-  const send = (text: string): boolean => state.outbox.add({ room, do: "send", text, replyTo: root, thread: root, after: newest }) !== null;
+  const send = (text: string): boolean => state.outbox.add({ room, do: "send", text, replyTo: root, thread: root, after: state.newest }) !== null;
   return <Thread room={room} root={root} here={state.shown} people={people} send={send} />;
 }
 
@@ -120,11 +119,10 @@ function Open({ room, rooms, state, people, setSide }: {
   setSide: (side: Side) => void;
 }): ReactNode {
   const { user } = useSession();
-  const { messages, shown, status, loaded, outbox } = state;
+  const { newest, shown, status, loaded, outbox } = state;
   const [editing, setEditing] = useDraft(`${user}.editing.${room}`);
   const [atTheEnd, setAtTheEnd] = useState(true);
   const typing = useTyping(status.state === "live" ? room : null);
-  const newest = messages.at(-1)?.id ?? null;
   const listed = rooms.rooms.find((each) => each.room === room);
   const unread = useReading(room, listed ?? null, Number(newest ?? 0), atTheEnd, rooms.hasRead);
   const doing = useDoing(room, state, setEditing, setSide);

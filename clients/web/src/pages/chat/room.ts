@@ -8,6 +8,8 @@ import { useOutgoing } from "../../state/outbox";
 export interface RoomState {
   messages: readonly Message[];
   shown: readonly Shown[];
+  /** The number of the newest message that is understood. */
+  newest: string | null;
   status: ChannelStatus;
   loaded: boolean;
   closed: { code: number; message: string } | null;
@@ -52,5 +54,6 @@ export function useRoom(room: string): RoomState {
       setClosed(refused);
     }
   }, [refused]);
-  return { messages, shown: all, status, loaded, closed, outbox, open };
+  const newest = messages.findLast(({ strange }) => !strange)?.id ?? null;
+  return { messages, shown: all, newest, status, loaded, closed, outbox, open };
 }
