@@ -23,7 +23,6 @@ class Wire:
         self.is_cut = False
         self.is_silent = False
         self._open: list[WebSocketRoute] = []
-        self._methods: dict[int, str] = {}
 
     async def through(self, page: Page) -> None:
         """Lead the connections of a page through this wire."""
@@ -49,27 +48,31 @@ class Wire:
             await socket.close(code=1001, reason="cut")
             return
         server = socket.connect_to_server()
-        ids = self._methods = {}
         self._open.append(socket)
+        methods: dict[int, str] = {}
 
         def up(message: str | bytes) -> None:
-            for line in str(message).splitlines():
-                command = json.loads(line) if line.strip() else {}
-                if "rpc" in command:
-                    ids[command["id"]] = command["rpc"]["method"]
-                    self.asked.append((command["rpc"]["method"], command["rpc"].get("data")))
+            self._note(str(message), methods)
             if not self.is_silent:
                 server.send(message)
 
         def down(message: str | bytes) -> None:
-            if self.is_silent:
-                return
-            for line in str(message).splitlines():
-                reply = json.loads(line)
-                if self.answer is not None and reply.get("id") in ids:
-                    reply = self.answer(ids[reply["id"]], reply)
+            for line in [] if self.is_silent else str(message).splitlines():
+                reply = self._answered(json.loads(line), methods)
                 if reply is not None:
                     socket.send(json.dumps(reply))
 
         socket.on_message(up)
         server.on_message(down)
+
+    def _note(self, message: str, methods: dict[int, str]) -> None:
+        """Remember the calls of a frame, by their ids."""
+        for command in map(json.loads, message.splitlines()):
+            if "rpc" in command:
+                methods[command["id"]] = command["rpc"]["method"]
+                self.asked.append((command["rpc"]["method"], command["rpc"].get("data")))
+
+    def _answered(self, reply: dict[str, Any], methods: dict[int, str]) -> dict[str, Any] | None:
+        if self.answer is None or reply.get("id") not in methods:
+            return reply
+        return self.answer(methods[reply["id"]], reply)

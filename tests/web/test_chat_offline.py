@@ -58,7 +58,9 @@ async def said(visitor: Visitor, mark: str) -> list[str]:
     return [text for text in await visitor.items.locator('p[dir="auto"]').all_inner_texts() if mark in text]
 
 
-async def test_a_gateway_killed_while_typing_loses_nothing_and_the_page_says_how_much_it_caught_up(visit: Visits, stack: Stack) -> None:
+async def test_a_gateway_killed_while_typing_loses_nothing_and_the_page_says_how_much_it_caught_up(
+    visit: Visits, stack: Stack
+) -> None:
     (ann, wire), bob = await wired(visit, "Ann"), await visit("Bob")
     mark = f"kill {next(numbers)}"
     await ann.say(f"{mark} before")
@@ -177,7 +179,9 @@ async def test_where_too_much_was_missed_the_room_is_loaded_anew_and_the_page_sa
     ann.forgive_lost_connections()
 
 
-async def test_storage_that_is_down_is_told_calmly_and_what_was_written_is_sent_when_it_is_back(visit: Visits, stack: Stack) -> None:
+async def test_storage_that_is_down_is_told_calmly_and_what_was_written_is_sent_when_it_is_back(
+    visit: Visits, stack: Stack
+) -> None:
     ann, bob = await visit("Ann"), await visit("Bob")
     mark = f"storage {next(numbers)}"
     pid = stack.kill("storage", signal.SIGSTOP)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 
 import pytest
@@ -160,16 +161,11 @@ async def test_words_are_found_in_the_room(visit: Visits) -> None:
     await ann.page.get_by_role("searchbox", name="Words to find in this room", exact=True).fill(word)
     found = ann.page.get_by_role("list", name="Found messages", exact=True).locator("> li")
 
-    async def is_found() -> None:
-        await ann.button("Find").click()
-        await expect(found).to_have_count(1, timeout=1000)
-
-    for _ in range(20):  # the index follows within about a second
-        try:
-            return await is_found()
-        except AssertionError:
-            continue
-    await is_found()
+    async with asyncio.timeout(30):  # the index follows within about a second
+        while await found.count() == 0:
+            await ann.button("Find").click()
+            await expect(ann.page.get_by_text("Searching …")).to_have_count(0)
+    await expect(found).to_have_count(1)
 
 
 async def test_a_name_is_completed_while_it_is_typed(visit: Visits) -> None:

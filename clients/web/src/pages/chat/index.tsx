@@ -46,7 +46,7 @@ export function ChatPage({ room }: { room: string }): ReactNode {
 }
 
 function Room({ room, rooms, side, setSide }: { room: string; rooms: Rooms; side: Side; setSide: (side: Side) => void }): ReactNode {
-  const { chat } = useSession();
+  const { chat, user } = useSession();
   const state = useRoom(room);
   const navigate = useNavigate();
   const { data: view } = useQuery({
@@ -57,7 +57,7 @@ function Room({ room, rooms, side, setSide }: { room: string; rooms: Rooms; side
   });
   const listed = rooms.rooms.find((each) => each.room === room);
   const name = texts.chat.title(room === LOBBY ? LOBBY : (view?.name ?? listed?.name ?? "…"));
-  const people = useMemo(() => (Array.isArray(view?.members) ? view.members : []), [view]);
+  const people = useMemo(() => (Array.isArray(view?.members) ? view.members.filter((each) => each !== user) : []), [view, user]);
   const { open } = state;
   const isListed = listed !== undefined;
   useEffect(() => {

@@ -1,6 +1,6 @@
 import { useConnection } from "@causeway/react";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useCallback, useEffect, useMemo, useState } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useSession } from "../../session";
 import { mentions } from "../../state/mentions";
 import { read } from "../../state/messages";
@@ -33,6 +33,8 @@ interface Live {
   mentioned: boolean;
 }
 
+const POLL_MS = 60_000;
+const SEAT_MS = 10_000;
 const NOTHING: Live = { newest: 0, read: 0, mentioned: false };
 
 /** One's rooms with what is unread in each, as the server counts and as messages come in. `current` is listed soon, if it is not yet. */
@@ -41,6 +43,10 @@ export function useRooms(current: string): Rooms {
   const { state, interruptions } = useConnection();
   const [live, setLive] = useState<Record<string, Live>>({});
   const queries = useQueryClient();
+  const joinedAt = useRef(0);
+  useEffect(() => {
+    joinedAt.current = Date.now();
+  }, [current]);
   const { data, error } = useQuery({
     queryKey: ["chat", "rooms", user, interruptions],
     queryFn: async () => {
@@ -53,9 +59,9 @@ export function useRooms(current: string): Rooms {
     enabled: state === "connected",
     placeholderData: (before) => before,
     refetchOnWindowFocus: true,
-    // A seat is taken a moment after one has joined.
-    refetchInterval: ({ state: { data: found, dataUpdateCount } }) =>
-      found?.rooms.some(({ room }) => room === current) || dataUpdateCount > 5 ? 60_000 : 1000,
+    // A seat is taken a moment after one has joined: a room that one is in is looked for until it is there.
+    refetchInterval: ({ state: { data: found } }) =>
+      Date.now() - joinedAt.current > SEAT_MS || found?.rooms.some(({ room }) => room === current) ? POLL_MS : 1000,
   });
   const change = useCallback((room: string, apply: (before: Live) => Live) => {
     setLive((before) => ({ ...before, [room]: apply(before[room] ?? NOTHING) }));
@@ -96,6 +102,9 @@ export function useRooms(current: string): Rooms {
       document.title = title;
     };
   }, [unread]);
-  const reload = useCallback(() => void queries.invalidateQueries({ queryKey: ["chat", "rooms"] }), [queries]);
+  const reload = useCallback(() => {
+    joinedAt.current = Date.now();
+    void queries.invalidateQueries({ queryKey: ["chat", "rooms"] });
+  }, [queries]);
   return { rooms, invitations: data?.invitations ?? [], known: data !== undefined, error, reload, heard, hasRead };
 }
