@@ -23,15 +23,17 @@ from causeway_cli.dev.credentials import settle_credentials
 from causeway_cli.dev.crowds import check_simulations, crowd_specs
 from causeway_cli.dev.datadir import DataDirLock
 from causeway_cli.dev.defaults import DEFAULT_CONFIG, DEFAULT_CONFIG_FILE
+from causeway_cli.dev.desk import DeskAt
 from causeway_cli.dev.files import write_atomic
 from causeway_cli.dev.natsconf import nats_config
 from causeway_cli.dev.plan import NATS_CONFIG_FILE, REFERENCE_APPS, AppSpec, StackOptions, StackPlan, plan_stack
-from causeway_cli.dev.ports import HOST, Ports
+from causeway_cli.dev.ports import HOST, Ports, PortTakenError
 from causeway_cli.dev.stackfile import StackState, write_stack
 from causeway_cli.dev.supervisor import Supervisor
 from causeway_cli.dev.terminal import Terminal
 
 DEFAULT_PORT: Final = 8000
+DEFAULT_CONSOLE_PORT: Final = 8100
 
 
 class StackError(Exception):
@@ -72,7 +74,7 @@ def run_stack(asked: DevOptions) -> None:
         write_stack(data_dir, nothing)
         apps = find_apps(asked.apps, Path.cwd(), os.environ)
         check_simulations(asked.simulate, _scripts())
-        plan, greeting = _prepare(asked, data_dir, ports, apps)
+        plan, desk, greeting = _prepare(asked, data_dir, ports, apps)
         terminal = _terminal(plan)
         watched = [Watched(name, app.source, app.folder) for name, app in zip(processes_of(apps), apps, strict=True)]
         supervisor = Supervisor(
@@ -82,6 +84,7 @@ def run_stack(asked: DevOptions) -> None:
             terminal=terminal,
             greeting=greeting,
             changes=(lambda: changes(watched)) if asked.reload else None,
+            desk=desk,
         )
         try:
             asyncio.run(supervisor.run())
@@ -119,7 +122,7 @@ def processes_of(apps: Sequence[Described]) -> list[str]:
     return names
 
 
-def _prepare(asked: DevOptions, data_dir: Path, ports: Ports, apps: Sequence[Described]) -> tuple[StackPlan, str]:
+def _prepare(asked: DevOptions, data_dir: Path, ports: Ports, apps: Sequence[Described]) -> tuple[StackPlan, DeskAt, str]:
     config = asked.config.absolute() if asked.config else data_dir / DEFAULT_CONFIG_FILE
     if asked.config is None:
         write_atomic(config, DEFAULT_CONFIG, mode=0o644)
@@ -129,11 +132,13 @@ def _prepare(asked: DevOptions, data_dir: Path, ports: Ports, apps: Sequence[Des
         raise StackError(
             f"--storages {asked.storages} needs MongoDB: an SQLite file belongs to one process; add --storage mongodb://HOST/NAME"
         )
+    port = _port(asked, configured)
+    desk = DeskAt(HOST, ports.find(), secrets.token_urlsafe(32), tuple(f"http://{host}:{port}" for host in (HOST, "localhost")))
     options = StackOptions(
         data_dir,
         config,
         HOST,
-        _port(asked, configured),
+        port,
         asked.gateways,
         _scripts(),
         storages=asked.storages,
@@ -142,11 +147,19 @@ def _prepare(asked: DevOptions, data_dir: Path, ports: Ports, apps: Sequence[Des
         or REFERENCE_APPS,
         reload=asked.reload,
         web=web_application(),
+        desk=desk,
+        console=console_page(),
+        console_port=_console_port(configured, ports, _port(asked, configured)),
     )
     ports.public(options.port)
     if configured.api_port:
         ports.public(configured.api_port, "http_api.port")
-    credentials = settle_credentials(data_dir, api_key=configured.api_key, token_hmac_secret_key=configured.token_hmac_secret_key)
+    credentials = settle_credentials(
+        data_dir,
+        api_key=configured.api_key,
+        token_hmac_secret_key=configured.token_hmac_secret_key,
+        console_key=configured.console_key,
+    )
     plan = plan_stack(
         options, configured, credentials, env=environment, new_port=ports.find, new_password=lambda: secrets.token_urlsafe(24)
     )
@@ -162,13 +175,31 @@ def _prepare(asked: DevOptions, data_dir: Path, ports: Ports, apps: Sequence[Des
         users=list(plan.nats_users),
     )
     write_atomic(data_dir / NATS_CONFIG_FILE, text, mode=0o600)
-    return plan, _greeting(asked, plan, data_dir, apps)
+    return plan, desk, _greeting(asked, plan, data_dir, apps, credentials.console_key)
 
 
 def web_application() -> Path | None:
     """The built web application of the working copy that this command line was installed from; None where there is none."""
     folder = Path(__file__).resolve().parents[4] / "clients" / "web" / "dist"
     return folder if (folder / "index.html").is_file() else None
+
+
+def console_page() -> Path | None:
+    """Likewise of the operator's console."""
+    folder = Path(__file__).resolve().parents[4] / "clients" / "web" / "dist-console"
+    return folder if (folder / "console.html").is_file() else None
+
+
+def _console_port(configured: Configured, ports: Ports, public: int) -> int:
+    """The configured one, else always the same beside the default public port, else any; 0 where the configuration decides."""
+    if configured.own_console:
+        return 0
+    if configured.console_port:
+        return ports.public(configured.console_port, "console.port")
+    try:
+        return ports.public(DEFAULT_CONSOLE_PORT) if public == DEFAULT_PORT else ports.find()
+    except PortTakenError:
+        return ports.find()
 
 
 def _port(asked: DevOptions, configured: Configured) -> int:
@@ -191,7 +222,7 @@ def _terminal(plan: StackPlan) -> Terminal:
     return terminal
 
 
-def _greeting(asked: DevOptions, plan: StackPlan, data_dir: Path, apps: Sequence[Described]) -> str:
+def _greeting(asked: DevOptions, plan: StackPlan, data_dir: Path, apps: Sequence[Described], console_key: str) -> str:
     program = "causeway" if shutil.which("causeway") else os.path.relpath(sys.argv[0])
     where = "" if asked.data_dir == Path(".causeway") else f" --data-dir {shlex.quote(str(asked.data_dir))}"
     lines = [
@@ -199,6 +230,8 @@ def _greeting(asked: DevOptions, plan: StackPlan, data_dir: Path, apps: Sequence
         f"ready: {plan.url}  (clients: {plan.url.replace('http', 'ws', 1)}/connection/websocket, server API: {plan.api_url}/api)",
         f"data and credentials: {data_dir}",
     ]
+    if plan.console_port:  # what stands behind # never leaves the browser
+        lines.append(f"operator's console: http://{HOST}:{plan.console_port}/console#key={console_key}")
     if apps:
         told = ", ".join(f"{app.name} {app.version} ({app.target})" for app in apps)
         lines.append(f"apps: {told}{'; a change of their files replaces them' if asked.reload else ''}")
