@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -74,6 +76,12 @@ class Visitor:
         """Keep a picture of the page."""
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         await self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
+
+    async def doubled(self) -> list[str]:
+        """The controls whose name another control of the page has, too."""
+        snapshot = await self.page.locator("body").aria_snapshot()
+        names = Counter(re.findall(r'- ((?:button|link|textbox|searchbox|checkbox|option|combobox) "(?:[^"\\]|\\.)*")', snapshot))
+        return [name for name, times in names.items() if times > 1]
 
     async def faults(self) -> list[str]:
         """What axe has against the page as it is now."""

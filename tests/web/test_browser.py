@@ -84,6 +84,7 @@ async def test_axe_finds_nothing_on_any_page(visit: Visits, scheme: str) -> None
     await ann.message.fill("@")
     await expect(ann.page.get_by_role("listbox", name="People to mention")).to_be_visible()
     assert await ann.faults() == []
+    assert await ann.doubled() == []
     await ann.screenshot(f"thread-{scheme}")
     await ann.message.press("Escape")
     await ann.button("Search").click()
@@ -105,7 +106,7 @@ async def test_on_a_phone_nothing_is_cut_off(visit: Visits) -> None:
     await ann.screenshot("phone-chat")
     assert await ann.faults() == []
     for link in ("Lobby", "Auctions"):
-        await ann.page.get_by_role("link", name=link, exact=True).first.click()
+        await ann.page.get_by_role("link", name=link, exact=True).click()
         await expect(ann.page.get_by_role("heading", level=1, name=link)).to_be_visible()
         assert await fits(ann)
 

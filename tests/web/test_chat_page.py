@@ -138,11 +138,10 @@ async def test_a_room_is_made_invited_into_and_counts_what_one_has_not_read(visi
     await expect(ann.page.get_by_role("list", name="People here").get_by_text("Bob", exact=True)).to_be_visible()
 
     rooms = bob.page.get_by_role("list", name="Rooms", exact=True)
-    await rooms.get_by_role("link", name="Lobby").click()
+    await rooms.get_by_role("link", name="Room Lobby", exact=True).click()
     await ann.say("one")
     await ann.say("two, @Bob")
-    await expect(rooms.get_by_role("link", name=name)).to_contain_text("2 unread")
-    await expect(rooms.get_by_role("link", name=name)).to_contain_text("you are mentioned")
+    await expect(rooms.get_by_role("link", name=f"Room {name}, 2 unread, you are mentioned", exact=True)).to_be_visible()
     await expect(bob.page).to_have_title("(2) Causeway")
     await rooms.get_by_role("link", name=name).click()
     await expect(bob.items.filter(has_text="one")).to_contain_text("New")

@@ -75,7 +75,6 @@ export const chat = {
 
   people: {
     title: "People here",
-    count: (count: number) => `${count} here`,
     open: "People",
     close: "Close people",
     unknown: "Nobody knows right now who is here.",
@@ -83,7 +82,6 @@ export const chat = {
     inviteButton: "Invite",
     invited: (name: string) => `${name} is invited, and finds this room among the rooms.`,
     inviteFailed: (reason: string) => `Nobody was invited: ${reason}.`,
-    link: "Link to this room",
     leave: "Leave this room",
     leaveFailed: (reason: string) => `You are still here: ${reason}.`,
     you: "you",
@@ -94,8 +92,8 @@ export const chat = {
     open: "Rooms",
     unknown: "Loading your rooms …",
     failed: (reason: string) => `Your rooms could not be loaded: ${reason}.`,
-    unread: (count: number) => `${count} unread`,
-    mentioned: "you are mentioned",
+    named: (name: string, unread: number, mentioned: boolean) =>
+      [`Room ${name}`, ...(unread === 0 ? [] : [`${unread} unread`]), ...(mentioned ? ["you are mentioned"] : [])].join(", "),
     invitations: "Invitations",
     accept: (name: string) => `Join ${name}`,
     name: "Name of a new room",

@@ -20,21 +20,16 @@ export function RoomList({ current, rooms }: { current: string; rooms: Rooms }):
         {rooms.rooms.map(({ room, name, unread, mentioned }) => (
           <li key={room}>
             <Link
+              aria-label={words.named(titled(room, name, rooms), room === current ? 0 : unread, mentioned)}
               to="/chat/$room"
               params={{ room }}
               className="flex min-h-11 items-center gap-2 rounded-lg px-3 hover:bg-slate-200 aria-[current=page]:bg-indigo-100 aria-[current=page]:font-semibold dark:hover:bg-slate-800 dark:aria-[current=page]:bg-indigo-950"
             >
-              <bdi className="min-w-0 flex-1 truncate">{name}</bdi>
-              {mentioned ? (
-                <span className="font-bold text-amber-800 dark:text-amber-300">
-                  <span aria-hidden>@</span>
-                  <span className="sr-only">{words.mentioned}</span>
-                </span>
-              ) : null}
+              <bdi className="min-w-0 flex-1 truncate">{titled(room, name, rooms)}</bdi>
+              {mentioned ? <span className="font-bold text-amber-800 dark:text-amber-300">@</span> : null}
               {unread === 0 || room === current ? null : (
                 <span className="rounded-full bg-indigo-700 px-2 text-sm font-semibold text-white tabular-nums dark:bg-indigo-300 dark:text-slate-950">
-                  <span aria-hidden>{unread > 999 ? "999+" : unread}</span>
-                  <span className="sr-only">{words.unread(unread)}</span>
+                  {unread > 999 ? "999+" : unread}
                 </span>
               )}
             </Link>
@@ -51,6 +46,11 @@ export function RoomList({ current, rooms }: { current: string; rooms: Rooms }):
         ))}
     </div>
   );
+}
+
+/** A name that two rooms have says which is which. */
+function titled(room: string, name: string, { rooms }: Rooms): string {
+  return rooms.some((other) => other.name === name && other.room !== room) ? `${name} · ${room.slice(0, 4)}` : name;
 }
 
 function Watch({ room, heard }: { room: string; heard: Rooms["heard"] }): ReactNode {
