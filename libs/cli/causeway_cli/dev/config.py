@@ -108,7 +108,7 @@ def _configured(settings: Mapping[str, ServiceSettings], data_dir: Path) -> Conf
 def _of_integrations(settings: ServiceSettings, data_dir: Path) -> dict[str, str]:
     """Loopback may be reached, every app may use everything, e-mails are files, and payments a rehearsal: unless configured otherwise."""
     added: dict[str, str] = {}
-    for section in ("webhook", "http", "payments"):
+    for section in ("webhook", "http", "payments", "email"):
         hosts = set_value(settings, f"{section}.allow_hosts") or []
         added[f"{section}__allow_hosts"] = json.dumps(list(dict.fromkeys((*hosts, *LOOPBACK_HOSTS))))
     if set_value(settings, "permissions") is None:
