@@ -24,7 +24,7 @@ from causeway_integrations.domain.endpoints import (
     rotated,
     secret_of,
 )
-from causeway_integrations.domain.webhook import Endpoint
+from causeway_integrations.domain.webhook import Endpoint, judged
 from causeway_integrations.handlers.replays import replay_of
 from causeway_integrations.handlers.webhook import WebhookConnector, seen_attempt
 from causeway_integrations.ports import Records
@@ -189,7 +189,8 @@ class EndpointOperations:
         body = json.dumps({"type": TEST_TYPE, "timestamp": timestamp, "data": data}, separators=(",", ":"))
         name = "test_" + self._random(12).hex()
         answer = await self._connector.post(endpoint, name, body, max(call.deadline.remaining() - ANSWER_MARGIN_S, ANSWER_MARGIN_S))
-        attempt = seen_attempt(name, answer, now, self._now_ms())
+        ended = self._now_ms()
+        attempt = seen_attempt(name, answer, judged(answer, ended), now, ended)
         return dict(msgspec.to_builtins(attempt))
 
     async def _rotate(self, payload: JsonMap, _call: Call) -> JsonMap:

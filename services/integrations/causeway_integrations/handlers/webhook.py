@@ -148,7 +148,7 @@ class WebhookConnector:
         fault_point("integrations.deliver.after")
         outcome = judged(answer, self._now_ms())
         if self._health is not None:
-            self._health.saw(endpoint, seen_attempt(delivery.id, answer, began, self._now_ms()))
+            self._health.saw(endpoint, seen_attempt(delivery.id, answer, outcome, began, self._now_ms()))
         if isinstance(outcome, GivenUp) and outcome.disable:
             await self._disable(endpoint, outcome.note)
         return outcome
@@ -196,9 +196,8 @@ class WebhookConnector:
         }
 
 
-def seen_attempt(id: str, answer: Answer, began_ms: int, now_ms: int) -> SeenAttempt:
-    """A request and its answer as an endpoint's health keeps it."""
-    found = judged(answer, now_ms)
+def seen_attempt(id: str, answer: Answer, found: Outcome, began_ms: int, now_ms: int) -> SeenAttempt:
+    """A request and its answer as an endpoint's health keeps it; `found`: how the answer was judged."""
     outcome = "done" if isinstance(found, Done) else "dead" if isinstance(found, GivenUp) else "retry"
     status = answer.status if isinstance(answer, Answered) else 0
     return SeenAttempt(id, began_ms, max(now_ms - began_ms, 0), outcome, status, found.note[:ANSWER_MAX_CHARS])
