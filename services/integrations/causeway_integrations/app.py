@@ -174,7 +174,7 @@ class _Parts:
         settings = self._settings.webhook
         endpoints = tuple(each.endpoint() for each in settings.endpoints)
         book = EntityEndpoints(self.bus)
-        health = EndpointHealth(book, self.records, self._breakers, book, now_ms=now_ms, disable_after_ms=settings.disable_after)
+        health = EndpointHealth(book, self._breakers, book, now_ms=now_ms, disable_after_ms=settings.disable_after)
         made = WebhookConnector(
             endpoints,
             self.records,
@@ -184,6 +184,7 @@ class _Parts:
             reveal=self._secrets.reveal,
             book=book,
             health=health,
+            rates=book,
             max_payload=settings.max_payload,
         )
         destinations = CheckedDestinations(_hosts(settings.allow_hosts))

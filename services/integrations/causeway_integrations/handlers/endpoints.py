@@ -17,6 +17,7 @@ from causeway_common.contracts.names import IDENTIFIER_RULE, is_app_name
 from causeway_integrations.domain.endpoints import (
     PER_EVENT_MAX,
     SECRET_BYTES,
+    ConfiguredState,
     KeptEndpoint,
     Seen,
     check_url,
@@ -208,6 +209,7 @@ class EndpointOperations:
             await self._there(name)
         await self._book.saw(name, Seen(ok_ms=now))
         if configured:
+            await self._book.disable(name, ConfiguredState(at_ms=now))
             self._connector.enable(configured)
         elif await self._book.change(name, lambda kept: replace(kept, disabled="", disabled_ms=0, enabled_ms=now)) is None:
             raise _unknown()
