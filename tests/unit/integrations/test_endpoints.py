@@ -15,6 +15,7 @@ from causeway_common.contracts.messages import CallRequest, JsonMap, KeptRecord,
 from causeway_integrations.adapters.endpoints import CheckedDestinations
 from causeway_integrations.adapters.fresh import Fresh
 from causeway_integrations.adapters.secrets import SecretFiles
+from causeway_integrations.adapters.vault import Vault
 from causeway_integrations.domain.endpoints import ConfiguredState, Health, KeptEndpoint, Seen, SeenAttempt, merged, rotated
 from causeway_integrations.domain.outcome import Done, GivenUp
 from causeway_integrations.domain.outside import Answered
@@ -113,7 +114,8 @@ class FakeBook:
 class Played:
     """The handlers over fakes."""
 
-    def __init__(self, *answers: Answered, configured: tuple[Endpoint, ...] = ()) -> None:
+    def __init__(self, *answers: Answered, configured: tuple[Endpoint, ...] = (), vault: Vault | None = None) -> None:
+        vault = vault or Vault(SecretFiles().reveal)
         self.book, self.records, self.clock = FakeBook(), FakeRecords(), FakeClock()
         self.outside, self.breakers = FakeOutside(list(answers) or [Answered(200)]), FakeBreakers()
         self.health = EndpointHealth(self.book, self.breakers, self.book, now_ms=self.clock, disable_after_ms=5 * DAY_MS)
@@ -123,7 +125,7 @@ class Played:
             self.outside,
             self.breakers,
             now_ms=self.clock,
-            reveal=SecretFiles().reveal,
+            reveal=vault.reveal,
             book=self.book,
             health=self.health,
         )
@@ -132,6 +134,7 @@ class Played:
             self.connector,
             self.records,
             CheckedDestinations(frozenset({"localhost"})),
+            vault,
             now_ms=self.clock,
             random=bytes,
         )

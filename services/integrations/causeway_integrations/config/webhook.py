@@ -80,6 +80,11 @@ class WebhookSettings(Settings):
     timeout: Duration = Field(15_000, ge=1, description="for one request, its answer included")
     max_payload: int = Field(200 * 1024, ge=1, le=240 * 1024, description="bytes of an event's body; a larger one is dead at once")
     allow_hosts: list[str] = Field([], description="host names and addresses that may be private or loopback")
+    secrets_key: SecretStr = Field(
+        SecretStr(""),
+        description="encrypts in the database the secrets of endpoints that are added: base64 of 32 bytes; env:NAME and file:/PATH too",
+    )
+    previous_secrets_key: SecretStr = Field(SecretStr(""), description="the one before it, while it is changed")
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:

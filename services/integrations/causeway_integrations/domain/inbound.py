@@ -27,6 +27,7 @@ TASK: Final = ""
 """The connector of a record that is a task of its app."""
 CONNECTOR: Final = "inbound"
 UNCLAIMED: Final = "unclaimed"
+SEEN: Final = "seen"
 OWN_APP: Final = "integrations"
 
 
@@ -50,13 +51,24 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class InboundEvent:
-    """An event from outside. `id` is the sender's own; `occurred_ms`: when it happened, 0 where the scheme does not say."""
+    """An event from outside.
+
+    Attributes:
+        source: the sender.
+        id: the sender's own.
+        type: likewise.
+        data: of the body.
+        occurred_ms: when it happened; 0 where the scheme does not say.
+        digest: of the body, where it is all that was signed: neither the id nor a time was, so that whoever has seen one request can send it
+            again under another id.
+    """
 
     source: str
     id: str
     type: str
     data: Any
     occurred_ms: int = 0
+    digest: str = ""
 
 
 def verified(source: Source, secrets: Sequence[str], headers: Mapping[str, str], body: bytes, now_ms: int) -> InboundEvent:
@@ -121,6 +133,13 @@ def unclaimed_of(event: InboundEvent, received_ms: int, traceparent: str) -> New
         payload=payload_of(event, received_ms),
         traceparent=traceparent,
     )
+
+
+def seen_of(event: InboundEvent, window: int, now_ms: int) -> NewRecord:
+    """What tells for one window of time that a body has come, and under which id it came first."""
+    name = "seen:" + derived_id(event.source, event.digest, str(window))
+    payload: JsonMap = {"id": event.id, "at_ms": now_ms}
+    return NewRecord(id=name, app=OWN_APP, connector=CONNECTOR, op=SEEN, payload=payload)
 
 
 def payload_of(event: InboundEvent, received_ms: int) -> JsonMap:
@@ -197,7 +216,7 @@ def _stripe(source: Source, secrets: Sequence[str], headers: Mapping[str, str], 
 
 
 def _github(source: Source, secrets: Sequence[str], headers: Mapping[str, str], body: bytes, now_ms: int) -> InboundEvent:
-    """GitHub: `sha256=…` over the body. It tells no time; a repeat is known by its delivery's id."""
+    """GitHub: `sha256=…` over the body. No time is told, and the delivery's id and the event's name are not signed."""
     assert now_ms  # noqa: S101 - the other schemes' window
     told = headers.get("x-hub-signature-256", "").encode("utf-8", "replace")
     good = False
@@ -209,9 +228,10 @@ def _github(source: Source, secrets: Sequence[str], headers: Mapping[str, str], 
     found = _json(body)
     kind = headers.get("x-github-event", "")
     action = found.get("action")
-    return _event(
+    event = _event(
         source, headers.get("x-github-delivery", ""), f"{kind}.{action}" if kind and isinstance(action, str) else kind, found
     )
+    return replace(event, digest=hashlib.sha256(body).hexdigest())
 
 
 def _check_time(text: str, source: Source, now_ms: int) -> None:

@@ -29,12 +29,13 @@ from causeway_integrations.domain.webhook import Endpoint, judged
 from causeway_integrations.handlers.replays import replay_of
 from causeway_integrations.handlers.webhook import WebhookConnector, seen_attempt
 from causeway_integrations.ports import Records
-from causeway_integrations.ports.endpoints import Destinations, EndpointBook
+from causeway_integrations.ports.endpoints import Destinations, EndpointBook, Sealer
 
 GATEWAY: Final = "gateway"
 TEST_TYPE: Final = "webhook.test"
 URL_MAX_CHARS: Final = 2048
 EVENT_MAX_CHARS: Final = 200
+BY_OPERATOR: Final = "disabled by an operator"
 ANSWER_MARGIN_S: Final = 0.5
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -81,6 +82,7 @@ class EndpointOperations:
         connector: sends, and knows those of the configuration.
         records: where replays are made.
         destinations: which URLs requests may go to.
+        sealer: encrypts secrets before they are written down.
         now_ms: the time of day.
         random: so many random bytes.
     """
@@ -91,12 +93,13 @@ class EndpointOperations:
         connector: WebhookConnector,
         records: Records,
         destinations: Destinations,
+        sealer: Sealer,
         *,
         now_ms: Callable[[], int],
         random: Callable[[int], bytes],
     ) -> None:
         self._book, self._connector, self._records, self._destinations = book, connector, records, destinations
-        self._now_ms, self._random = now_ms, random
+        self._sealer, self._now_ms, self._random = sealer, now_ms, random
         self._table: Mapping[str, Callable[[JsonMap, Call], Awaitable[JsonMap]]] = {
             "add": self._add,
             "list": self._list,
@@ -104,6 +107,7 @@ class EndpointOperations:
             "test": self._test,
             "rotate": self._rotate,
             "enable": self._enable,
+            "disable": self._disable,
             "remove": self._remove,
             "replay": self._replay,
         }
@@ -143,7 +147,7 @@ class EndpointOperations:
             app=asked.app,
             event=asked.event,
             url=asked.url,
-            secret=secret,
+            secret=self._sealer.seal(secret),
             created_ms=self._now_ms(),
             rate_limit=asked.rate_limit,
             ordered=asked.ordered,
@@ -198,7 +202,8 @@ class EndpointOperations:
         asked = _read(payload, Rotate)
         self._refuse_configured(asked.id)
         secret, now = secret_of(self._random(SECRET_BYTES)), self._now_ms()
-        if await self._book.change(asked.id, lambda kept: rotated(kept, secret, now + asked.overlap_ms, now)) is None:
+        sealed = self._sealer.seal(secret)
+        if await self._book.change(asked.id, lambda kept: rotated(kept, sealed, now + asked.overlap_ms, now)) is None:
             raise _unknown()
         return {"id": asked.id, "secret": secret}
 
@@ -212,6 +217,13 @@ class EndpointOperations:
             await self._book.disable(name, ConfiguredState(at_ms=now))
             self._connector.enable(configured)
         elif await self._book.change(name, lambda kept: replace(kept, disabled="", disabled_ms=0, enabled_ms=now)) is None:
+            raise _unknown()
+        return {"id": name}
+
+    async def _disable(self, payload: JsonMap, _call: Call) -> JsonMap:
+        name, now = _read(payload, Of).id, self._now_ms()
+        self._refuse_configured(name)
+        if await self._book.change(name, lambda kept: replace(kept, disabled=BY_OPERATOR, disabled_ms=now)) is None:
             raise _unknown()
         return {"id": name}
 

@@ -67,6 +67,27 @@ class Rates(Protocol):
         ...
 
 
+class Sealer(Protocol):
+    """Encrypts what is written down. Raises CausewayError `unavailable`: the key cannot be read."""
+
+    @property
+    def seals(self) -> bool:
+        """Whether there is a key."""
+        ...
+
+    def seal(self, secret: str) -> str:
+        """The secret as it may be written down."""
+        ...
+
+    def is_current(self, text: str) -> bool:
+        """Whether it is sealed as it would be now."""
+        ...
+
+    def reveal(self, text: str) -> str:
+        """The secret in clear."""
+        ...
+
+
 class EventLog(Protocol):
     """The records of storage, to be replayed. Raises CausewayError `unavailable`."""
 

@@ -23,9 +23,10 @@ LOOK_AGAIN_MAX_MS: Final = 300_000
 """A record that waits for others of its line is woken by the end of the one before it; where that was lost, it looks again after its age, at
 least and at most so long."""
 CURSOR_MAX_DIGITS: Final = 32
-TASK_SHOWN: Final = "task"
 TASK: Final = ""
 """The connector of a record that is a task of its app; no connector has this name, since it is no identifier."""
+ANY_TASK: Final = "task"
+"""What operators call that connector."""
 QUEUED_CALL: Final = "on_queued_call"
 """The task of each app that takes clients' calls which came while no instance of it answered."""
 
@@ -228,10 +229,15 @@ def kept_record(record: NewRecord, created_ms: int, life: RecordLife, *, brief: 
     )
 
 
+def connector_of(shown: str) -> str:
+    """A connector as records name it, of what operators call it."""
+    return TASK if shown == ANY_TASK else shown
+
+
 def operation_of(operation: str) -> tuple[str, str]:
     """Connector and op of an operation as operators name it; a task's is `task.NAME`."""
     connector, _, op = operation.partition(".")
-    return (TASK if connector == TASK_SHOWN else connector), op
+    return connector_of(connector), op
 
 
 def after_of(request: RecordsRequest) -> tuple[str | int, ...]:

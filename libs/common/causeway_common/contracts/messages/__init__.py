@@ -57,9 +57,13 @@ from causeway_common.contracts.messages.entities import (
     TrailRequest,
     WaitingItems,
 )
+from causeway_common.contracts.messages.figures import Figures, MethodFigures
 from causeway_common.contracts.messages.gateways import (
     ChannelsReply,
     ChannelsRequest,
+    ClientsReply,
+    ClientsRequest,
+    ConnectedClient,
     Control,
     ControlReply,
     ControlRequest,
@@ -117,6 +121,7 @@ from causeway_common.contracts.messages.records import (
     SettlesReply,
     SettlesRequest,
 )
+from causeway_common.contracts.messages.timers import TimersReply, TimersRequest, WaitingTimer
 
 __all__ = [
     "AppendItem",
@@ -143,12 +148,15 @@ __all__ = [
     "ClaimsReply",
     "ClaimsRequest",
     "ClientInfo",
+    "ClientsReply",
+    "ClientsRequest",
     "CommitReply",
     "CommitRequest",
     "CompareHeads",
     "Condition",
     "ConnectHookReply",
     "ConnectHookRequest",
+    "ConnectedClient",
     "Control",
     "ControlReply",
     "ControlRequest",
@@ -162,6 +170,7 @@ __all__ = [
     "Fault",
     "FeedMembership",
     "FeedPublication",
+    "Figures",
     "FoundEntity",
     "GetReply",
     "GetRequest",
@@ -184,6 +193,7 @@ __all__ = [
     "LifecycleEvent",
     "Manifest",
     "Message",
+    "MethodFigures",
     "MethodSpec",
     "NamespaceSpec",
     "NewRecord",
@@ -231,9 +241,12 @@ __all__ = [
     "SubscribeHookRequest",
     "SubscribeUser",
     "TaskItem",
+    "TimersReply",
+    "TimersRequest",
     "Trace",
     "TrailReply",
     "TrailRequest",
     "UnsubscribeUser",
     "WaitingItems",
+    "WaitingTimer",
 ]

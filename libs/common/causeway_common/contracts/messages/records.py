@@ -178,6 +178,7 @@ class RecordsRequest(Message, frozen=True):
 
     Attributes:
         app: of this app alone; "": of any.
+        connector: of this one alone, "task" for tasks; "": of any.
         operation: of this one alone, such as `webhook.event` or `task.close`; "": of any.
         since_ms: made then or later.
         until_ms: made then or earlier; 0: whenever.
@@ -188,6 +189,7 @@ class RecordsRequest(Message, frozen=True):
     after: str = ""
     limit: int = 50
     app: str = ""
+    connector: str = ""
     operation: str = ""
     since_ms: int = 0
     until_ms: int = 0

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from causeway_common.contracts.messages import KeptRecord, RecordsReply, RecordsRequest
 from causeway_storage.adapters.memory.database import MemoryDatabase, MemoryRecord
-from causeway_storage.domain.record import after_of, kept_record, operation_of, page_of, plan_redrive
+from causeway_storage.domain.record import after_of, connector_of, kept_record, operation_of, page_of, plan_redrive
 
 
 class MemoryRecordsDesk:
@@ -49,6 +49,7 @@ def _asked(request: RecordsRequest, each: MemoryRecord) -> bool:
     return (
         request.state in ("", _state(each))
         and request.app in ("", record.app)
+        and (not request.connector or record.connector == connector_of(request.connector))
         and (not request.operation or operation_of(request.operation) == (record.connector, record.op))
         and each.created_ms >= request.since_ms
         and (not request.until_ms or each.created_ms <= request.until_ms)

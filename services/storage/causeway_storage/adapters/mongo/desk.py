@@ -10,7 +10,7 @@ from causeway_storage.adapters.mongo.database import Collection, Fields, MongoDa
 from causeway_storage.adapters.mongo.lines import RECORDS
 from causeway_storage.adapters.mongo.records import MongoRecords, life_fields, life_of
 from causeway_storage.domain.packing import unpack
-from causeway_storage.domain.record import after_of, kept_record, operation_of, page_of, plan_redrive
+from causeway_storage.domain.record import after_of, connector_of, kept_record, operation_of, page_of, plan_redrive
 
 TRIES: Final = 20
 _STATES: Final[dict[str, Fields]] = {
@@ -74,6 +74,8 @@ def _wanted(request: RecordsRequest) -> Fields:
         **({"created_ms": made} if made else {}),
         **({"app": request.app} if request.app else {}),
     }
+    if request.connector:
+        wanted["connector"] = connector_of(request.connector)
     if request.operation:
         wanted |= dict(zip(("connector", "op"), operation_of(request.operation), strict=True))
     if not request.by_time:

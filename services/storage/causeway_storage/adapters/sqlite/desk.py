@@ -9,7 +9,7 @@ from causeway_common.contracts.messages import KeptRecord, NewRecord, RecordsRep
 from causeway_storage.adapters.sqlite.database import SqliteDatabase
 from causeway_storage.adapters.sqlite.records import next_turn
 from causeway_storage.domain.packing import unpack
-from causeway_storage.domain.record import RecordLife, after_of, kept_record, operation_of, page_of, plan_redrive
+from causeway_storage.domain.record import RecordLife, after_of, connector_of, kept_record, operation_of, page_of, plan_redrive
 
 COLLECTION: Final = "records"
 _FIELDS: Final = "id, app, connector, op, payload, traceparent, created_ms, state, attempts, settled, free_at_ms, next_at_ms, note, ended_ms, log, line, turn"
@@ -63,6 +63,9 @@ def _where(request: RecordsRequest) -> tuple[list[str], list[str | int]]:
         if value:
             where.append(condition)
             values.append(value)
+    if request.connector:
+        where.append("connector = ?")
+        values.append(connector_of(request.connector))
     if request.operation:
         where.append("connector = ? AND op = ?")
         values += operation_of(request.operation)
