@@ -63,6 +63,7 @@ class Stack:
             "--storages",
             str(self._storages),
             *self._arguments,
+            *([] if "--simulate" in self._arguments else ["--no-simulate"]),
         ]
         if self._config:
             path = self._directory / "causeway.toml"
