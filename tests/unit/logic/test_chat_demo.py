@@ -95,6 +95,16 @@ async def test_rooms_that_a_crowd_opens_are_everybodys_and_without_a_crowd_there
     assert (await early.call("room", {"room": "lobby"}))["members"] == ["causeway", "ann", "bob"]
 
 
+async def test_who_looks_in_from_the_door_is_nobodys_namesake_and_no_member_of_the_lobby(tester: AppTester) -> None:
+    onlooker = await tester.connect({"onlooker": True})
+    assert onlooker.name == "onlooker"
+    assert (await refusal(tester, {"demo_user": "onlooker"})).code == 403
+    ann = await tester.connect({"demo_user": "ann"})
+    assert (await ann.call("room", {"room": "lobby"}))["members"] == ["causeway", "ann"]
+    with pytest.raises(CallError, match="join the room first"):
+        await onlooker.call("send", {"room": "lobby", "text": "hello"})
+
+
 async def test_the_playgrounds_numbers_come_once_and_in_order_however_often_they_are_sent(tester: AppTester) -> None:
     """A number that is sent again, because no answer came, is answered and not published a second time."""
     ann, bob = await tester.connect({"demo_user": "ann"}), await tester.connect({"demo_user": "bob"})

@@ -16,6 +16,8 @@ SWITCH: Final = "CAUSEWAY_CHAT_DEMO_USERS"
 LOBBY: Final = "lobby"
 HOUSES: Final = {"Harbour": "harbour", "Kitchen": "kitchen", "Night shift": "night-shift", "Workshop": "workshop"}
 """Rooms that a simulated crowd opens, by name: once one is there, demo users are members of it, too."""
+ONLOOKER: Final = "onlooker"
+"""Whoever looks in from the door, without a name; a member of these rooms alone. Nobody signs in under it."""
 _KEEPER: Final = "causeway"
 """Owns these rooms; nobody signs in under it."""
 
@@ -45,13 +47,15 @@ def let_in(app: App) -> None:
 
 async def _enter(ctx: Context, request: ConnectRequest) -> ConnectReply | Abstention:
     """Let in by name, as a member of the lobby, which is made when the first one comes. Raises Reject 403 for no good name."""
+    if request.data == {"onlooker": True}:
+        return ConnectReply(user=ONLOOKER)
     if not isinstance(request.data, dict) or "demo_user" not in request.data:
         return Abstention()  # no demo user: a client without a token, as everywhere
     try:
         user = DemoUser.model_validate(request.data).demo_user
     except ValidationError as error:
         raise Reject(403, "sign in with a name of 1 to 40 characters") from error
-    if user == _KEEPER:
+    if user in (_KEEPER, ONLOOKER):
         raise Reject(403, "this name is taken")
 
     await _join(ctx, LOBBY, user, "Lobby")

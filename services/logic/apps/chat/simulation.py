@@ -19,6 +19,18 @@ LINES: Final = (
     "I have put it on the board.",
     "Why is it green now?",
     "It was the cache. It is always the cache.",
+    "Who has the key to the boat house?",
+    "Tide is out until six.",
+    "I made soup, there is plenty.",
+    "The second lamp is fixed, the first one is not.",
+    "Could somebody look at line twelve with me?",
+    "Bid on the telescope, it is a good one.",
+    "Done. That was easier than we thought.",
+    "See you at the bridge.",
+    "Has the post been?",
+    "I read it twice and still laughed.",
+    "No, the other left.",
+    "Snow on the pass tonight, they say.",
 )
 
 
