@@ -138,8 +138,13 @@ class Stack:
                 await asyncio.sleep(0.05)
 
     def processes(self) -> list[dict[str, Any]]:
-        """What `stack.json` says of the children that run; `causeway dev` stands there beside them as `dev`."""
-        return [process for process in self.state().get("processes", []) if process["service"] != "dev"]
+        """What `stack.json` says of the children that run; beside them stand `causeway dev` as `dev`, and what gateways serve as `console`."""
+        return [process for process in self.state().get("processes", []) if process["service"] not in ("dev", "console")]
+
+    @property
+    def console(self) -> str:
+        """The URL of the operator's console."""
+        return next(f"http://127.0.0.1:{each['port']}" for each in self.state()["processes"] if each["service"] == "console")
 
     def pid(self, name: str) -> int:
         """The process id of a process, by its name or its service; 0 while it is down."""
