@@ -8,11 +8,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from support.browser import MISSING, Visitor, running_browser
-from support.stack import Stack, running_stack
+from support.browser import MISSING, Visitor
+from support.stack import Stack
 
 pytestmark = [
     pytest.mark.stack,
@@ -26,16 +25,8 @@ KILLS = {"Kill gateway": "gateway", "Kill storage": "storage", "Kill logic": "lo
 PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    async with running_stack(tmp_path_factory.mktemp("playground"), crowd=True) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with running_browser() as running:
-        yield running
+STACK = {"crowd": True}
+"""Simulated users come along: the first screen is seen with life in it, and numbers are counted beside others' messages."""
 
 
 @asynccontextmanager
