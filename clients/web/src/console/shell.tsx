@@ -1,4 +1,5 @@
 import { Link, useRouterState } from "@tanstack/react-router";
+import { Boxes, Braces, Gauge, ListTodo, Radio, ScrollText, Timer, UsersRound, Webhook } from "lucide-react";
 import { useEffect, useRef, useSyncExternalStore, type ReactNode } from "react";
 import { texts } from "../texts/console";
 import { Mark } from "./pages/sign-in";
@@ -7,16 +8,18 @@ import { time } from "./state/format";
 import { Button } from "./ui/controls";
 
 const PLACES = [
-  ["/", texts.places.overview],
-  ["/apps", texts.places.apps],
-  ["/channels", texts.places.channels],
-  ["/users", texts.places.users],
-  ["/entities", texts.places.entities],
-  ["/jobs", texts.places.jobs],
-  ["/timers", texts.places.timers],
-  ["/webhooks", texts.places.webhooks],
-  ["/audit", texts.places.audit],
+  ["/", texts.places.overview, Gauge],
+  ["/apps", texts.places.apps, Boxes],
+  ["/channels", texts.places.channels, Radio],
+  ["/users", texts.places.users, UsersRound],
+  ["/entities", texts.places.entities, Braces],
+  ["/jobs", texts.places.jobs, ListTodo],
+  ["/timers", texts.places.timers, Timer],
+  ["/webhooks", texts.places.webhooks, Webhook],
+  ["/audit", texts.places.audit, ScrollText],
 ] as const;
+const BASE = /^\/console\/?/;
+const NOTHING = {};
 
 /** What every page stands in: the places, who looks, and whether the gateway answers. */
 export function Shell({ children }: { children: ReactNode }): ReactNode {
@@ -48,7 +51,7 @@ export function Shell({ children }: { children: ReactNode }): ReactNode {
       </header>
       <div className="flex min-h-0 min-w-0 flex-1 flex-col">
         <Silence />
-        <main id="content" tabIndex={-1} className="min-h-0 flex-1 overflow-y-auto focus:outline-none">
+        <main id="content" tabIndex={0} className="min-h-0 flex-1 overflow-y-auto focus:outline-none">
           <div className="mx-auto flex max-w-[110rem] flex-col gap-4 p-3 sm:p-5">{children}</div>
         </main>
         <NoticeLine />
@@ -59,21 +62,22 @@ export function Shell({ children }: { children: ReactNode }): ReactNode {
 
 function Places(): ReactNode {
   const strip = useRef<HTMLElement>(null);
-  const path = useRouterState({ select: (state) => state.location.pathname });
+  const path = useRouterState({ select: (state) => state.location.pathname.replace(BASE, "/") });
   useEffect(() => {
     strip.current?.querySelector("[aria-current=page]")?.scrollIntoView({ block: "nearest", inline: "center" });
   }, [path]);
   return (
     <nav ref={strip} aria-label={texts.places.label} className="-mx-1 flex gap-0.5 overflow-x-auto pb-1 lg:flex-col lg:overflow-visible">
-      {PLACES.map(([to, name]) => (
+      {PLACES.map(([to, name, Icon]) => (
         <Link
           key={name}
           to={to}
           search={{}}
-          activeOptions={{ exact: to === "/", includeSearch: false }}
-          activeProps={{ "aria-current": "page" }}
-          className="flex min-h-8 shrink-0 items-center rounded-md px-2.5 font-medium text-dim hover:bg-raised hover:text-ink max-lg:min-h-11 aria-[current=page]:bg-accent-soft aria-[current=page]:text-accent"
+          activeProps={NOTHING}
+          aria-current={path === to || (to !== "/" && path.startsWith(`${to}/`)) ? "page" : undefined}
+          className="flex min-h-8 shrink-0 items-center gap-2.5 rounded-md px-2.5 font-medium text-dim hover:bg-raised hover:text-ink max-lg:min-h-11 aria-[current=page]:bg-accent-soft aria-[current=page]:text-accent"
         >
+          <Icon aria-hidden className="size-4 shrink-0 max-lg:hidden" />
           {name}
         </Link>
       ))}

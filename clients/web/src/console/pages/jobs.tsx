@@ -89,7 +89,7 @@ function JobList({ filter, current }: { filter: JobFilter; current: string }): R
             rows.length === 0 ? (
               <Empty title={words.empty[state]}>{words.emptyTodo}</Empty>
             ) : (
-              <Table label={words.list} columns={columns(filter, may ? dead : [], selection, setSelection)} rows={rows} id={(row) => row.id} current={current} />
+              <Table label={words.list} columns={columns(filter, may ? dead : [], selection, setSelection)} rows={rows} id={(row) => row.id} current={current} compact={current !== ""} />
             )
           }
         </Asked>
@@ -148,7 +148,7 @@ function columns(filter: JobFilter, dead: readonly string[], selection: Selectio
         </Link>
       ),
     },
-    { head: heads.operation, cell: ({ operation }) => <span className="wrap-anywhere">{operation}</span> },
+    { head: heads.operation, cell: ({ operation }) => <span className="whitespace-nowrap">{operation}</span> },
     { head: heads.app, wide: true, cell: ({ app }) => app },
     { head: heads.state, cell: ({ state }) => <StateBadge state={state} /> },
     { head: heads.tries, end: true, cell: ({ tries }) => tries },

@@ -49,10 +49,10 @@ const COLUMNS: Column<NodeRow>[] = [
   { head: words.columns.state, cell: ({ state, heard_ms: heard }) => <NodeState state={state} heard={heard} /> },
   { head: words.columns.version, cell: ({ version }) => <Code>{version}</Code> },
   { head: words.columns.up, end: true, wide: true, cell: (row) => (row.state === "up" ? duration(Date.now() - row.started_ms) : "–") },
-  { head: words.columns.cpu, end: true, cell: ({ figures }) => figure(figures["cpu_percent"], (value) => `${short(value)}%`) },
-  { head: words.columns.memory, end: true, cell: ({ figures }) => figure(figures["rss_bytes"], bytes) },
-  { head: words.columns.loop, end: true, wide: true, cell: ({ figures }) => figure(figures["loop_delay_ms"], duration) },
-  { head: words.columns.load, end: true, wide: true, cell: ({ figures }) => load(figures) },
+  { head: words.columns.cpu, end: true, cell: (row) => figure(row, "cpu_percent", (value) => `${short(value)}%`) },
+  { head: words.columns.memory, end: true, cell: (row) => figure(row, "rss_bytes", bytes) },
+  { head: words.columns.loop, end: true, wide: true, cell: (row) => figure(row, "loop_delay_ms", duration) },
+  { head: words.columns.load, end: true, wide: true, cell: load },
 ];
 
 /** How a node stands. */
@@ -154,14 +154,14 @@ function Said({ what, todo }: { what: ReactNode; todo: string }): ReactNode {
   );
 }
 
-function figure(value: number | undefined, text: (value: number) => string): string {
-  return value === undefined ? "–" : text(value);
+/** The newest value of a node that is up; what one that fell silent said last is no news. */
+function figure({ state, figures }: NodeRow, name: string, text: (value: number) => string): string {
+  const value = figures[name];
+  return state !== "up" || value === undefined ? "–" : text(value);
 }
 
-function load(figures: Record<string, number>): string {
-  const connections = figures["connections"];
-  if (connections !== undefined) {
-    return words.connections(count(connections));
-  }
-  return figure(figures["requests_per_s"], (value) => words.requests(short(value)));
+function load(row: NodeRow): string {
+  return "connections" in row.figures
+    ? figure(row, "connections", (value) => words.connections(count(value)))
+    : figure(row, "requests_per_s", (value) => words.requests(short(value)));
 }

@@ -40,7 +40,7 @@ export function SetShare({ app, method, versions, route }: { app: string; method
         <Deed
           operation="route.remove"
           request={{ app, method }}
-          kind="bare"
+          kind="small"
           label={words.remove}
           name={`${words.remove} of ${name}`}
           title={`${words.remove} of ${name}?`}
@@ -50,7 +50,7 @@ export function SetShare({ app, method, versions, route }: { app: string; method
         />
       )}
       {may ? (
-        <Button aria-label={words.setOf(name)} onClick={start}>
+        <Button kind="small" aria-label={words.setOf(name)} onClick={start}>
           {words.set}
         </Button>
       ) : null}

@@ -66,7 +66,7 @@ function Channels({ client, channels }: { client: string; channels: readonly str
     <ul aria-label={`${words.columns.channels} (${client})`} className="flex flex-wrap gap-x-2">
       {channels.slice(0, CHANNELS).map((channel) => (
         <li key={channel}>
-          <Link to="/channels" search={{ channel }} aria-label={`${channel} (${client})`} className={LINK}>
+          <Link to="/channels" search={{ channel }} aria-label={`${channel} (${client})`} className={`${LINK} inline-block min-h-6`}>
             {channel}
           </Link>
         </li>
@@ -96,6 +96,7 @@ function Banned({ ban }: { ban: BanRow }): ReactNode {
 function Disconnect({ user, client, disabled = false }: { user: string; client: string; disabled?: boolean }): ReactNode {
   return (
     <Deed
+      kind={client === "" ? "quiet" : "small"}
       operation="users.disconnect"
       request={{ user, client, code: 0, reason: "" }}
       label={client === "" ? words.disconnectAll : words.disconnect}

@@ -88,15 +88,16 @@ function columns(shown: string): Column<Ban>[] {
     {
       head: <span className="sr-only">{words.unban}</span>,
       end: true,
-      cell: ({ user }) => (user === shown ? null : <Unban user={user} />), // the user's own panel has it
+      cell: ({ user }) => (user === shown ? null : <Unban user={user} small />), // the user's own panel has it
     },
   ];
 }
 
 /** Lifts a ban. */
-export function Unban({ user }: { user: string }): ReactNode {
+export function Unban({ user, small = false }: { user: string; small?: boolean }): ReactNode {
   return (
     <Deed
+      kind={small ? "small" : "quiet"}
       operation="users.unban"
       request={{ user }}
       label={words.unban}

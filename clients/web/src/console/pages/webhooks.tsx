@@ -23,7 +23,7 @@ export function WebhooksPage({ endpoint }: { endpoint: string }): ReactNode {
     <Panel title={words.list}>
       <Asked query={endpoints}>
         {({ endpoints: rows }) =>
-          rows.length === 0 ? <Empty title={words.empty}>{words.emptyTodo}</Empty> : <Table label={words.list} columns={COLUMNS} rows={rows} id={(row) => row.id} current={endpoint} />
+          rows.length === 0 ? <Empty title={words.empty}>{words.emptyTodo}</Empty> : <Table label={words.list} columns={COLUMNS} rows={rows} id={(row) => row.id} current={endpoint} compact={endpoint !== ""} />
         }
       </Asked>
     </Panel>

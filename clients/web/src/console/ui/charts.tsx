@@ -23,7 +23,7 @@ export function Charts({ label, figures, kinds, node = "" }: { label: string; fi
   });
   const times = seconds(data);
   return (
-    <section aria-label={label} className="grid grid-cols-[repeat(auto-fit,minmax(min(100%,19rem),1fr))] gap-3">
+    <section aria-label={label} className="grid grid-cols-1 gap-3 sm:grid-cols-2 xl:grid-cols-3">
       {figures.map((figure) => {
         const unit = kinds[figure]?.unit ?? "1";
         const title = texts.figures[figure] ?? figure.replaceAll("_", " ");

@@ -7,6 +7,7 @@ const KINDS = {
   main: "bg-accent text-on-accent enabled:hover:opacity-90",
   quiet: "border border-edge/60 bg-panel text-ink enabled:hover:bg-raised",
   danger: "bg-bad text-on-bad enabled:hover:opacity-90",
+  small: "border border-edge/60 bg-panel text-ink enabled:hover:bg-raised sm:min-h-7! sm:px-2! sm:text-xs!",
   bare: "text-accent enabled:hover:underline underline-offset-4 px-1",
 };
 
@@ -22,7 +23,7 @@ export function Button({ kind = "quiet", className = "", ...props }: ComponentPr
 
 export const FIELD =
   "min-h-8 max-sm:min-h-11 w-full min-w-0 rounded-md border border-edge/70 bg-panel px-2.5 py-1 text-sm text-ink placeholder:text-dim aria-invalid:border-bad";
-export const LINK = "font-medium text-accent underline decoration-accent/35 underline-offset-3 hover:decoration-accent wrap-anywhere";
+export const LINK = "font-medium text-accent underline decoration-accent/35 underline-offset-3 hover:decoration-accent wrap-break-word";
 
 /** A control under its visible label. */
 export function Field({ id, label, hint, className = "", children }: { id: string; label: string; hint?: string; className?: string; children: ReactNode }): ReactNode {

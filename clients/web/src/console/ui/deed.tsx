@@ -31,7 +31,7 @@ export function Deed<O extends Operation>({
   done: (result: Result<O>) => string;
   danger?: boolean;
   disabled?: boolean;
-  kind?: "main" | "quiet" | "bare";
+  kind?: "main" | "quiet" | "small" | "bare";
   after?: (result: Result<O>) => void;
   children?: ReactNode;
 }): ReactNode {

@@ -34,7 +34,7 @@ export function Panel({ title, note, actions, className = "", children }: { titl
 
 /** Names and values beside each other. */
 export function Facts({ children }: { children: ReactNode }): ReactNode {
-  return <dl className="grid grid-cols-[repeat(auto-fill,minmax(11rem,1fr))] gap-x-6 gap-y-3 px-4 py-3">{children}</dl>;
+  return <dl className="grid grid-cols-[repeat(auto-fill,minmax(8.5rem,1fr))] gap-x-6 gap-y-3 px-4 py-3">{children}</dl>;
 }
 
 /** One of them. */

@@ -9,26 +9,29 @@ export interface Column<Row> {
   className?: string;
 }
 
-/** Rows and columns, dense, in a frame that scrolls sideways by itself where it must. `current`: the row that is looked at. */
+/** Rows and columns, dense, in a frame that scrolls sideways by itself where it must. `current`: the row that is looked at; `compact`: without `wide` columns. */
 export function Table<Row>({
   label,
   columns,
   rows,
   id,
   current,
+  compact = false,
 }: {
   label: string;
   columns: readonly Column<Row>[];
   rows: readonly Row[];
   id: (row: Row) => string;
   current?: string | undefined;
+  compact?: boolean;
 }): ReactNode {
+  const shown = compact ? columns.filter((column) => column.wide !== true) : columns;
   return (
-    <div role="region" aria-label={label} tabIndex={0} className="overflow-x-auto focus-visible:-outline-offset-2">
-      <table className="w-full border-collapse text-start text-[0.8125rem]">
+    <div role="group" aria-label={label} tabIndex={0} className="overflow-x-auto focus-visible:-outline-offset-2">
+      <table aria-label={label} className="w-full border-collapse text-start text-[0.8125rem]">
         <thead>
           <tr>
-            {columns.map((column, number) => (
+            {shown.map((column, number) => (
               <th key={number} scope="col" className={`border-b border-line px-3 py-1.5 text-xs font-medium whitespace-nowrap text-dim first:ps-4 last:pe-4 ${shape(column)}`}>
                 {column.head}
               </th>
@@ -42,8 +45,8 @@ export function Table<Row>({
               aria-current={current !== undefined && id(row) === current ? "true" : undefined}
               className="border-b border-line/60 last:border-0 hover:bg-raised/60 aria-[current]:bg-accent-soft"
             >
-              {columns.map((column, number) => (
-                <td key={number} className={`px-3 py-1.5 align-top first:ps-4 last:pe-4 ${shape(column)} ${column.className ?? ""}`}>
+              {shown.map((column, number) => (
+                <td key={number} className={`[&_a]:inline-block [&_a]:max-w-96 px-3 py-1.5 align-baseline first:ps-4 last:pe-4 ${shape(column)} ${column.className ?? ""}`}>
                   {column.cell(row)}
                 </td>
               ))}
@@ -56,5 +59,5 @@ export function Table<Row>({
 }
 
 function shape<Row>(column: Column<Row>): string {
-  return `${column.end === true ? "text-end tabular-nums" : "text-start"} ${column.wide === true ? "max-md:hidden" : ""}`;
+  return `${column.end === true ? "text-end whitespace-nowrap tabular-nums" : "text-start"} ${column.wide === true ? "max-md:hidden" : ""}`;
 }

@@ -9,7 +9,7 @@ const COLOURS = { string: "text-good", number: "text-accent", boolean: "text-war
 export function Tree({ value, label }: { value: unknown; label: string }): ReactNode {
   const root = branch(value);
   return (
-    <div role="region" aria-label={label} tabIndex={0} className="max-h-[36rem] overflow-auto px-4 py-3 font-mono text-xs leading-6 focus-visible:-outline-offset-2">
+    <div role="group" aria-label={label} tabIndex={0} className="max-h-[36rem] overflow-auto px-4 py-3 font-mono text-xs leading-6 focus-visible:-outline-offset-2">
       {root.children.length === 0 ? <Leaf branch={root} /> : <Children branch={root} label={label} depth={1} />}
     </div>
   );

@@ -38,7 +38,7 @@ export function Trace({ of, parent }: { of: string; parent: string }): ReactNode
     );
   }
   return (
-    <a href={link} target="_blank" rel="noreferrer" aria-label={texts.common.traceOf(of)} className={`${LINK} text-xs`}>
+    <a href={link} target="_blank" rel="noreferrer" aria-label={texts.common.traceOf(of)} className={`${LINK} text-xs whitespace-nowrap`}>
       {texts.common.trace}
     </a>
   );
@@ -46,5 +46,5 @@ export function Trace({ of, parent }: { of: string; parent: string }): ReactNode
 
 /** A user's name, or that there is none. */
 export function Who({ user }: { user: string }): ReactNode {
-  return user === "" ? <span className="text-dim">{texts.common.nobody}</span> : <bdi className="wrap-anywhere">{user}</bdi>;
+  return user === "" ? <span className="text-dim">{texts.common.nobody}</span> : <bdi className="inline-block max-w-80 wrap-break-word">{user}</bdi>;
 }
