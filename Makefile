@@ -11,6 +11,7 @@ WEB := clients
 WEB_SOURCES := $(shell find $(WEB) -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/dist-console/*' -not -name .built) scripts/web.py
 SOURCES := libs services scripts tests
 FAST := tests/unit tests/contract tests/suites
+PARALLEL := -n auto --maxprocesses 4 --dist loadscope
 N ?= 20
 
 .PHONY: help setup run test check fmt lock soak bench contracts clean
@@ -39,14 +40,14 @@ run: setup ## start the whole system on this machine (Ctrl-C stops it)
 	exec $(BIN)/causeway dev $(ARGS)
 
 test: check ## everything that must hold: check, then every test, real processes included (about twenty-four minutes on 2 cores)
-	$(BIN)/python -m pytest $(FAST:%=--ignore=%) $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) $(FAST:%=--ignore=%) $(ARGS)
 
 check: setup ## formatting, lint, types, import rules and the fast tests
 	$(BIN)/ruff format --quiet --check $(SOURCES)
 	$(BIN)/ruff check --quiet $(SOURCES)
 	$(BIN)/mypy --no-error-summary $(SOURCES)
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/python -m pytest -q $(FAST)
+	$(BIN)/python -m pytest -q $(PARALLEL) $(FAST)
 
 fmt: setup ## format the code and apply the safe lint fixes
 	$(BIN)/ruff check --quiet --fix $(SOURCES) || true

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import socket
 import subprocess
@@ -14,8 +15,12 @@ from nats.aio.client import Client
 NATS_SERVER = Path(sys.executable).with_name("nats-server")
 
 
-_PORTS = range(10_000, 20_000)
-"""Below those that the kernel gives to outgoing connections, and that `causeway dev` takes: a port of these could be gone a moment later."""
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_PORTS = range(10_000 + _WORKER, 20_000, _WORKERS)
+"""Below those that the kernel gives to outgoing connections, and that `causeway dev` takes: a port of these could be gone a moment later.
+Each worker of a parallel run has its own: the port of a process that was killed and starts again is free for a moment.
+"""
 _given: set[int] = set()
 
 

@@ -89,14 +89,13 @@ class StripePeer(Peer):
         if int(form["amount"]) < 50:
             return 400, _fault("invalid_request_error", "Amount must be at least 50", code="amount_too_small")
         name = f"pi_{len(self.intents) + 1:04d}"
-        metadata = {key[len("metadata[") : -1]: value for key, value in form.items() if key.startswith("metadata[")}
         self.intents[name] = {
             "id": name,
             "object": "payment_intent",
             "amount": int(form["amount"]),
             "amount_received": 0,
             "currency": form["currency"],
-            "metadata": metadata,
+            "metadata": _metadata(form),
             "status": "requires_payment_method",
             "client_secret": f"{name}_secret",
         }
@@ -142,13 +141,35 @@ class StripePeer(Peer):
             "currency": intent["currency"],
             "payment_intent": intent["id"],
             "status": "succeeded",
+            "metadata": _metadata(form),
         }
         self.effects.append(f"refund {name}")
         return 200, self.refunds[name]
 
-    async def tell(self, type: str, intent: dict[str, Any], *, id: str = "") -> int:
+    def stray(self, *, metadata: dict[str, str], amount: int) -> dict[str, Any]:
+        """A payment that nobody asked for here, and that was paid."""
+        name = f"pi_stray_{len(self.intents) + 1:04d}"
+        self.intents[name] = {
+            "id": name,
+            "object": "payment_intent",
+            "amount": amount,
+            "amount_received": amount,
+            "currency": "eur",
+            "metadata": metadata,
+            "status": "succeeded",
+            "client_secret": f"{name}_secret",
+        }
+        return self.intents[name]
+
+    async def tell(self, type: str, told: dict[str, Any], *, id: str = "") -> int:
         """Send a signed event; the status that came back."""
-        event = {"id": id or f"evt_{type}_{intent['id']}", "object": "event", "type": type, "data": {"object": intent}}
+        event = {
+            "id": id or f"evt_{type}_{told['id']}",
+            "object": "event",
+            "type": type,
+            "created": int(time.time()),
+            "data": {"object": told},
+        }
         body = json.dumps(event).encode()
         async with (
             aiohttp.ClientSession() as session,
@@ -166,6 +187,10 @@ def signed(body: bytes, *, secret: str = WEBHOOK_SECRET, at: int | None = None) 
 
 def _fault(type: str, message: str, code: str = "") -> dict[str, Any]:
     return {"error": {"type": type, "message": message, **({"code": code} if code else {})}}
+
+
+def _metadata(form: dict[str, str]) -> dict[str, str]:
+    return {key[len("metadata[") : -1]: value for key, value in form.items() if key.startswith("metadata[")}
 
 
 def _missing() -> tuple[int, dict[str, Any]]:

@@ -236,9 +236,14 @@ async def test_the_test_provider_takes_payments_and_tells_them_by_stripes_own_si
         "succeeded",
         "succeeded",
         "refunded",
+        "created",
         "refunded",
+        "created",
     ]
     assert events[1]["id"] == events[2]["id"], "a repeat is the same event"
+    charge, given_back = (event["data"]["object"] for event in events[3:5])
+    assert (charge["payment_intent"], charge["amount_refunded"], charge["metadata"]) == (created["id"], 1000, {"lot": "7"})
+    assert (given_back["payment_intent"], given_back["amount"], given_back["status"]) == (created["id"], 1000, "succeeded")
     for sent in outside.sent:
         stripe.WebhookSignature.verify_header((sent.body or b"").decode(), sent.headers["stripe-signature"], "whsec_x", None)
 

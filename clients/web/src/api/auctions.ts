@@ -1,4 +1,4 @@
-// Written by `causeway client ts apps.auctions:app` from auctions 0.1.0. Do not edit it, write it anew.
+// Written by `causeway client ts apps.auctions:app` from auctions 0.2.0. Do not edit it, write it anew.
 import {
   Centrifuge,
   type HistoryOptions,
@@ -13,9 +13,10 @@ export interface AskPrices {
   lot_id: string;
 }
 
-/** A bid on a lot's channel: `seq` counts 1, 2, 3… per lot. */
+/** A bid on a lot's channel: `seq` counts 1, 2, 3… per lot. `at` is missing in those of versions before 0.2.0. */
 export interface BidPublished {
   amount: number;
+  at: string | null;
   closes_at: string;
   seq: number;
   type: "bid";
@@ -41,6 +42,11 @@ export interface Checkout {
   state: string;
 }
 
+/** Answer of `clock`: the server's time of day, for countdowns that trust no other clock. */
+export interface Clock {
+  now: string;
+}
+
 /** Input of `contact`: where receipts go; "" for nowhere. */
 export interface Contact {
   email: string;
@@ -52,6 +58,7 @@ export interface Contact {
  * Who sends the same `key` again, since no answer came, gets the first lot and makes no second one.
  */
 export interface CreateLot {
+  category?: "clocks" | "home" | "instruments" | "music" | "outdoors" | "paper" | "travel" | "other";
   closes_in: number;
   currency: string;
   increment: number;
@@ -68,10 +75,17 @@ export interface ListBids {
   lot_id: string;
 }
 
-/** Input of `lots`: those that close first come first; of one status, of one seller. `cursor` is an answer's, for the page behind it. */
+/**
+ * Input of `lots`: those that close first come first, or with `newest` last; of one status, seller, buyer, category.
+ *
+ * `cursor` is an answer's, for the page behind it.
+ */
 export interface ListLots {
+  buyer?: string | null;
+  category?: "clocks" | "home" | "instruments" | "music" | "outdoors" | "paper" | "travel" | "other" | null;
   cursor?: string;
   limit?: number;
+  newest?: boolean;
   seller?: string | null;
   status?: "open" | "awaiting_payment" | "sold" | "unsold";
 }
@@ -99,6 +113,7 @@ export interface LotSnapshot {
 export interface LotView {
   bids: number;
   buyer: string | null;
+  category: "clocks" | "home" | "instruments" | "music" | "outdoors" | "paper" | "travel" | "other";
   closes_at: string;
   currency: string;
   increment: number;
@@ -136,14 +151,20 @@ export interface Pay {
   method: string;
 }
 
-/** Input of `bid`: a plain bid, whose amount becomes the price. */
+/**
+ * Input of `bid`: a plain bid, whose amount becomes the price.
+ *
+ * Who sends the same `key` again, since no answer came, gets the first answer and bids no second time.
+ */
 export interface PlaceBid {
   amount: number;
+  key?: string | null;
   lot_id: string;
 }
 
-/** Input of `proxy_bid`: bid for me, as little as needed, up to this maximum. */
+/** Input of `proxy_bid`: bid for me, as little as needed, up to this maximum. `key` as of `bid`. */
 export interface PlaceProxy {
+  key?: string | null;
   lot_id: string;
   maximum: number;
 }
@@ -274,7 +295,7 @@ export class AuctionsChannel<Message, Sent = never> {
   }
 }
 
-/** The app auctions, 0.1.0. */
+/** The app auctions, 0.2.0. */
 export class Auctions {
   readonly centrifuge: Centrifuge;
 
@@ -336,6 +357,11 @@ export class Auctions {
   /** The newest bids on a lot, or those right before the bid `before`; oldest first. The last thousand are kept. */
   async bids(data: ListBids): Promise<Bids> {
     return (await this.call("auctions.bids", data)) as Bids;
+  }
+
+  /** What time it is here. */
+  async clock(): Promise<Clock> {
+    return (await this.call("auctions.clock", {})) as Clock;
   }
 
   /** Put a lot on the caller's watch list, or take it off; again is no error. Answers with the whole list. */

@@ -1,112 +1,87 @@
-import { useEntity, useRpc } from "@causeway/react";
+import { useEntity } from "@causeway/react";
 import { Link } from "@tanstack/react-router";
-import { useEffect, useState, type FormEvent, type ReactNode } from "react";
-import type { LotMessage, LotView } from "../api/auctions";
+import { ArrowLeft } from "lucide-react";
+import { useCallback, useState, type ReactNode } from "react";
+import type { LotMessage, LotView, Standing } from "../api/auctions";
 import { useSession } from "../session";
-import { applied } from "../state/lots";
-import { decimals, minor, money } from "../state/money";
+import { BIDS_KEPT, live, stood, type Live } from "../state/lots";
 import { texts } from "../texts";
 import { CaughtUpNote } from "../ui/connection";
-import { Button, Fault, Field, FIELD } from "../ui/controls";
+import { Fault } from "../ui/controls";
+import { BidTable } from "./lot/bids";
+import { Bidding, type Mine } from "./lot/bidding";
+import { PriceChart } from "./lot/chart";
+import { Heading, Price } from "./lot/heading";
+import { Payment } from "./lot/payment";
+import { Result } from "./lot/result";
+import { Notices } from "./lots/notices";
+import { useServerClock } from "./lots/time";
+import "./lots/lots.css";
+
+const NO_SUCH_LOT = 404;
 
 /** One lot, live. */
 export function LotPage({ lot: id }: { lot: string }): ReactNode {
   const { auctions } = useSession();
-  const { value: lot, status } = useEntity<LotView, LotMessage>(`lot:${id}`, {
+  const clock = useServerClock();
+  const [answered, setAnswered] = useState<Standing | null>(null);
+  const [failure, setFailure] = useState<string | null>(null);
+  const { value, status } = useEntity<Live, LotMessage>(`lot:${id}`, {
     load: async () => {
-      const { lot: state, offset, epoch } = await auctions.snapshot({ lot_id: id });
-      return { state, position: { offset, epoch } };
+      try {
+        const { lot, offset, epoch } = await auctions.snapshot({ lot_id: id });
+        const { bids } = await auctions.bids({ lot_id: id, limit: BIDS_KEPT }); // behind the snapshot: so that no bid is in neither
+        setFailure(null);
+        return { state: { lot, bids, extendedBy: 0 }, position: { offset, epoch } };
+      } catch (error) {
+        const { code, message = String(error) } = error as { code?: number; message?: string };
+        setFailure(code === NO_SUCH_LOT ? texts.lot.missing : texts.lot.failed(message));
+        throw error; // the subscription tries again
+      }
     },
-    apply: applied,
+    apply: (state, message) => {
+      clock.heard(message.type === "bid" ? message.at : message.at ?? null);
+      return live(state, message);
+    },
   });
+  const shown = value === null || answered === null ? value : { ...value, lot: stood(value.lot, answered) };
+  const failed = failure ?? (status.error && texts.lot.failed(status.error.message));
   return (
-    <div className="mx-auto flex w-full max-w-xl flex-col gap-4 p-4">
-      <Link to="/lots" className="text-indigo-800 underline underline-offset-4 dark:text-indigo-300">
-        {texts.lot.back}
-      </Link>
-      {lot === null ? status.error === null ? <p>{texts.lot.loading}</p> : <Fault>{texts.lot.failed(status.error.message)}</Fault> : <Lot lot={lot} />}
-      <CaughtUpNote caughtUp={status.caughtUp} />
+    <div className="mx-auto flex w-full max-w-6xl flex-col gap-4 p-4 lg:p-6">
+      <div className="flex flex-wrap items-center justify-between gap-x-4">
+        <Link to="/lots" className="inline-flex min-h-11 items-center gap-1.5 font-medium text-indigo-800 hover:underline underline-offset-4 dark:text-indigo-300">
+          <ArrowLeft aria-hidden className="size-4" />
+          {texts.lot.back}
+        </Link>
+        <CaughtUpNote caughtUp={status.caughtUp} />
+      </div>
+      <Notices except={id} />
+      {shown === null ? failed ? <Fault>{failed}</Fault> : <p>{texts.lot.loading}</p> : <Lot live={shown} stands={setAnswered} />}
     </div>
   );
 }
 
-function Lot({ lot }: { lot: LotView }): ReactNode {
+function Lot({ live: shown, stands }: { live: Live; stands: (standing: Standing) => void }): ReactNode {
   const { user } = useSession();
-  const leader = lot.leader === null ? texts.lot.nobody : lot.leader === user ? texts.lot.youLead : texts.lot.leader(lot.leader);
+  const [mine, setMine] = useState<Mine | null>(null);
+  const { lot, bids } = shown;
+  const show = useCallback((now: Mine | null) => setMine(now), []);
   return (
-    <section aria-labelledby="title" className="flex flex-col gap-4 rounded-xl bg-white p-5 shadow-sm dark:bg-slate-900">
-      <div>
-        <h1 id="title" dir="auto" className="text-2xl font-bold wrap-anywhere">
-          {lot.title}
-        </h1>
-        <p className="text-sm wrap-anywhere text-slate-700 dark:text-slate-300">{texts.lot.seller(lot.seller)}</p>
+    <article aria-labelledby="title" className="grid items-start gap-4 lg:grid-cols-[minmax(0,1fr)_24rem] lg:grid-rows-[auto_1fr] lg:gap-x-6">
+      <Heading lot={lot} />
+      <div className="flex flex-col gap-4 lg:sticky lg:top-4 lg:row-span-2">
+        <Price live={shown} />
+        {lot.status === "open" ? <Bidding live={shown} stands={stands} show={show} /> : <Result live={shown} />}
+        {pays(lot, user) ? <Payment lot={lot} /> : null}
       </div>
-      <p role="status" aria-label={texts.lot.price} className="text-5xl font-bold tabular-nums">
-        {money(lot.price, lot.currency)}
-      </p>
-      <p className="flex flex-wrap justify-between gap-x-4 wrap-anywhere">
-        <span>{leader}</span>
-        <span>{texts.lots.bids(lot.bids)}</span>
-      </p>
-      <p className="font-medium tabular-nums">{lot.status === "open" ? <Countdown to={lot.closes_at} /> : texts.lot.status[lot.status]}</p>
-      {lot.status !== "open" ? null : lot.seller === user ? <p>{texts.lot.yours}</p> : <Bid lot={lot} />}
-    </section>
+      <div className="flex min-w-0 flex-col gap-4">
+        <PriceChart lot={lot} bids={bids} />
+        <BidTable lot={lot} bids={bids} pending={mine} />
+      </div>
+    </article>
   );
 }
 
-function Bid({ lot }: { lot: LotView }): ReactNode {
-  const { auctions } = useSession();
-  const [typed, setTyped] = useState("");
-  const [wrong, setWrong] = useState(false);
-  const bid = useRpc((amount: number) => auctions.bid({ lot_id: lot.lot_id, amount }));
-  const submit = (event: FormEvent): void => {
-    event.preventDefault();
-    const amount = minor(typed, lot.currency);
-    setWrong(amount === null);
-    if (amount !== null) {
-      bid.call(amount).then(
-        () => setTyped(""),
-        () => undefined, // said below; what was typed stays
-      );
-    }
-  };
-  const fault = wrong ? texts.lot.noNumber : bid.error === null ? null : texts.lot.refused(bid.error.message);
-  return (
-    <form onSubmit={submit} noValidate className="flex flex-col gap-2">
-      <div className="flex items-end gap-2">
-        <Field id="bid" label={texts.lot.label}>
-          <input
-            id="bid"
-            type="number"
-            inputMode="decimal"
-            step={10 ** -decimals(lot.currency)}
-            className={FIELD}
-            value={typed}
-            aria-invalid={fault !== null}
-            aria-describedby="least"
-            onChange={(event) => setTyped(event.target.value)}
-          />
-        </Field>
-        <Button type="submit" disabled={bid.pending}>
-          {texts.lot.button}
-        </Button>
-      </div>
-      <p id="least" className="text-sm text-slate-700 dark:text-slate-300">
-        {texts.lot.least(money(lot.minimum, lot.currency))}
-      </p>
-      {fault === null ? null : <Fault>{fault}</Fault>}
-      {fault === null && bid.answer !== null && !bid.pending ? <p className="text-sm">{texts.lot.accepted}</p> : null}
-    </form>
-  );
-}
-
-function Countdown({ to }: { to: string }): ReactNode {
-  const [now, setNow] = useState(Date.now);
-  useEffect(() => {
-    const timer = setInterval(() => setNow(Date.now()), 1000);
-    return () => clearInterval(timer);
-  }, []);
-  const left = Math.max(0, Math.round((Date.parse(to) - now) / 1000));
-  const [hours, minutes, seconds] = [Math.floor(left / 3600), Math.floor(left / 60) % 60, left % 60].map((n) => String(n).padStart(2, "0"));
-  return left === 0 ? texts.lot.closing : texts.lot.closesIn(`${hours}:${minutes}:${seconds}`);
+function pays(lot: LotView, user: string): boolean {
+  return lot.buyer === user && (lot.status === "awaiting_payment" || lot.status === "sold");
 }

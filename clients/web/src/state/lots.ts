@@ -1,15 +1,54 @@
-import type { LotMessage, LotView } from "../api/auctions";
+import type { BidPublished, LotMessage, LotView, Standing } from "../api/auctions";
 
-/** The lot after a message of its channel. What a newer server says is left alone. */
+/** A lot as its page shows it: with its newest bids, oldest first, and by how many milliseconds the last one put off the end. */
+export interface Live {
+  readonly lot: LotView;
+  readonly bids: readonly BidPublished[];
+  readonly extendedBy: number;
+}
+
+export const BIDS_KEPT = 100;
+
+/** The lot after a message of its channel; what it knows already changes nothing. What a newer server says is left alone. */
 export function applied(lot: LotView, message: LotMessage): LotView {
   switch (message.type) {
-    case "bid": {
-      const { amount, user, seq, closes_at } = message;
-      return { ...lot, price: amount, leader: user, bids: seq, closes_at, minimum: amount + lot.increment };
+    case "bid":
+      return message.seq > lot.bids ? raised(lot, message.amount, message.user, message.seq, message.closes_at) : lot;
+    case "status": {
+      const { status, price, buyer } = message;
+      return { ...lot, status, price, buyer, maximum: null };
     }
-    case "status":
-      return { ...lot, status: message.status, price: message.price, buyer: message.buyer };
     default:
       return lot;
   }
+}
+
+/** The lot behind the answer to one's own bid, which may come before the messages that tell of it. */
+export function stood(lot: LotView, { price, leader, bids, closes_at }: Standing): LotView {
+  return bids > lot.bids && lot.status === "open" ? raised(lot, price, leader, bids, closes_at) : lot;
+}
+
+/** The same, with the bids. */
+export function live({ lot, bids, extendedBy }: Live, message: LotMessage): Live {
+  if (message.type !== "bid") {
+    return { lot: applied(lot, message), bids, extendedBy };
+  }
+  const known = bids.some((each) => each.seq === message.seq);
+  const later = message.seq > lot.bids ? Date.parse(message.closes_at) - Date.parse(lot.closes_at) : extendedBy;
+  return {
+    lot: applied(lot, message),
+    bids: known ? bids : [...bids, message].sort((a, b) => a.seq - b.seq).slice(-BIDS_KEPT),
+    extendedBy: Math.max(0, later),
+  };
+}
+
+/** Whether this user bid here, as far as the page knows, and somebody else leads. */
+export function outbid({ lot, bids }: Live, user: string): boolean {
+  return lot.bids > 0 && lot.leader !== user && bids.some((each) => each.user === user);
+}
+
+function raised(lot: LotView, price: number, leader: string, bids: number, closesAt: string): LotView {
+  const minimum = price + lot.increment;
+  const maximum = lot.maximum !== null && lot.maximum >= minimum ? lot.maximum : null; // as the app keeps a proxy
+  return { ...lot, price, leader, bids, closes_at: closesAt, minimum, maximum };
 }

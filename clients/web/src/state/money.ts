@@ -5,7 +5,14 @@ export function decimals(currency: string): number {
 
 /** An amount in minor units, as people read it. */
 export function money(amount: number, currency: string): string {
-  return format(currency).format(amount / 10 ** decimals(currency));
+  return format(currency).format(decimal(amount, currency) as Intl.StringNumericLiteral);
+}
+
+/** An amount in minor units, as it is typed: `1250` of EUR is `12.50`. No number with a fraction is ever made of it. */
+export function decimal(amount: number, currency: string): string {
+  const places = decimals(currency);
+  const digits = String(amount).padStart(places + 1, "0");
+  return places === 0 ? digits : `${digits.slice(0, -places)}.${digits.slice(-places)}`;
 }
 
 /** What somebody typed, in minor units; null where it is no amount. */
@@ -19,6 +26,10 @@ export function minor(typed: string, currency: string): number | null {
   return rest.length > places ? null : Number(whole + rest.padEnd(places, "0"));
 }
 
+const formats = new Map<string, Intl.NumberFormat>();
+
 function format(currency: string): Intl.NumberFormat {
-  return new Intl.NumberFormat("en", { style: "currency", currency });
+  const found = formats.get(currency) ?? new Intl.NumberFormat("en", { style: "currency", currency });
+  formats.set(currency, found);
+  return found;
 }

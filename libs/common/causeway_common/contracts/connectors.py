@@ -100,10 +100,11 @@ class CancelPayment(Message, frozen=True):
 
 
 class RefundPayment(Message, frozen=True):
-    """Give `amount` minor units back; 0: all that is left."""
+    """Give `amount` minor units back; 0: all that is left. `metadata` comes with the refund's events."""
 
     id: str
     amount: int = 0
+    metadata: dict[str, str] = {}
 
 
 PaymentState = Literal["open", "processing", "succeeded", "canceled"]

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, NoReturn
 
 from cryptography.exceptions import InvalidSignature
@@ -19,6 +19,8 @@ from causeway_common.contracts.messages import JsonMap, NewRecord
 Scheme = Literal["standard-webhooks", "stripe", "github"]
 ID_MAX_CHARS: Final = 255
 TYPE_MAX_CHARS: Final = 200
+SECONDS_MAX: Final = 253_402_300_799
+"""The last second of the year 9999."""
 ON_EVENT: Final = "on_event"
 TASK: Final = ""
 """The connector of a record that is a task of its app."""
@@ -47,12 +49,13 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class InboundEvent:
-    """An event from outside. `id` is the sender's own."""
+    """An event from outside. `id` is the sender's own; `occurred_ms`: when it happened, 0 where the scheme does not say."""
 
     source: str
     id: str
     type: str
     data: Any
+    occurred_ms: int = 0
 
 
 def verified(source: Source, secrets: Sequence[str], headers: Mapping[str, str], body: bytes, now_ms: int) -> InboundEvent:
@@ -97,12 +100,14 @@ def unclaimed_of(event: InboundEvent, received_ms: int, traceparent: str) -> New
 
 def payload_of(event: InboundEvent, received_ms: int) -> JsonMap:
     """As the task `on_event` gets it."""
-    return {"source": event.source, "type": event.type, "id": event.id, "data": event.data, "received_ms": received_ms}
+    payload = {"source": event.source, "type": event.type, "id": event.id, "data": event.data, "received_ms": received_ms}
+    return {**payload, "occurred_ms": event.occurred_ms} if event.occurred_ms else payload
 
 
 def event_of(payload: JsonMap) -> tuple[InboundEvent, int]:
     """The event and its time of a payload. Raises KeyError or TypeError for one that is none of ours."""
-    event = InboundEvent(str(payload["source"]), str(payload["id"]), str(payload["type"]), payload["data"])
+    occurred_ms = int(payload.get("occurred_ms", 0))
+    event = InboundEvent(str(payload["source"]), str(payload["id"]), str(payload["type"]), payload["data"], occurred_ms)
     return event, int(payload["received_ms"])
 
 
@@ -157,10 +162,13 @@ def _stripe(source: Source, secrets: Sequence[str], headers: Mapping[str, str], 
     if not good:
         raise NotSignedError("no signature fits")
     found = _json(body)
-    data = found.get("data")
-    return _event(
+    data, created = found.get("data"), found.get("created")
+    event = _event(
         source, found.get("id"), found.get("type"), data["object"] if isinstance(data, dict) and "object" in data else data
     )
+    if type(created) is int and 0 < created <= SECONDS_MAX:
+        return replace(event, occurred_ms=created * 1000)
+    return event
 
 
 def _github(source: Source, secrets: Sequence[str], headers: Mapping[str, str], body: bytes, now_ms: int) -> InboundEvent:

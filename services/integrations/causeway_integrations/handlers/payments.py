@@ -84,10 +84,11 @@ class PaymentsConnector:
         return Done(f"{payment.id} is {payment.state}", reply=PAYMENTS_CANCEL.result(payment))
 
     async def refund(self, work: Work) -> Outcome:
-        """As `connectors.PAYMENTS_REFUND`. Raises CausewayError 107."""
+        """As `connectors.PAYMENTS_REFUND`. Raises CausewayError 107: id, amount or metadata are wrong."""
         request = PAYMENTS_REFUND.read_request(work.payload)
         _check_id(request.id)
         check_amount(request.amount, least=0)
+        _check_metadata(request.metadata)
         try:
             refund = await self._provider.refund(request, work.key)
         except (PaymentRefusedError, PaymentFailedError) as error:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pydantic import ValidationError
 
 from apps.auctions import rules
-from apps.auctions.declared import app
+from apps.auctions.declared import app, payments
 from apps.auctions.messages import AskPrices, Checkout, LotRef, Pay, Prices
 from apps.auctions.models import Lot, Sale
 from apps.auctions.paying import record
 from apps.auctions.rates import Rates, convert
 from causeway_logic import CausewayError, Context, Reject
-from causeway_logic.connectors import PAYMENTS_CONFIRM, PAYMENTS_GET, ConfirmPayment, GetPayment, HttpRequest, Payment, http
+from causeway_logic.connectors import HttpRequest, Payment, http
 
 RATES = http("rates")
 """The outside API of exchange rates; address, cache and circuit breaker are the connector's configuration."""
@@ -42,7 +42,7 @@ async def checkout(ctx: Context, req: LotRef) -> Checkout:
     sale = rules.require_buyer(lot, ctx.user)
     if not sale.payment:
         return _checkout(lot, sale, None)
-    return _checkout(lot, sale, await ctx.call(PAYMENTS_GET, GetPayment(id=sale.payment)))
+    return _checkout(lot, sale, await payments.look(ctx, sale.payment))
 
 
 @app.rpc(timeout="10s")
@@ -54,7 +54,7 @@ async def pay(ctx: Context, req: Pay) -> Checkout:
         raise Reject(410, "the lot is paid" if lot.status == "sold" else "the time to pay is over")
     if not sale.payment:
         raise Reject(425, "the payment is being asked for, try again", temporary=True)
-    payment = await ctx.call(PAYMENTS_CONFIRM, ConfirmPayment(id=sale.payment, method=req.method))
+    payment = await payments.confirm(ctx, sale.payment, req.method)
     if payment.state == "succeeded":
         await record(ctx, req.lot_id, payment.id, payment.received, payment.currency)
     return _checkout(lot, sale, payment)

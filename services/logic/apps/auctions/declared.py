@@ -9,8 +9,9 @@ from apps.auctions.messages import LotMessage, Notice
 from apps.auctions.models import Lot
 from apps.auctions.sales import due
 from causeway_logic import App, History
+from causeway_logic.payments import Payments
 
-app: Final = App("auctions", version="0.1.0")
+app: Final = App("auctions", version="0.2.0")
 
 # Anyone signed in may watch a lot; nobody may publish, since no option and no hook says so.
 lots = app.namespace(
@@ -30,5 +31,10 @@ bidder_channel = bidders.channel("{user}", message=Notice)
 _lot = app.entity(Lot, kind="lot")
 by_status = _lot.index("status", str)
 by_seller = _lot.index("seller", str)
+by_buyer = _lot.index("buyer", str, of=lambda lot: lot.buyer)
+by_category = _lot.index("category", str)
 by_closing = _lot.index("closes_at", datetime)
 by_due = _lot.index("due", datetime, of=due)
+
+payments: Final = Payments(app, ours=lambda metadata: "lot_id" in metadata)
+"""What the provider said of each payment. Whether its money buys the lot is the lot's own decision."""

@@ -8,10 +8,11 @@ from pydantic import ValidationError
 
 from apps.auctions import leaving, rules, sales
 from apps.auctions.bidding import place, place_proxy, require_open, soft_close_of
-from apps.auctions.declared import app, bidder_channel, by_closing, by_seller, by_status, lot_channel
+from apps.auctions.declared import app, bidder_channel, by_buyer, by_category, by_closing, by_seller, by_status, lot_channel
 from apps.auctions.messages import (
     BidPublished,
     Bids,
+    Clock,
     CreateLot,
     ListBids,
     ListLots,
@@ -35,6 +36,7 @@ async def create_lot(ctx: Context, req: CreateLot) -> LotRef:
     lot_id = ctx.new_id()
     lot = Lot(
         title=req.title,
+        category=req.category,
         seller=rules.require_user(ctx.user),
         currency=req.currency,
         start_price=req.start_price,
@@ -48,7 +50,7 @@ async def create_lot(ctx: Context, req: CreateLot) -> LotRef:
     return LotRef(lot_id=lot_id)
 
 
-@app.rpc
+@app.rpc(idempotent="key")
 async def bid(ctx: Context, req: PlaceBid) -> Standing:
     """Bid. The amount becomes the price, unless a standing proxy bid answers it. 409: a higher bid stands; 410: closed."""
     rules.require_user(ctx.user)
@@ -57,12 +59,12 @@ async def bid(ctx: Context, req: PlaceBid) -> Standing:
         before = draft.state.model_copy()
         rules.require_bidder(draft.state, ctx.user)
         bids = place(draft.state, ctx.user, req.amount, ctx.now())
-        leaving.bids_made(draft, req.lot_id, before, bids)
+        leaving.bids_made(draft, req.lot_id, before, bids, ctx.now())
 
     return standing(await ctx.entity(Lot, req.lot_id).edit(change))
 
 
-@app.rpc
+@app.rpc(idempotent="key")
 async def proxy_bid(ctx: Context, req: PlaceProxy) -> Standing:
     """Have the lot bid for the caller, as little as needed, up to a maximum that nobody else sees. Refusals as of `bid`."""
     rules.require_user(ctx.user)
@@ -71,7 +73,7 @@ async def proxy_bid(ctx: Context, req: PlaceProxy) -> Standing:
         before = draft.state.model_copy()
         rules.require_bidder(draft.state, ctx.user)
         bids = place_proxy(draft.state, ctx.user, req.maximum, ctx.now())
-        leaving.bids_made(draft, req.lot_id, before, bids)
+        leaving.bids_made(draft, req.lot_id, before, bids, ctx.now())
 
     return standing(await ctx.entity(Lot, req.lot_id).edit(change))
 
@@ -107,8 +109,9 @@ async def snapshot(ctx: Context, req: LotRef) -> LotSnapshot:
 @app.rpc(concurrent=True)
 async def lots(ctx: Context, req: ListLots) -> Lots:
     """Lots of one status, those that close first come first."""
-    wanted = [by_status == req.status, *([by_seller == req.seller] if req.seller is not None else [])]
-    page = await ctx.query(Lot, *wanted, order=by_closing, limit=req.limit, cursor=req.cursor)
+    asked = ((by_seller, req.seller), (by_buyer, req.buyer), (by_category, req.category))
+    wanted = [by_status == req.status, *(index == value for index, value in asked if value is not None)]
+    page = await ctx.query(Lot, *wanted, order=by_closing, descending=req.newest, limit=req.limit, cursor=req.cursor)
     return Lots(lots=[view(found.id, found.state, ctx.user) for found in page.items], cursor=page.cursor)
 
 
@@ -123,6 +126,12 @@ async def bids(ctx: Context, req: ListBids) -> Bids:
         if len(found) >= req.limit or not page.more or not page.publications:
             return Bids(bids=found[: req.limit][::-1])
         since = page.publications[-1].offset
+
+
+@app.rpc(concurrent=True)
+async def clock(ctx: Context) -> Clock:
+    """What time it is here."""
+    return Clock(now=ctx.now())
 
 
 @bidder_channel.on_subscribe

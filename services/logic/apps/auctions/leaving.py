@@ -7,16 +7,17 @@ from typing import Final
 
 from apps.auctions.bidding import Bid
 from apps.auctions.declared import bidder_channel, lot_channel
-from apps.auctions.messages import BidPublished, LotEvent, LotRef, Notice, OfferRef, StatusPublished, rfc3339
+from apps.auctions.messages import BidPublished, LotEvent, LotRef, Notice, OfferRef, PaymentRef, StatusPublished, rfc3339
 from apps.auctions.models import Lot
 from causeway_logic import Draft
-from causeway_logic.connectors import PAYMENTS_REFUND, WEBHOOK_EVENT, RefundPayment, WebhookEvent
+from causeway_logic.connectors import WEBHOOK_EVENT, WebhookEvent
 
 # Tasks by their names: their functions stand in `tasks`, which needs what is here.
 CLOSE: Final = "close_lot"
 REQUEST_PAYMENT: Final = "request_payment"
 PAYMENT_DUE: Final = "payment_due"
 SEND_RECEIPT: Final = "send_receipt"
+GIVE_BACK: Final = "give_back"
 USER_MAX_BYTES: Final = 200
 
 
@@ -25,11 +26,11 @@ def opened(draft: Draft[Lot], lot_id: str) -> None:
     draft.schedule(CLOSE, LotRef(lot_id=lot_id), at=draft.state.closes_at)
 
 
-def bids_made(draft: Draft[Lot], lot_id: str, before: Lot, bids: list[Bid]) -> None:
+def bids_made(draft: Draft[Lot], lot_id: str, before: Lot, bids: list[Bid], now: datetime) -> None:
     """Tell the lot's watchers of each bid, and whoever led `before` that they do so no more."""
     lot = draft.state
     for bid in bids:
-        message = BidPublished(seq=bid.seq, user=bid.user, amount=bid.amount, closes_at=lot.closes_at)
+        message = BidPublished(seq=bid.seq, user=bid.user, amount=bid.amount, closes_at=lot.closes_at, at=now)
         draft.publish(lot_channel(lot_id=lot_id), message)
     if before.leader and before.leader != lot.leader:
         _notify(draft, before.leader, Notice.of("outbid", lot_id, lot))
@@ -46,8 +47,7 @@ def closed(draft: Draft[Lot], lot_id: str, now: datetime) -> None:
 def moved_on(draft: Draft[Lot], lot_id: str, now: datetime) -> None:
     """The lot has a new status, or a new buyer to wait for: what follows from that."""
     lot, sale = draft.state, draft.state.sale
-    buyer = sale.buyer if sale else None
-    draft.publish(lot_channel(lot_id=lot_id), StatusPublished(status=lot.status, price=lot.price, buyer=buyer, at=now))
+    draft.publish(lot_channel(lot_id=lot_id), StatusPublished(status=lot.status, price=lot.price, buyer=lot.buyer, at=now))
     if lot.status == "awaiting_payment" and sale:
         offer = OfferRef(lot_id=lot_id, offer=sale.offer)
         draft.schedule(REQUEST_PAYMENT, offer)
@@ -72,8 +72,8 @@ def overdue(draft: Draft[Lot], lot_id: str, now: datetime) -> None:
 
 
 def refunded(draft: Draft[Lot], payment: str) -> None:
-    """Money that does not buy the lot goes back, all of it; the connector's key makes that once."""
-    draft.enqueue(PAYMENTS_REFUND, RefundPayment(id=payment))
+    """Money that does not buy the lot goes back, all of it, once."""
+    draft.schedule(GIVE_BACK, PaymentRef(payment=payment))
 
 
 def _notify(draft: Draft[Lot], user: str, notice: Notice) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, PlainSerializer
 
-from apps.auctions.models import Amount, Lot, Status
+from apps.auctions.models import Amount, Category, Lot, Status
 from causeway_logic.connectors import CURRENCIES
 
 TITLE_MAX_CHARS: Final = 200
@@ -47,6 +47,7 @@ class CreateLot(BaseModel):
     """
 
     title: Annotated[str, Field(min_length=1, max_length=TITLE_MAX_CHARS)]
+    category: Category = "other"
     currency: Currency
     start_price: Amount
     increment: Annotated[Amount, Field(ge=1)]
@@ -62,17 +63,22 @@ class LotRef(BaseModel):
 
 
 class PlaceBid(BaseModel):
-    """Input of `bid`: a plain bid, whose amount becomes the price."""
+    """Input of `bid`: a plain bid, whose amount becomes the price.
+
+    Who sends the same `key` again, since no answer came, gets the first answer and bids no second time.
+    """
 
     lot_id: LotId
     amount: Amount
+    key: IdempotencyKey | None = None
 
 
 class PlaceProxy(BaseModel):
-    """Input of `proxy_bid`: bid for me, as little as needed, up to this maximum."""
+    """Input of `proxy_bid`: bid for me, as little as needed, up to this maximum. `key` as of `bid`."""
 
     lot_id: LotId
     maximum: Amount
+    key: IdempotencyKey | None = None
 
 
 class Standing(BaseModel):
@@ -93,6 +99,7 @@ class LotView(BaseModel):
 
     lot_id: str
     title: str
+    category: Category
     seller: str
     currency: str
     start_price: int
@@ -117,10 +124,16 @@ class LotSnapshot(BaseModel):
 
 
 class ListLots(BaseModel):
-    """Input of `lots`: those that close first come first; of one status, of one seller. `cursor` is an answer's, for the page behind it."""
+    """Input of `lots`: those that close first come first, or with `newest` last; of one status, seller, buyer, category.
+
+    `cursor` is an answer's, for the page behind it.
+    """
 
     status: Status = "open"
     seller: str | None = None
+    buyer: str | None = None
+    category: Category | None = None
+    newest: bool = False
     limit: Annotated[int, Field(ge=1, le=PAGE_MAX)] = PAGE_DEFAULT
     cursor: Annotated[str, Field(max_length=1000)] = ""
 
@@ -138,6 +151,12 @@ class ListBids(BaseModel):
     lot_id: LotId
     before: Annotated[int, Field(ge=1)] | None = None
     limit: Annotated[int, Field(ge=1, le=PAGE_MAX)] = PAGE_DEFAULT
+
+
+class Clock(BaseModel):
+    """Answer of `clock`: the server's time of day, for countdowns that trust no other clock."""
+
+    now: Time
 
 
 class Watched(BaseModel):
@@ -200,13 +219,14 @@ class Pay(BaseModel):
 
 
 class BidPublished(BaseModel):
-    """A bid on a lot's channel: `seq` counts 1, 2, 3… per lot."""
+    """A bid on a lot's channel: `seq` counts 1, 2, 3… per lot. `at` is missing in those of versions before 0.2.0."""
 
     type: Literal["bid"] = "bid"
     seq: int
     user: str
     amount: int
     closes_at: Time
+    at: Time | None = None
 
 
 class StatusPublished(BaseModel):
@@ -271,10 +291,7 @@ class OfferRef(BaseModel):
     offer: int
 
 
-class PaymentIntent(BaseModel):
-    """What the payment provider's event `payment_intent.succeeded` says. `metadata` is what the payment was made with."""
+class PaymentRef(BaseModel):
+    """A payment by the provider's id: payload of the task that gives it back."""
 
-    id: str
-    amount_received: int
-    currency: str
-    metadata: dict[str, str] = {}
+    payment: str

@@ -17,6 +17,7 @@ CONTENDERS_MAX: Final = 5
 WATCHED_MAX: Final = 50
 
 Status = Literal["open", "awaiting_payment", "sold", "unsold"]
+Category = Literal["clocks", "home", "instruments", "music", "outdoors", "paper", "travel", "other"]
 Amount = Annotated[int, Field(ge=0, le=AMOUNT_MAX)]
 """Minor units; no price, increment or maximum is higher than the largest payment."""
 
@@ -60,6 +61,7 @@ class Lot(BaseModel):
     """One lot. Changed by the functions of `bidding` and `sales` alone."""
 
     title: str
+    category: Category = "other"
     seller: str
     currency: str
     start_price: int
@@ -74,6 +76,11 @@ class Lot(BaseModel):
     proxy: Proxy | None = None
     sale: Sale | None = None
     ledger: list[Entry] = []
+
+    @property
+    def buyer(self) -> str | None:
+        """Who may buy the lot, or has bought it; None for nobody."""
+        return self.sale.buyer if self.sale else None
 
     @property
     def leader(self) -> str | None:

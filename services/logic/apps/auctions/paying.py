@@ -1,6 +1,7 @@
 """From the close to the money: the timers, tasks and events that carry a sale through. Each may run again at any point, and does no harm.
 
 close_lot ─► request_payment ─► (the buyer pays) ─► paid ─► send_receipt
+                    │                                └────► give_back, where the money does not buy the lot
                     └──────────► payment_due ─► the next bidder's offer, or unsold
 """
 
@@ -11,21 +12,11 @@ from functools import partial
 from typing import Any, Final
 
 from apps.auctions import leaving, sales
-from apps.auctions.declared import app, by_due
-from apps.auctions.messages import LotRef, OfferRef, PaymentIntent
+from apps.auctions.declared import app, by_due, payments
+from apps.auctions.messages import LotRef, OfferRef, PaymentRef
 from apps.auctions.models import Lot, Person
 from causeway_logic import CausewayError, Context, Draft, Event, Reject, Retry
-from causeway_logic.connectors import (
-    EMAIL_SEND,
-    PAYMENTS_CANCEL,
-    PAYMENTS_CREATE,
-    PAYMENTS_GET,
-    CancelPayment,
-    CreatePayment,
-    GetPayment,
-    Payment,
-    SendEmail,
-)
+from causeway_logic.connectors import EMAIL_SEND, CreatePayment, Payment, SendEmail
 
 PATIENT: Final = Retry(["1s", "5s", "15s", "30s", "1m", "5m", "30m", "2h"])
 """The provider is asked again soon, and for hours."""
@@ -54,14 +45,14 @@ async def request_payment(ctx: Context, req: OfferRef) -> None:
         return
     metadata = {"lot_id": req.lot_id, "offer": str(req.offer)}
     asked = CreatePayment(amount=sale.amount, currency=lot.currency, description=lot.title, metadata=metadata)
-    payment = await ctx.call(PAYMENTS_CREATE, asked)
+    payment = await payments.create(ctx, asked)
 
     def change(draft: Draft[Lot]) -> None:
         sales.expect(draft.state, req.offer, payment.id)
 
     lot = await entity.edit(change)
     if not (lot.sale and lot.sale.payment == payment.id):  # the offer lapsed meanwhile: nobody has seen this payment
-        await ctx.call(PAYMENTS_CANCEL, CancelPayment(id=payment.id))
+        await payments.cancel(ctx, payment.id)
 
 
 @app.task(retry=PATIENT)
@@ -85,17 +76,27 @@ async def payment_due(ctx: Context, req: OfferRef) -> None:
 
 
 @app.on_event("stripe", "payment_intent.succeeded")
-async def paid(ctx: Context, event: Event[PaymentIntent]) -> None:
+async def paid(ctx: Context, event: Event[Any]) -> None:
     """The provider says that a payment succeeded: whoever asked for it, in time or late, once or again."""
-    intent = event.data
-    if lot_id := intent.metadata.get("lot_id"):
-        await record(ctx, lot_id, intent.id, intent.amount_received, intent.currency.upper())
+    await told(ctx, event)
 
 
 @app.on_event("stripe", "*")
 async def told(ctx: Context, event: Event[Any]) -> None:
-    """What else the provider tells (cancelled, failed, refunded): all of it was asked for here, so nothing follows from it."""
-    ctx.log.debug("the payment provider tells", type=event.type, id=event.id)
+    """Whatever else the provider tells (needs the buyer, failed, cancelled, given back): kept with the payment; money is for the lot."""
+    heard = await payments.hear(ctx, event)
+    if heard is None:
+        ctx.log.debug("the payment provider tells of something else", type=event.type, id=event.id)
+        return
+    kept = heard.after
+    if kept.received and (lot_id := kept.metadata.get("lot_id")):
+        await record(ctx, lot_id, heard.id, kept.received, kept.received_in)
+
+
+@app.task(retry=PATIENT)
+async def give_back(ctx: Context, req: PaymentRef) -> None:
+    """Money that does not buy the lot goes back. A repeat gives nothing more."""
+    await payments.refund(ctx, req.payment, key="no-sale")
 
 
 async def record(ctx: Context, lot_id: str, payment: str, amount: int, currency: str) -> None:
@@ -135,11 +136,11 @@ async def ask_again(ctx: Context) -> None:
 async def _ended(ctx: Context, payment: str) -> Payment:
     """The payment, cancelled or succeeded. Raises Reject, temporary, while the provider cannot say which."""
     try:
-        found = await ctx.call(PAYMENTS_CANCEL, CancelPayment(id=payment))
+        found = await payments.cancel(ctx, payment)
     except CausewayError as error:
         if error.temporary:
             raise
-        found = await ctx.call(PAYMENTS_GET, GetPayment(id=payment))  # what cannot be cancelled has happened, or is happening
+        found = await payments.look(ctx, payment)  # what cannot be cancelled has happened, or is happening
     if found.state not in {"canceled", "succeeded"}:
         raise Reject(409, f"the payment is {found.state}", temporary=True)
     return found

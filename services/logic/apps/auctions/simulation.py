@@ -14,16 +14,24 @@ MOST_WORTH: Final = 3
 """A lot is worth one to so many times its start price, to each user another amount: so that bidding ends."""
 FORGETFUL: Final = 0.15
 """So many winners do not pay, and the next bidder gets a chance."""
-THINGS: Final = (
-    "A brass telescope",
-    "A box of letters",
-    "A red bicycle",
-    "A cracked teapot",
-    "A map of the coast",
-    "A cello without strings",
-    "A station clock",
-    "A pair of snow shoes",
-)
+THINGS: Final = {
+    "A brass telescope": "instruments",
+    "A naval spyglass": "instruments",
+    "A box of letters": "paper",
+    "A map of the coast": "paper",
+    "A red bicycle": "travel",
+    "A tandem": "travel",
+    "A cracked teapot": "home",
+    "A coffee pot": "home",
+    "A cello without strings": "music",
+    "A parlour guitar": "music",
+    "A station clock": "clocks",
+    "A pocket watch": "clocks",
+    "A pair of snow shoes": "outdoors",
+    "A climber's rope": "outdoors",
+}
+"""What is sold, and its category."""
+YEARS: Final = (1880, 1980)
 
 
 async def visit(crowd: Crowd, me: Visitor) -> None:
@@ -73,8 +81,10 @@ async def _pay(crowd: Crowd, me: Visitor, owed: list[str]) -> None:
 
 async def _sell(crowd: Crowd, me: Visitor) -> None:
     start_price = crowd.random.randrange(5, 50) * 100
+    thing = crowd.random.choice(sorted(THINGS))
     lot = {
-        "title": crowd.random.choice(THINGS),
+        "title": f"{thing}, {crowd.random.randrange(*YEARS)}",
+        "category": THINGS[thing],
         "currency": "EUR",
         "start_price": start_price,
         "increment": max(100, start_price // 20),

@@ -13,6 +13,7 @@ def view(lot_id: str, lot: Lot, user: str) -> LotView:
     return LotView(
         lot_id=lot_id,
         title=lot.title,
+        category=lot.category,
         seller=lot.seller,
         currency=lot.currency,
         start_price=lot.start_price,
@@ -23,7 +24,7 @@ def view(lot_id: str, lot: Lot, user: str) -> LotView:
         bids=lot.bids,
         closes_at=lot.closes_at,
         status=lot.status,
-        buyer=lot.sale.buyer if lot.sale else None,
+        buyer=lot.buyer,
         pay_by=lot.sale.pay_by if lot.sale and lot.status == "awaiting_payment" else None,
         maximum=rules.maximum_seen_by(lot, user),
     )

@@ -34,6 +34,7 @@ class Event(Generic[T]):
         type: the sender's name of its kind.
         data: validated by the annotation's type: `Event[PaymentIntent]`; anything for a bare `Event`.
         received_at: when it came in the first time.
+        occurred_at: when it happened, where the sender's scheme says so.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Event(Generic[T]):
     type: str
     data: T
     received_at: datetime
+    occurred_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,9 @@ class EventHandler:
             id_, source, type_, received_ms = (payload[name] for name in ("id", "source", "type", "received_ms"))
         except KeyError as error:
             raise bad_request(f"an event without its {error.args[0]}") from error
-        return Event(str(id_), str(source), str(type_), data, moment(int(received_ms)))
+        occurred_ms = payload.get("occurred_ms")
+        occurred = moment(occurred_ms) if isinstance(occurred_ms, int) else None
+        return Event(str(id_), str(source), str(type_), data, moment(int(received_ms)), occurred)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from causeway_testing import CallError, User
 from support.auctions import Auction
 from unit.logic.auctions.provider import LOT, House
 
+START = "2025-01-01T00:00:00.000Z"
+
 
 async def code_of(user: User, method: str, data: Any) -> int:
     """The error code of a call, 0 for a success."""
@@ -26,8 +28,8 @@ async def test_a_bid_is_answered_and_published_to_those_who_watch(house: House) 
     assert answer == {"price": 100, "leader": "ann", "bids": 1, "closes_at": "2025-01-01T00:10:00.000Z"}
     await house.cem.call("bid", {"lot_id": lot_id, "amount": 150})
     assert [await watcher.next(), await watcher.next()] == [
-        {"type": "bid", "seq": 1, "user": "ann", "amount": 100, "closes_at": "2025-01-01T00:10:00.000Z"},
-        {"type": "bid", "seq": 2, "user": "cem", "amount": 150, "closes_at": "2025-01-01T00:10:00.000Z"},
+        {"type": "bid", "seq": 1, "user": "ann", "amount": 100, "closes_at": "2025-01-01T00:10:00.000Z", "at": START},
+        {"type": "bid", "seq": 2, "user": "cem", "amount": 150, "closes_at": "2025-01-01T00:10:00.000Z", "at": START},
     ]
 
 
@@ -37,6 +39,7 @@ async def test_a_lot_says_how_it_stands(house: House) -> None:
     assert state == {
         "lot_id": lot_id,
         "title": "A chair",
+        "category": "other",
         "seller": "sam",
         "currency": "EUR",
         "start_price": 100,
@@ -65,6 +68,27 @@ async def test_bids_are_refused_below_the_next_step_on_ones_own_lot_and_after_th
     await house.tester.advance(seconds=601)
     assert await code_of(house.bob, method, {"lot_id": lot_id, field: 500}) == 410
     assert (await house.state(lot_id))["bids"] == 1
+
+
+@pytest.mark.parametrize(("method", "field"), [("bid", "amount"), ("proxy_bid", "maximum")])
+async def test_a_bid_that_is_sent_again_with_its_key_is_answered_as_the_first_time_and_stands_once(
+    house: House, method: str, field: str
+) -> None:
+    lot_id = await house.lot()
+    asked = {"lot_id": lot_id, field: 100, "key": "k1"}
+    first = await house.ann.call(method, asked)
+    await house.bob.call("bid", {"lot_id": lot_id, "amount": 110})
+    assert await house.ann.call(method, asked) == first
+    assert (await house.state(lot_id))["bids"] == 2
+    refused = {"lot_id": lot_id, field: 115, "key": "k2"}
+    assert [await code_of(house.cem, method, refused) for _ in range(2)] == [409, 409]
+    assert await code_of(house.cem, method, {"lot_id": lot_id, field: 120, "key": "k2"}) == 107, "another bid needs another key"
+
+
+async def test_the_clock_is_the_servers(house: House) -> None:
+    assert await house.nobody.call("clock") == {"now": START}
+    await house.tester.advance(seconds=5)
+    assert await house.nobody.call("clock") == {"now": "2025-01-01T00:00:05.000Z"}
 
 
 @pytest.mark.parametrize("amount", ["500", 500.0, -5, 10**15, None, True])
@@ -159,6 +183,20 @@ async def test_lots_are_listed_by_status_and_seller_those_that_close_first_first
     assert [lot["lot_id"] for lot in page["lots"]] == [late]
     await house.tester.advance(seconds=400)
     assert [lot["lot_id"] for lot in (await house.bob.call("lots", {"status": "unsold"}))["lots"]] == [soon]
+
+
+async def test_lots_are_listed_by_category_and_by_who_bought_them_and_the_newest_first(house: House) -> None:
+    made = {"closes_in": 100, "category": "clocks"}
+    first, second, other = await house.lot(**made), await house.lot(**{**made, "closes_in": 200}), await house.lot()
+    assert [lot["lot_id"] for lot in (await house.bob.call("lots", {"category": "clocks"}))["lots"]] == [first, second]
+    assert [lot["lot_id"] for lot in (await house.bob.call("lots", {"newest": True}))["lots"]] == [other, second, first]
+    for lot_id in (first, second):
+        await house.ann.call("bid", {"lot_id": lot_id, "amount": 100})
+    await house.tester.advance(seconds=300)
+    asked = {"status": "awaiting_payment", "newest": True}
+    assert [lot["lot_id"] for lot in (await house.ann.call("lots", {**asked, "buyer": "ann"}))["lots"]] == [second, first]
+    assert (await house.bob.call("lots", {**asked, "buyer": "bob"}))["lots"] == []
+    assert await code_of(house.bob, "lots", {"category": "nothing"}) == 107
 
 
 async def test_the_bids_of_a_lot_are_read_page_by_page(house: House) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from causeway_logic import Reject
+from causeway_logic.payments import KeptPayment
 from causeway_testing import CallError
 from unit.logic.auctions.provider import House
 
@@ -99,11 +100,25 @@ async def test_money_that_comes_too_late_goes_back(house: House) -> None:
     for number in range(2):
         await house.tester.event("stripe", "payment_intent.succeeded", house.provider.intent(late), id=f"evt_{number}")
     assert (await house.state(lot_id))["buyer"] == "ann"
-    assert house.told("payments.refund") == [{"id": late}]
+    (asked,) = house.told("payments.refund")
+    assert (asked["id"], asked["amount"]) == (late, 150)
     await house.tester.run_jobs()
     assert house.provider.net(lot_id) == 0
     await house.ann.call("pay", {"lot_id": lot_id, **PAY})
     assert house.provider.net(lot_id) == 120
+
+
+async def test_what_the_provider_said_is_kept_with_each_payment(house: House) -> None:
+    lot_id = await house.sold_to((house.ann, 120))
+    (payment,) = house.provider.payments
+    assert house.tester.entity(KeptPayment, payment).status == "created"
+    with pytest.raises(CallError, match="402: declined"):
+        await house.ann.call("pay", {"lot_id": lot_id, "method": "pm_card_declined"})
+    assert house.tester.entity(KeptPayment, payment).status == "failed"
+    house.provider.confirm({"id": payment})
+    await house.tester.event("stripe", "payment_intent.succeeded", house.provider.intent(payment))
+    kept = house.tester.entity(KeptPayment, payment)
+    assert (kept.status, kept.received, kept.received_in, kept.strange) == ("succeeded", 120, "EUR", [])
 
 
 async def test_events_about_other_peoples_payments_change_nothing(house: House) -> None:

@@ -127,7 +127,8 @@ class TestProvider:
                 made = Refund(id=name, payment=request.id, amount=amount, currency=account.payment.currency, state="succeeded")
                 account.refunds[key] = made
                 self._keep(account)
-        await self._tell("charge.refunded", account.payment, key)
+        await self._tell_object("charge.refunded", _charge(account), key)
+        await self._tell_object("refund.created", _refund(made, request), key)
         return made
 
     def _change(self, account: _Account, **changes: Any) -> None:
@@ -165,25 +166,19 @@ class TestProvider:
         return self._folder / f"{PREFIX}{derived_id(id)}.json"
 
     async def _tell(self, type: str, payment: Payment, *parts: str) -> None:
+        await self._tell_object(type, _intent(payment), *parts)
+
+    async def _tell_object(self, type: str, told: dict[str, Any], *parts: str) -> None:
         if not self._url:
             return
         seconds = self._now_ms() // 1000
-        intent: dict[str, Any] = {
-            "id": payment.id,
-            "object": "payment_intent",
-            "amount": payment.amount,
-            "amount_received": payment.received,
-            "currency": payment.currency.lower(),
-            "metadata": payment.metadata,
-            "status": {"open": "requires_payment_method"}.get(payment.state, payment.state),
-        }
         event = {
-            "id": f"evt_test_{derived_id(type, payment.id, *parts)}",
+            "id": f"evt_test_{derived_id(type, told['id'], *parts)}",
             "object": "event",
             "type": type,
             "created": seconds,
             "livemode": False,
-            "data": {"object": intent},
+            "data": {"object": told},
         }
         body = json.dumps(event).encode()
         signature = hmac.new(self._secret.encode(), b"%d.%b" % (seconds, body), hashlib.sha256).hexdigest()
@@ -192,3 +187,41 @@ class TestProvider:
         if not (isinstance(answer, Answered) and 200 <= answer.status < 300):
             why = answer.note if isinstance(answer, Answered) else answer.why
             raise PaymentFailedError(f"the webhook was not taken: {why}")
+
+
+def _intent(payment: Payment) -> dict[str, Any]:
+    return {
+        "id": payment.id,
+        "object": "payment_intent",
+        "amount": payment.amount,
+        "amount_received": payment.received,
+        "currency": payment.currency.lower(),
+        "metadata": payment.metadata,
+        "status": {"open": "requires_payment_method"}.get(payment.state, payment.state),
+    }
+
+
+def _charge(account: _Account) -> dict[str, Any]:
+    payment = account.payment
+    return {
+        "id": payment.id.replace(PREFIX, "ch_test_"),
+        "object": "charge",
+        "payment_intent": payment.id,
+        "amount": payment.received,
+        "amount_refunded": payment.received - account.left,
+        "currency": payment.currency.lower(),
+        "metadata": payment.metadata,
+        "refunded": account.left == 0,
+    }
+
+
+def _refund(made: Refund, request: RefundPayment) -> dict[str, Any]:
+    return {
+        "id": made.id,
+        "object": "refund",
+        "payment_intent": made.payment,
+        "amount": made.amount,
+        "currency": made.currency.lower(),
+        "metadata": request.metadata,
+        "status": made.state,
+    }

@@ -114,6 +114,8 @@ class StripeProvider:
         params: Any = {"payment_intent": request.id}
         if request.amount:
             params["amount"] = request.amount
+        if request.metadata:
+            params["metadata"] = dict(request.metadata)
         found = await _asked(self._stripe().v1.refunds.create_async(params, {"idempotency_key": key}))
         return Refund(
             id=found.id,

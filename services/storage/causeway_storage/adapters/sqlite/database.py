@@ -13,9 +13,10 @@ from causeway_common.runtime import StartError
 from causeway_common.telemetry import Kind as SpanKind
 from causeway_common.telemetry import current_traceparent, names, span
 from causeway_common.telemetry.spans import NOT_SAMPLED, Recorded
+from causeway_storage.adapters.sqlite.batch import Kind
 from causeway_storage.adapters.sqlite.files import FileLock, open_reader, open_writer
 from causeway_storage.adapters.sqlite.reader import Reader
-from causeway_storage.adapters.sqlite.writer import Kind, Writer
+from causeway_storage.adapters.sqlite.writer import Writer
 
 Q = TypeVar("Q")
 T = TypeVar("T")
@@ -111,10 +112,10 @@ class SqliteDatabase:
         """As `Writer.on_failed`."""
         self._writer.on_failed(callback)
 
-    async def read(self, collection: str, operation: str, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def read(self, collection: str, operation: str, work: Callable[[sqlite3.Connection], T], *, small: bool = False) -> T:
         """As `Reader.submit`, under a span."""
         with _span(collection, operation):
-            return await self._reader.submit(work)
+            return await self._reader.submit(work, small=small)
 
 
 def _span(collection: str, operation: str) -> AbstractContextManager[object]:

@@ -41,7 +41,7 @@ class SqliteRecordsDesk:
 
     async def find(self, id: str) -> KeptRecord | None:
         """As the port says."""
-        return await self._database.read(COLLECTION, "find", lambda connection: _find(connection, id))
+        return await self._database.read(COLLECTION, "find", lambda connection: _find(connection, id), small=True)
 
     async def redrive(self, id: str, now_ms: int) -> bool:
         """As the port says."""

@@ -44,7 +44,7 @@ class SqliteEntities:
 
     async def load(self, key: EntityKey) -> Document:
         """As the port says."""
-        return await self._database.read(COLLECTION, "load", lambda connection: loaded(read_document(connection, key)))
+        return await self._database.read(COLLECTION, "load", lambda connection: loaded(read_document(connection, key)), small=True)
 
     async def commit(self, key: EntityKey, commit: Commit) -> Committed | Conflicted:
         """As the port says."""
@@ -60,7 +60,9 @@ class SqliteEntities:
         known = self._outboxes.get(key)
         if known is not None:
             return known
-        return await self._database.read(COLLECTION, "outbox", lambda connection: outbox_of(read_document(connection, key)))
+        return await self._database.read(
+            COLLECTION, "outbox", lambda connection: outbox_of(read_document(connection, key)), small=True
+        )
 
     async def clear(self, key: EntityKey, ids: frozenset[str]) -> None:
         """As the port says."""

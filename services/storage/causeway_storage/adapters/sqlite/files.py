@@ -141,7 +141,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
         StartError: the file is not ours, or of a newer version.
         sqlite3.Error: the disk's own troubles.
     """
-    connection = sqlite3.connect(path, isolation_level=None, timeout=5)
+    connection = sqlite3.connect(path, isolation_level=None, timeout=5, check_same_thread=False)
     try:
         _require_wal(connection, path)
         connection.execute("PRAGMA synchronous = FULL")
@@ -158,7 +158,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
 
 def open_reader(path: Path) -> sqlite3.Connection:
     """A connection that only reads. It sees a commit once that is synced."""
-    connection = sqlite3.connect(path, isolation_level=None, timeout=5)
+    connection = sqlite3.connect(path, isolation_level=None, timeout=5, check_same_thread=False)
     connection.execute("PRAGMA query_only = ON")
     connection.execute("PRAGMA cache_size = -32768")
     return connection

@@ -21,6 +21,9 @@ from causeway_storage.ports import Appended, Clock
 log = get_logger("storage")
 COLLECTION: Final = "logs"
 EXPIRY_PAGE: Final = 1000
+SMALL_HEADS: Final = 32
+SMALL_PAGE: Final = 100
+"""So many are read within a millisecond."""
 
 
 class SqliteLogs:
@@ -60,12 +63,17 @@ class SqliteLogs:
             found = [read_channel(connection, channel) for channel in channels]
             return [head_message(None if each is None else each.log_head, generation, now) for each in found]
 
-        return await self._database.read(COLLECTION, "heads", work)
+        return await self._database.read(COLLECTION, "heads", work, small=len(channels) <= SMALL_HEADS)
 
     async def history(self, request: HistoryRequest) -> HistoryReply:
         """As the port says."""
         try:
-            return await self._database.read(COLLECTION, "history", lambda connection: _history(connection, request, self._clock()))
+            return await self._database.read(
+                COLLECTION,
+                "history",
+                lambda connection: _history(connection, request, self._clock()),
+                small=request.limit <= SMALL_PAGE,
+            )
         except LookupError as error:
             log.error("a log is damaged, its page is not served", reason=str(error))  # noqa: TRY400 - the reason is all there is
             raise CausewayError(ErrorName.INTERNAL) from error

@@ -30,5 +30,5 @@ class SqliteSnapshots:
             head = head_message(None if found is None else found.log_head, generation_of(connection), self._clock())
             return read_document(connection, key), head
 
-        document, head = await self._database.read("entities", "snapshot", work)
+        document, head = await self._database.read("entities", "snapshot", work, small=True)
         return Look(loaded(document), plan_catching_up(key, outbox_of(document), channel), head)

@@ -1,7 +1,8 @@
-"""Group commit: one thread, one connection, and as its next batch whatever arrived while the last write was on its way.
+"""Group commit: one connection, and as its next batch whatever arrived while the last write was on its way.
 
-Operations of one kind are done together, with statements that carry all of them. Where that fails each operation is done again in a
-savepoint of its own, so that one that is refused takes nothing of the others with it. Answers leave only after COMMIT returned, which
+A batch is written in a thread, or on the event loop where nothing is in the thread, the disk was quick lately and the batch is small.
+
+Operations of one kind are done together (`batch`); one that is refused takes nothing of the others with it. Answers leave only after COMMIT returned, which
 with `synchronous=FULL` is after the log was synced.
 """
 
@@ -12,19 +13,19 @@ import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Any, Final, TypeVar
+from time import perf_counter
+from typing import Final, TypeVar
 
 from causeway_common.contracts.errors import CausewayError, ErrorName, overloaded, unavailable
 from causeway_common.telemetry import Counters, get_logger, names
 from causeway_common.telemetry.spans import Recorded, batch_span
+from causeway_storage.adapters.sqlite.batch import Kind, Operation, apply
+from causeway_storage.adapters.sqlite.pace import Pace
 
 Q = TypeVar("Q")
 T = TypeVar("T")
 Opener = Callable[[], sqlite3.Connection]
-Kind = Callable[[sqlite3.Connection, Sequence[Q]], Sequence[T | CausewayError]]
-"""Does all operations of a kind that a batch has, in their order; per operation its result, or why it was refused."""
 
 log = get_logger("storage")
 counters = Counters("storage")
@@ -36,18 +37,13 @@ disk_faults = counters.counter("disk_faults", "database faults by SQLite's error
 BATCH: Final = names.SPAN_BATCH.format(system="sqlite")
 BATCH_FULL_OPERATIONS: Final = 512
 """A batch that has so many takes no more of what waits."""
-
-
-@dataclass(slots=True, eq=False)
-class _Operation:
-    kind: Kind[Any, Any]
-    question: Any
-    then: Callable[[Any], None] | None
-    future: asyncio.Future[Any]
-    cost: int
-    traced: Recorded | None = None
-    result: Any = None
-    error: BaseException | None = None
+SMALL_OPERATIONS: Final = 64
+SMALL_BYTES: Final = 64 * 1024
+"""What a batch may have to be written on the event loop: two milliseconds of work."""
+CHECKPOINT_BYTES: Final = 8 << 20
+"""After so much was written, as estimated, the write-ahead log is brought into the main file by the thread, before SQLite does it by itself."""
+_PAGES_OF_A_BATCH: Final = 4 * 4096
+_PAGES_OF_AN_OPERATION: Final = 2 * 4096
 
 
 class Writer:
@@ -61,11 +57,14 @@ class Writer:
 
     def __init__(self, opener: Opener, *, max_operations: int, max_bytes: int) -> None:
         self._opener, self._max_operations, self._max_bytes = opener, max_operations, max_bytes
-        self._arriving: list[_Operation] = []
-        self._waiting: SimpleQueue[list[_Operation] | None] = SimpleQueue()
+        self._arriving: list[Operation] = []
+        self._waiting: SimpleQueue[list[Operation] | None] = SimpleQueue()
         self._undone: list[Callable[[], None]] = []
         self._failed: list[Callable[[], None]] = []
         self._count = self._bytes = 0
+        self._in_thread = 0  # batches that the thread has, and its checkpoint: nobody else uses the connection then
+        self._unchecked = 0
+        self._pace = Pace()
         self._closing = False
         self._thread: threading.Thread | None = None
         self._connection: sqlite3.Connection | None = None
@@ -77,7 +76,7 @@ class Writer:
         return self._count
 
     def on_undone(self, callback: Callable[[], None]) -> None:
-        """Call this, in the writer's thread, whenever something written may be gone again: what was kept of it in memory is none."""
+        """Call this, by whoever writes, whenever something written may be gone again: what was kept of it in memory is none."""
         self._undone.append(callback)
 
     def on_failed(self, callback: Callable[[], None]) -> None:
@@ -112,12 +111,12 @@ class Writer:
         then: Callable[[T], None] | None = None,
         traced: Recorded | None = None,
     ) -> T:
-        """As `submit_kind`, for what is a kind of its own: `work` reads and writes on the connection; what it raises undoes it alone."""
+        """As `submit_kind`, for what is a kind of its own and may take long, so always in the thread; what it raises undoes it alone."""
 
         def alone(connection: sqlite3.Connection, _questions: Sequence[None]) -> Sequence[T | CausewayError]:
             return [work(connection)]
 
-        return await self.submit_kind(alone, None, cost=cost, then=then, traced=traced)
+        return await self._submit(alone, None, cost, then, traced, small=False)
 
     async def submit_kind(
         self,
@@ -131,8 +130,7 @@ class Writer:
         """Do this in the next batch; its result, once durable.
 
         Args:
-            kind: does it, together with those of the same kind, in the writer's thread. What it raises undoes all of them, and each is
-                tried alone.
+            kind: does it, together with those of the same kind, in bounded time. What it raises undoes all of them, and each is tried alone.
             question: what it is asked.
             cost: bytes it holds while it waits.
             then: called on the event loop once it is durable, in the order of the operations of a kind, whether or not anybody still waits.
@@ -141,13 +139,25 @@ class Writer:
         Raises:
             CausewayError: 111 at a bound; 100 for a fault of the disk (the outcome may be unknown) or of the code.
         """
+        return await self._submit(kind, question, cost, then, traced, small=True)
+
+    async def _submit(
+        self,
+        kind: Kind[Q, T],
+        question: Q,
+        cost: int,
+        then: Callable[[T], None] | None,
+        traced: Recorded | None,
+        *,
+        small: bool,
+    ) -> T:
         if self._closing or self._thread is None:
             raise unavailable("storage is stopping")
         if self._count >= self._max_operations or (self._count and self._bytes + cost > self._max_bytes):
             queue_full.add(1, "write")
             raise overloaded(f"{self._count} writes with {self._bytes} bytes wait for the disk")
         loop = asyncio.get_running_loop()
-        operation = _Operation(kind, question, then, loop.create_future(), cost, traced)
+        operation = Operation(kind, question, then, loop.create_future(), cost, small, traced)
         self._count += 1
         self._bytes += cost
         if not self._arriving:
@@ -158,9 +168,26 @@ class Writer:
 
     def _hand_over(self) -> None:
         """What one turn of the event loop brought, at once: the thread is woken once for it, and not in its midst."""
-        if self._arriving:
-            self._waiting.put(self._arriving)
-            self._arriving = []
+        if not self._arriving:
+            return
+        batch, self._arriving = self._arriving, []
+        if self._may_write_here(batch):
+            self._settle(batch, failed=not self._traced(batch))
+        else:
+            self._in_thread += 1
+            self._waiting.put(batch)
+
+    def _may_write_here(self, batch: list[Operation]) -> bool:
+        """Whether the batch is written on the event loop. The thread and the queue order what each of them did before the other's turn."""
+        return (
+            self._in_thread == 0
+            and self.healthy
+            and self._pace.quick
+            and len(batch) <= SMALL_OPERATIONS
+            and self._bytes <= SMALL_BYTES
+            and self._unchecked < CHECKPOINT_BYTES
+            and all(operation.small for operation in batch)
+        )
 
     def _run(self, loop: asyncio.AbstractEventLoop, opened: asyncio.Future[None]) -> None:
         try:
@@ -171,13 +198,30 @@ class Writer:
         loop.call_soon_threadsafe(opened.set_result, None)
         ended = False
         while not ended:
-            batch, ended = self._next_batch()
+            batch, taken, ended = self._next_batch()
             if batch:
                 failed = not self._traced(batch)
                 loop.call_soon_threadsafe(self._settle, batch, failed)  # in the order in which they were done
+            if self._unchecked >= CHECKPOINT_BYTES:
+                self._checkpoint()
+            loop.call_soon_threadsafe(self._left_thread, taken)
         self._close()
 
-    def _traced(self, batch: list[_Operation]) -> bool:
+    def _left_thread(self, batches_taken: int) -> None:
+        self._in_thread -= batches_taken
+
+    def _checkpoint(self) -> None:
+        """Bring the write-ahead log into the main file, as far as readers let it; the answers are on their way."""
+        self._unchecked = 0
+        if self._connection is not None:
+            try:
+                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").close()
+            except sqlite3.Error as error:  # what was acknowledged is in the log; SQLite tries again by itself
+                name = getattr(error, "sqlite_errorname", type(error).__name__)
+                disk_faults.add(1, name)
+                log.warning("the write-ahead log could not be brought into the database", reason=str(error), error=name)
+
+    def _traced(self, batch: list[Operation]) -> bool:
         """As `_write`, under a span where one of them has one."""
         traced = [operation.traced for operation in batch if operation.traced is not None]
         current = batch_span(BATCH, traced, {names.DB_SYSTEM: "sqlite", names.DB_BATCH_SIZE: len(batch)})
@@ -185,26 +229,29 @@ class Writer:
         current.finish(None if durable else unavailable("the batch is not durable"))
         return durable
 
-    def _next_batch(self) -> tuple[list[_Operation], bool]:
-        """What waits, and whether nothing comes after it."""
-        batch: list[_Operation] = []
+    def _next_batch(self) -> tuple[list[Operation], int, bool]:
+        """What waits, in how many pieces it was handed over, and whether nothing comes after it."""
+        batch: list[Operation] = []
+        taken = 0
         arrived = self._waiting.get()
         while arrived is not None:
             batch += arrived
+            taken += 1
             if len(batch) >= BATCH_FULL_OPERATIONS or self._waiting.empty():
-                return batch, False
+                return batch, taken, False
             arrived = self._waiting.get()
-        return batch, True
+        return batch, taken, True
 
-    def _write(self, batch: list[_Operation]) -> bool:
+    def _write(self, batch: list[Operation]) -> bool:
         """Whether the batch is durable."""
         try:
             connection = self._connected()
-            self._apply(connection, batch)
+            apply(connection, batch, self._forget)
         except Exception as error:  # noqa: BLE001 - each operation is told
             self._undo()
             self._fail(batch, error, "nothing was written")
             return False
+        began = perf_counter()
         try:
             connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - each operation is told
@@ -212,47 +259,11 @@ class Writer:
             self._close()
             self._fail(batch, error, "the outcome is unknown")
             return False
+        self._pace.took(perf_counter() - began)
+        self._unchecked += _PAGES_OF_A_BATCH + sum(_PAGES_OF_AN_OPERATION + operation.cost for operation in batch)
         self.healthy = True
         batches.add()
         return True
-
-    def _apply(self, connection: sqlite3.Connection, batch: list[_Operation]) -> None:
-        """All operations, those of a kind together, which puts the batch into this order.
-
-        Raises what concerns the whole batch: SQLite's own faults of the disk.
-        """
-        connection.execute("BEGIN IMMEDIATE")
-        kinds: dict[Kind[Any, Any], list[_Operation]] = {}
-        for operation in batch:
-            if not _given_up(operation):
-                kinds.setdefault(operation.kind, []).append(operation)
-        alive = [operation for alike in kinds.values() for operation in alike]
-        batch[:] = [*alive, *(operation for operation in batch if operation.error is not None)]
-        try:
-            for kind, alike in kinds.items():
-                _do(connection, kind, alike)
-        except Exception as error:
-            if _concerns_all(error, connection):
-                raise
-            self._forget()
-            connection.execute("ROLLBACK")
-            connection.execute("BEGIN IMMEDIATE")
-            for operation in alive:
-                operation.error = None
-                self._apply_alone(connection, operation)
-
-    def _apply_alone(self, connection: sqlite3.Connection, operation: _Operation) -> None:
-        """One operation in a savepoint of its own. They are for this alone: all of a batch in one would be copied to a file beside it."""
-        connection.execute("SAVEPOINT operation")
-        try:
-            _do(connection, operation.kind, [operation])
-        except Exception as error:
-            if _concerns_all(error, connection):
-                raise
-            operation.error = error
-            self._forget()
-            connection.execute("ROLLBACK TO operation")
-        connection.execute("RELEASE operation")
 
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -274,7 +285,7 @@ class Writer:
         for callback in self._undone:
             callback()
 
-    def _fail(self, batch: list[_Operation], error: Exception, outcome: str) -> None:
+    def _fail(self, batch: list[Operation], error: Exception, outcome: str) -> None:
         self.healthy = False
         name = getattr(error, "sqlite_errorname", type(error).__name__)
         disk_faults.add(1, name)
@@ -289,7 +300,7 @@ class Writer:
                 self._connection.close()
             self._connection = None
 
-    def _settle(self, batch: list[_Operation], failed: bool) -> None:
+    def _settle(self, batch: list[Operation], failed: bool) -> None:
         """On the event loop: tell everyone, in the order of the batch."""
         if failed:
             for callback in self._failed:
@@ -315,29 +326,8 @@ class Writer:
         operations.add(done, "ok")
 
 
-def _given_up(operation: _Operation) -> bool:
-    """Whether nobody waits for it any more; it is not begun then."""
-    if operation.future.cancelled():
-        operation.error = unavailable("nobody waits for this any more, it was not begun")
-    return operation.error is not None
-
-
-def _do(connection: sqlite3.Connection, kind: Kind[Any, Any], alike: Sequence[_Operation]) -> None:
-    results = kind(connection, [operation.question for operation in alike])
-    for operation, result in zip(alike, results, strict=True):
-        operation.result, operation.error = (None, result) if isinstance(result, CausewayError) else (result, None)
-
-
 def _told(error: BaseException) -> CausewayError:
     if isinstance(error, CausewayError):
         return error
     log.error("a write failed for a reason in the code", exc_info=error)
     return CausewayError(ErrorName.INTERNAL)
-
-
-def _concerns_all(error: Exception, connection: sqlite3.Connection) -> bool:
-    """Whether the disk failed, and not this operation alone. SQLite undoes the whole transaction by itself after some faults."""
-    if not connection.in_transaction:
-        return True
-    code = getattr(error, "sqlite_errorcode", None)
-    return isinstance(error, sqlite3.OperationalError | MemoryError) and code != sqlite3.SQLITE_ERROR
