@@ -20,6 +20,7 @@ const PLACES = [
 ] as const;
 const BASE = /^\/console\/?/;
 const NOTHING = {};
+const NOTICE_MS = 20_000;
 
 /** What every page stands in: the places, who looks, and whether the gateway answers. */
 export function Shell({ children }: { children: ReactNode }): ReactNode {
@@ -104,6 +105,10 @@ function Silence(): ReactNode {
 function NoticeLine(): ReactNode {
   const { notices } = useSession();
   const notice = useSyncExternalStore(notices.listen, notices.current);
+  useEffect(() => {
+    const timer = setTimeout(() => notices.dismiss(), NOTICE_MS);
+    return () => clearTimeout(timer);
+  }, [notices, notice]);
   return (
     <div role="status" aria-label={texts.shell.done}>
       {notice === null ? null : (

@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import { texts } from "../../texts/console";
 import { useAsked } from "../asking";
-import type { AppRow, AppVersion, MethodRow, RouteRow } from "../contract";
+import type { AppRow, AppVersion, MethodRow, MethodVersion, RouteRow } from "../contract";
 import { useMay } from "../session";
 import { count, share } from "../state/format";
 import { PageHead, Panel } from "../ui/panel";
@@ -107,6 +107,7 @@ function methodColumns({ app, versions }: AppRow, routes: readonly RouteRow[]): 
           <Spark label={words.trend(row.method, count(row.calls), count(row.errors))} counts={row.calls_series} failed={row.errors_series} />
         ),
     },
+    { head: heads.versions, wide: true, cell: ({ versions: answered }) => <ByVersion versions={answered} /> },
     {
       head: heads.route,
       cell: ({ method }) => {
@@ -127,4 +128,17 @@ function methodColumns({ app, versions }: AppRow, routes: readonly RouteRow[]): 
       cell: ({ method }) => <SetShare app={app} method={method} versions={versions.map((each) => each.version)} route={routeOf(method)} />,
     },
   ];
+}
+
+/** Who answered how well, where more than one version did: what a canary is watched by. */
+function ByVersion({ versions }: { versions: readonly MethodVersion[] }): ReactNode {
+  return versions.length < 2 ? null : (
+    <ul className="flex flex-col">
+      {versions.map((each) => (
+        <li key={each.version} className="whitespace-nowrap tabular-nums">
+          <Code>{each.version === "" ? words.anyVersion : each.version}</Code> {count(each.calls)}, <ErrorRate {...each} />, {meanText(each)}
+        </li>
+      ))}
+    </ul>
+  );
 }

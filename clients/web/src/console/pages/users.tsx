@@ -81,7 +81,7 @@ function columns(shown: string): Column<Ban>[] {
         </Link>
       ),
     },
-    { head: heads.until, cell: ({ expire_at_ms: end }) => (end === 0 ? words.forEver : <When ms={end} />) },
+    { head: heads.until, cell: ({ expire_at_ms: end }) => (end === 0 ? <span className="whitespace-nowrap">{words.forEver}</span> : <When ms={end} />) },
     { head: heads.reason, className: "w-full min-w-32", cell: ({ reason }) => <bdi className="wrap-anywhere text-dim">{reason}</bdi> },
     { head: heads.by, wide: true, cell: ({ by }) => <Who user={by} /> },
     { head: heads.at, wide: true, cell: ({ at_ms: at }) => <When ms={at} /> },

@@ -6,13 +6,14 @@ import { useSession } from "../session";
 import { bytes, duration, short } from "../state/format";
 import { joined, lastMs, linesOf, NO_SERIES, seconds } from "../state/series";
 import { Chart } from "./chart";
+import { Old } from "./states";
 
 /** Figures as small charts side by side, of all nodes or of one; what is new is asked for step by step. */
 export function Charts({ label, figures, kinds, node = "" }: { label: string; figures: readonly string[]; kinds: Record<string, FigureKind>; node?: string }): ReactNode {
   const { ops, info } = useSession();
   const queries = useQueryClient();
   const key = ["nodes.series", node, figures];
-  const { data = NO_SERIES } = useQuery({
+  const { data = NO_SERIES, error, dataUpdatedAt } = useQuery({
     queryKey: key,
     queryFn: async ({ signal }) => {
       const known = queries.getQueryData<SeriesPage>(key) ?? NO_SERIES;
@@ -24,6 +25,11 @@ export function Charts({ label, figures, kinds, node = "" }: { label: string; fi
   const times = seconds(data);
   return (
     <section aria-label={label} className="grid grid-cols-1 gap-3 sm:grid-cols-2 xl:grid-cols-3">
+      {error === null || dataUpdatedAt === 0 ? null : (
+        <div className="col-span-full overflow-hidden rounded-md">
+          <Old error={error} from={dataUpdatedAt} />
+        </div>
+      )}
       {figures.map((figure) => {
         const unit = kinds[figure]?.unit ?? "1";
         const title = texts.figures[figure] ?? figure.replaceAll("_", " ");

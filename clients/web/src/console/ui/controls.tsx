@@ -26,7 +26,21 @@ export const FIELD =
 export const LINK = "font-medium text-accent underline decoration-accent/35 underline-offset-3 hover:decoration-accent wrap-break-word";
 
 /** A control under its visible label. */
-export function Field({ id, label, hint, className = "", children }: { id: string; label: string; hint?: string; className?: string; children: ReactNode }): ReactNode {
+export function Field({
+  id,
+  label,
+  hint,
+  faulty = false,
+  className = "",
+  children,
+}: {
+  id: string;
+  label: string;
+  hint?: string;
+  faulty?: boolean;
+  className?: string;
+  children: ReactNode;
+}): ReactNode {
   return (
     <div className={`flex min-w-0 flex-col gap-1 ${className}`}>
       <Label.Root htmlFor={id} className="text-xs font-medium text-dim">
@@ -34,7 +48,7 @@ export function Field({ id, label, hint, className = "", children }: { id: strin
       </Label.Root>
       {children}
       {hint === undefined ? null : (
-        <p id={`${id}-hint`} className="text-xs text-dim">
+        <p id={`${id}-hint`} className={`text-xs ${faulty ? "text-bad" : "text-dim"}`}>
           {hint}
         </p>
       )}
@@ -51,7 +65,7 @@ export function TextField({
   ...props
 }: ComponentProps<"input"> & { id: string; label: string; hint?: string }): ReactNode {
   return (
-    <Field id={id} label={label} className={className} {...(hint === undefined ? {} : { hint })}>
+    <Field id={id} label={label} className={className} faulty={props["aria-invalid"] === true} {...(hint === undefined ? {} : { hint })}>
       <input
         id={id}
         className={FIELD}

@@ -11,7 +11,7 @@ export function Spark({ label, counts, failed }: { label: string; counts: readon
     value === 0 ? null : <rect key={number} x={number * step} width={Math.max(step - 0.5, 0.75)} y={HEIGHT - height(value)} height={height(value)} className={colour} />;
   const height = (value: number): number => Math.max(1.5, (value / highest) * HEIGHT);
   return (
-    <svg role="img" aria-label={label} viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" className="h-6 w-30">
+    <svg role="img" aria-label={label} viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" className="-my-2 inline-block h-6 w-30 align-middle">
       <line x1="0" x2={WIDTH} y1={HEIGHT - 0.5} y2={HEIGHT - 0.5} className="stroke-line" />
       {counts.map((value, number) => bar(value, number, "fill-accent/70"))}
       {failed.map((value, number) => bar(value, number, "fill-bad"))}

@@ -53,7 +53,7 @@ export function Asked<Data>({ query, children }: { query: UseQueryResult<Data>; 
 }
 
 /** One line for data that the last question did not renew. */
-function Old({ error, from }: { error: Error; from: number }): ReactNode {
+export function Old({ error, from }: { error: Error; from: number }): ReactNode {
   const text = error instanceof NoAnswer ? texts.states.old(time(from)) : texts.states.oldRefused(time(from), explained(error).what);
   return <p className="bg-warn-soft px-4 py-1.5 text-xs font-medium text-warn">{text}</p>;
 }
