@@ -28,6 +28,60 @@ SAMPLES: dict[str, m.Message] = {
     "task_item": m.TaskItem(task="report", payload={"n": 1}),
     "schedule_item": m.ScheduleItem(name="close", at_ms=1_700_000_000_000, task="close", payload={"n": 1}),
     "cancel_item": m.CancelItem(name="close"),
+    "figures": m.Figures(
+        version="1.2.0",
+        app_version="1.4.0",
+        started_ms=1_700_000_000_000,
+        totals={"gateway.frames.in": 12},
+        gauges={"process.cpu": 1.5},
+        methods=[m.MethodFigures(app="chat", method="send", version="1.4.0", calls=9, errors=1, rejected=2, time_ms=30)],
+        left=True,
+    ),
+    "method_figures": m.MethodFigures(app="chat", method="send", version="", calls=9, errors=1, rejected=2, time_ms=30),
+    "waiting_timer": m.WaitingTimer(
+        app="chat", kind="room", entity="1", name="close", version=3, set_ms=4, at_ms=5, task="close", payload={}
+    ),
+    "connected_client": m.ConnectedClient(
+        client="c1", transport="sse", codec="json", name="", version="", address="", connected_ms=7
+    ),
+    "timers_request": m.TimersRequest(app="chat", kind="room", entity="1", after="5:k", limit=10),
+    "timers_reply": m.TimersReply(
+        timers=[
+            m.WaitingTimer(
+                app="chat",
+                kind="room",
+                entity="1",
+                name="close",
+                version=3,
+                set_ms=4,
+                at_ms=5,
+                task="close",
+                payload={"n": 1},
+                traceparent="t",
+            )
+        ],
+        cursor="5:k",
+    ),
+    "clients_request": m.ClientsRequest(user="ann", limit=10),
+    "clients_reply": m.ClientsReply(
+        clients=[
+            m.ConnectedClient(
+                client="c1",
+                transport="websocket",
+                codec="json",
+                name="js",
+                version="5.4.0",
+                address="192.0.2.1",
+                connected_ms=7,
+                channels=["chat:1"],
+                num_channels=1,
+            )
+        ],
+        total=1,
+    ),
+    "channels_top": m.ChannelsRequest(pattern="chat:*", top=100),
+    "ban": m.Revocation(user="ann", expire_at_ms=9, ban=True, by="ops", at_ms=5, reason="spam"),
+    "records_of_app": m.RecordsRequest(state="dead", app="chat", connector="email"),
     "audit_record": m.AuditRecord(
         id="0001700000000000-a",
         at_ms=1_700_000_000_000,

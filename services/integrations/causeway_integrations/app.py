@@ -12,7 +12,7 @@ from causeway_common.bus import Bus, Call, DeliveryInfo, DurableConsumer
 from causeway_common.contracts.messages import CallReply, CallRequest, JobDelivery
 from causeway_common.contracts.subjects import JOB, JOBS_STREAM
 from causeway_common.contracts.verbs import CALL, JWKS, WEBHOOKS
-from causeway_common.runtime import Periodic, Process, Service, StartError, now_ms
+from causeway_common.runtime import Periodic, Process, Service, StartError, Telling, now_ms
 from causeway_integrations import __version__
 from causeway_integrations.adapters import plugins
 from causeway_integrations.adapters.apps import EventsOfApps
@@ -128,6 +128,8 @@ class _Parts:
         self._breakers = SharedBreakers(self.bus)
         self._test = self._test_source()
         process.lifecycle.add("bus", self.bus.start, self.bus.stop)
+        telling = Telling(self.bus, service=QUEUE, node=process.node, version=__version__)
+        process.lifecycle.add("figures", telling.start, telling.stop)
         self.webhooks_out = self._outside("http", settings.webhook.timeout, settings.webhook.allow_hosts)
         self._apis_out = self._outside("apis", settings.webhook.timeout, settings.http.allow_hosts)
 

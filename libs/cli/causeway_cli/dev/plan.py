@@ -44,7 +44,8 @@ REFERENCE_APPS: Final = (DEMO_APP, AppSpec("auctions", "apps.auctions:app"))
 class StackOptions:
     """What was asked for. Paths are absolute; `scripts` is the folder of the console scripts and of nats-server.
 
-    `web`: the folder of the built web application; None: there is none.
+    `web`: the folder of the built web application; None: there is none. `console`: likewise of the operator's console; `console_port`: where
+    the gateways serve that; 0: the configuration says whether they do.
     """
 
     data_dir: Path
@@ -58,6 +59,8 @@ class StackOptions:
     storage: str = "sqlite"
     reload: bool = False
     web: Path | None = None
+    console: Path | None = None
+    console_port: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,8 @@ class ProcessSpec:
 class StackPlan:
     """A stack, ready to start. `storage`: `sqlite` or `mongodb`.
 
-    `twins`: for each process that may be replaced while it runs, by name, the same on another internal port.
+    `twins`: for each process that may be replaced while it runs, by name, the same on another internal port. `console_port`: where the gateways
+    serve the operator's console; 0: nowhere.
     """
 
     url: str
@@ -104,6 +108,7 @@ class StackPlan:
     services: tuple[ProcessSpec, ...]
     nats_users: tuple[NatsUser, ...]
     twins: Mapping[str, ProcessSpec] = field(default_factory=dict)
+    console_port: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +187,7 @@ def plan_stack(
         services=tuple(services),
         nats_users=tuple(users),
         twins=twins,
+        console_port=options.console_port,
     )
 
 
@@ -210,11 +216,25 @@ def _gateway_variables(member: _Member, options: StackOptions, configured: Confi
     return {
         **({"CLIENT__CONNECT_APP": DEMO_APP.name} if demo else {}),
         **({"WEB__DIRECTORY": str(options.web)} if options.web and not configured.own_web else {}),
+        **_console_variables(options, configured, credentials),
         "HTTP_SERVER__ADDRESS": options.host,
         "HTTP_SERVER__PORT": str(options.port),
         "HTTP_SERVER__REUSE_PORT": "true",
         "HTTP_API__KEY": credentials.api_key,
         "CLIENT__TOKEN__HMAC_SECRET_KEY": credentials.token_hmac_secret_key,
+    }
+
+
+def _console_variables(options: StackOptions, configured: Configured, credentials: Credentials) -> dict[str, str]:
+    if not options.console_port:
+        return {}
+    page = {"CONSOLE__DIRECTORY": str(options.console)} if options.console and not configured.own_console_page else {}
+    return {
+        **page,
+        "CONSOLE__ENABLED": "true",
+        "CONSOLE__ADDRESS": options.host,
+        "CONSOLE__PORT": str(options.console_port),
+        "CONSOLE__KEY": credentials.console_key,
     }
 
 

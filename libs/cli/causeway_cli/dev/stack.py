@@ -26,12 +26,13 @@ from causeway_cli.dev.defaults import DEFAULT_CONFIG, DEFAULT_CONFIG_FILE
 from causeway_cli.dev.files import write_atomic
 from causeway_cli.dev.natsconf import nats_config
 from causeway_cli.dev.plan import NATS_CONFIG_FILE, REFERENCE_APPS, AppSpec, StackOptions, StackPlan, plan_stack
-from causeway_cli.dev.ports import HOST, Ports
+from causeway_cli.dev.ports import HOST, Ports, PortTakenError
 from causeway_cli.dev.stackfile import StackState, write_stack
 from causeway_cli.dev.supervisor import Supervisor
 from causeway_cli.dev.terminal import Terminal
 
 DEFAULT_PORT: Final = 8000
+DEFAULT_CONSOLE_PORT: Final = 8100
 
 
 class StackError(Exception):
@@ -142,11 +143,18 @@ def _prepare(asked: DevOptions, data_dir: Path, ports: Ports, apps: Sequence[Des
         or REFERENCE_APPS,
         reload=asked.reload,
         web=web_application(),
+        console=console_page(),
+        console_port=_console_port(configured, ports, _port(asked, configured)),
     )
     ports.public(options.port)
     if configured.api_port:
         ports.public(configured.api_port, "http_api.port")
-    credentials = settle_credentials(data_dir, api_key=configured.api_key, token_hmac_secret_key=configured.token_hmac_secret_key)
+    credentials = settle_credentials(
+        data_dir,
+        api_key=configured.api_key,
+        token_hmac_secret_key=configured.token_hmac_secret_key,
+        console_key=configured.console_key,
+    )
     plan = plan_stack(
         options, configured, credentials, env=environment, new_port=ports.find, new_password=lambda: secrets.token_urlsafe(24)
     )
@@ -162,13 +170,31 @@ def _prepare(asked: DevOptions, data_dir: Path, ports: Ports, apps: Sequence[Des
         users=list(plan.nats_users),
     )
     write_atomic(data_dir / NATS_CONFIG_FILE, text, mode=0o600)
-    return plan, _greeting(asked, plan, data_dir, apps)
+    return plan, _greeting(asked, plan, data_dir, apps, credentials.console_key)
 
 
 def web_application() -> Path | None:
     """The built web application of the working copy that this command line was installed from; None where there is none."""
     folder = Path(__file__).resolve().parents[4] / "clients" / "web" / "dist"
     return folder if (folder / "index.html").is_file() else None
+
+
+def console_page() -> Path | None:
+    """Likewise of the operator's console."""
+    folder = Path(__file__).resolve().parents[4] / "clients" / "web" / "dist-console"
+    return folder if (folder / "console.html").is_file() else None
+
+
+def _console_port(configured: Configured, ports: Ports, public: int) -> int:
+    """The configured one, else always the same beside the default public port, else any; 0 where the configuration decides."""
+    if configured.own_console:
+        return 0
+    if configured.console_port:
+        return ports.public(configured.console_port, "console.port")
+    try:
+        return ports.public(DEFAULT_CONSOLE_PORT) if public == DEFAULT_PORT else ports.find()
+    except PortTakenError:
+        return ports.find()
 
 
 def _port(asked: DevOptions, configured: Configured) -> int:
@@ -191,7 +217,7 @@ def _terminal(plan: StackPlan) -> Terminal:
     return terminal
 
 
-def _greeting(asked: DevOptions, plan: StackPlan, data_dir: Path, apps: Sequence[Described]) -> str:
+def _greeting(asked: DevOptions, plan: StackPlan, data_dir: Path, apps: Sequence[Described], console_key: str) -> str:
     program = "causeway" if shutil.which("causeway") else os.path.relpath(sys.argv[0])
     where = "" if asked.data_dir == Path(".causeway") else f" --data-dir {shlex.quote(str(asked.data_dir))}"
     lines = [
@@ -199,6 +225,8 @@ def _greeting(asked: DevOptions, plan: StackPlan, data_dir: Path, apps: Sequence
         f"ready: {plan.url}  (clients: {plan.url.replace('http', 'ws', 1)}/connection/websocket, server API: {plan.api_url}/api)",
         f"data and credentials: {data_dir}",
     ]
+    if plan.console_port:  # what stands behind # never leaves the browser
+        lines.append(f"operator's console: http://{HOST}:{plan.console_port}/console#key={console_key}")
     if apps:
         told = ", ".join(f"{app.name} {app.version} ({app.target})" for app in apps)
         lines.append(f"apps: {told}{'; a change of their files replaces them' if asked.reload else ''}")

@@ -59,19 +59,24 @@ class Pages:
     """The files of a folder by their paths, as they were when it was read.
 
     Raises:
-        FileNotFoundError: the folder has no index.html.
+        FileNotFoundError: the folder has no index.
         OSError: it cannot be read.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, index: str = INDEX) -> None:
+        self._index = index
         root = folder.resolve()
         self._pages = {f"/{path.relative_to(root).as_posix()}": _page(path) for path in sorted(root.rglob("*")) if _is_page(path)}
-        if INDEX not in self._pages:
-            raise FileNotFoundError(f"{folder} has no index.html")
+        if index not in self._pages:
+            raise FileNotFoundError(f"{folder} has no {index[1:]}")
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """A file; for a place in the application, which the script finds by itself, the index."""
-        path = self._found(request)
+        return self.answer(request, request.path)
+
+    def answer(self, request: web.Request, asked: str) -> web.StreamResponse:
+        """Likewise, for who serves them below a path of its own: `asked` is what stands behind that."""
+        path = self._found(request, asked)
         if path is None:
             return refusal(Refused(404, "there is nothing here"), HEADERS)
         if request.method not in {"GET", "HEAD"}:
@@ -87,12 +92,11 @@ class Pages:
                 return web.Response(body=packed, headers={**headers, "Content-Encoding": encoding})
         return web.Response(body=page.content, headers=headers)
 
-    def _found(self, request: web.Request) -> str | None:
-        path = request.path
+    def _found(self, request: web.Request, path: str) -> str | None:
         if path != "/" and path in self._pages:
             return path
         is_place = path == "/" or ("text/html" in request.headers.get("Accept", "") and path.split("/")[1] not in NOT_PAGES)
-        return INDEX if is_place else None
+        return self._index if is_place else None
 
 
 def _is_page(path: Path) -> bool:

@@ -241,6 +241,9 @@ class Feeds:
 
     def _received(self, channel: Channel, message: FeedPublication) -> None:
         metrics.feed_messages.add()
+        if message.offset:
+            metrics.feed_lag.add(max(self._timers.wall() - message.time_ms, 0))
+            metrics.feed_logged.add()
         publication = publication_of(message)
         if channel.feed is None:
             self._deliver(channel, publication)

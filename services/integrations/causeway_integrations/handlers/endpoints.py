@@ -34,6 +34,7 @@ GATEWAY: Final = "gateway"
 TEST_TYPE: Final = "webhook.test"
 URL_MAX_CHARS: Final = 2048
 EVENT_MAX_CHARS: Final = 200
+BY_OPERATOR: Final = "disabled by an operator"
 ANSWER_MARGIN_S: Final = 0.5
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -102,6 +103,7 @@ class EndpointOperations:
             "test": self._test,
             "rotate": self._rotate,
             "enable": self._enable,
+            "disable": self._disable,
             "remove": self._remove,
             "replay": self._replay,
         }
@@ -207,6 +209,13 @@ class EndpointOperations:
         if configured:
             self._connector.enable(configured)
         elif await self._book.change(name, lambda kept: replace(kept, disabled="", disabled_ms=0, enabled_ms=now)) is None:
+            raise _unknown()
+        return {"id": name}
+
+    async def _disable(self, payload: JsonMap, _call: Call) -> JsonMap:
+        name, now = _read(payload, Of).id, self._now_ms()
+        self._refuse_configured(name)
+        if await self._book.change(name, lambda kept: replace(kept, disabled=BY_OPERATOR, disabled_ms=now)) is None:
             raise _unknown()
         return {"id": name}
 

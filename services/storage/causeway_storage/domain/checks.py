@@ -31,6 +31,7 @@ from causeway_common.contracts.messages import (
     ScheduleItem,
     SettleRequest,
     TaskItem,
+    TimersRequest,
 )
 from causeway_common.contracts.names import CHANNEL_MAX_BYTES, IDENTIFIER_RULE, is_identifier
 from causeway_storage.domain.entity import OUTBOX_MAX_BYTES, OUTBOX_MAX_ITEMS, Commit, EntityKey
@@ -52,6 +53,7 @@ BY_MAX_BYTES: Final = 1024
 NODE_MAX_CHARS: Final = 64
 NOTE_MAX_CHARS: Final = 4096
 ANSWER_MAX_CHARS: Final = 1024
+CURSOR_DIGITS: Final = 16
 COUNT_MAX: Final = 2**53 - 1
 """Sizes, offsets and versions: what a JavaScript client still counts exactly."""
 REMEMBER_MAX_MS: Final = 8 * 86_400_000
@@ -224,6 +226,17 @@ def check_audit_page(request: AuditPageRequest) -> None:
     _within(request.limit, 1, RECORDS_MAX, "limit")
     if len(request.before) > ID_MAX_CHARS:
         raise bad_request(f"before has at most {ID_MAX_CHARS} characters")
+
+
+def check_timers(request: TimersRequest) -> tuple[int, str]:
+    """Behind which time and key the page begins. Raises CausewayError 107."""
+    _within(request.limit, 1, RECORDS_MAX, "limit")
+    at, found, key = request.after.partition(":")
+    if not request.after:
+        return 0, ""
+    if not found or not (at.isdecimal() and at.isascii() and len(at) <= CURSOR_DIGITS):
+        raise bad_request("after is the cursor of a page of timers")
+    return int(at), key
 
 
 def check_claim(request: ClaimRequest) -> None:

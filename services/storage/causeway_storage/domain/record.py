@@ -19,6 +19,8 @@ ANSWER_CUT_CHARS: Final = 100
 """Of all but the newest `ANSWERS_MAX`, so much is kept of the peer's answer: a log stays below 40 KiB."""
 TASK: Final = ""
 """The connector of a record that is a task of its app; no connector has this name, since it is no identifier."""
+ANY_TASK: Final = "task"
+"""What operators call that connector."""
 QUEUED_CALL: Final = "on_queued_call"
 """The task of each app that takes clients' calls which came while no instance of it answered."""
 

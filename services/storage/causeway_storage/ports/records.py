@@ -123,6 +123,10 @@ class Timers(Protocol):
         """Those to fire. Each is told again until `fired`: what comes of it must be harmless twice, by key and version."""
         ...
 
+    async def waiting(self, after: tuple[int, str], limit: int) -> list[Timer]:
+        """Those that wait, the soonest first and then by key, from behind this time and key on."""
+        ...
+
     async def fired(self, timers: Sequence[Timer]) -> None:
         """What comes of these is durable; where another version set one meanwhile, that one stays."""
         ...

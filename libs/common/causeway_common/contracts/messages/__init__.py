@@ -57,9 +57,13 @@ from causeway_common.contracts.messages.entities import (
     TrailRequest,
     WaitingItems,
 )
+from causeway_common.contracts.messages.figures import Figures, MethodFigures
 from causeway_common.contracts.messages.gateways import (
     ChannelsReply,
     ChannelsRequest,
+    ClientsReply,
+    ClientsRequest,
+    ConnectedClient,
     Control,
     ControlReply,
     ControlRequest,
@@ -113,6 +117,7 @@ from causeway_common.contracts.messages.records import (
     SettleReply,
     SettleRequest,
 )
+from causeway_common.contracts.messages.timers import TimersReply, TimersRequest, WaitingTimer
 
 __all__ = [
     "AppendItem",
@@ -137,12 +142,15 @@ __all__ = [
     "ClaimReply",
     "ClaimRequest",
     "ClientInfo",
+    "ClientsReply",
+    "ClientsRequest",
     "CommitReply",
     "CommitRequest",
     "CompareHeads",
     "Condition",
     "ConnectHookReply",
     "ConnectHookRequest",
+    "ConnectedClient",
     "Control",
     "ControlReply",
     "ControlRequest",
@@ -156,6 +164,7 @@ __all__ = [
     "Fault",
     "FeedMembership",
     "FeedPublication",
+    "Figures",
     "FoundEntity",
     "GetReply",
     "GetRequest",
@@ -178,6 +187,7 @@ __all__ = [
     "LifecycleEvent",
     "Manifest",
     "Message",
+    "MethodFigures",
     "MethodSpec",
     "NamespaceSpec",
     "NewRecord",
@@ -223,9 +233,12 @@ __all__ = [
     "SubscribeHookRequest",
     "SubscribeUser",
     "TaskItem",
+    "TimersReply",
+    "TimersRequest",
     "Trace",
     "TrailReply",
     "TrailRequest",
     "UnsubscribeUser",
     "WaitingItems",
+    "WaitingTimer",
 ]

@@ -137,11 +137,16 @@ class KeptRecord(Message, frozen=True):
 
 
 class RecordsRequest(Message, frozen=True):
-    """Records in one state, or in any (""), by id from behind `after` on. `pending` was not tried yet, `retrying` waits for another try."""
+    """Records in one state, or in any (""), by id from behind `after` on. `pending` was not tried yet, `retrying` waits for another try.
+
+    Of one `app` and one `connector` where these are given; a task's connector is "task".
+    """
 
     state: Literal["", "pending", "retrying", "done", "dead"]
     after: str = ""
     limit: int = 50
+    app: str = ""
+    connector: str = ""
 
 
 class RecordsReply(Message, frozen=True):

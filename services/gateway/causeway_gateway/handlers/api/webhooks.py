@@ -10,8 +10,8 @@ import msgspec
 from causeway_common.bus import Deadline
 from causeway_common.contracts.verbs import WEBHOOKS
 from causeway_gateway.domain.keyring import ApiCaller
+from causeway_gateway.handlers.api.answers import Row
 from causeway_gateway.handlers.api.bodies import Body
-from causeway_gateway.handlers.api.server import Row
 from causeway_gateway.ports import WebhookDesk
 
 R = TypeVar("R", bound=Body)
@@ -120,6 +120,7 @@ class WebhookOperations:
             "test": (EndpointName, EndpointAttempt),
             "rotate": (RotateSecret, EndpointSecret),
             "enable": (EndpointName, EndpointName),
+            "disable": (EndpointName, EndpointName),
             "remove": (EndpointName, EndpointName),
             "replay": (ReplayEvents, Replaying),
         }

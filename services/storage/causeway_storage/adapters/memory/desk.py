@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from causeway_common.contracts.messages import KeptRecord, RecordsReply, RecordsRequest
 from causeway_storage.adapters.memory.database import MemoryDatabase, MemoryRecord
-from causeway_storage.domain.record import kept_record, plan_redrive
+from causeway_storage.domain.record import ANY_TASK, TASK, kept_record, plan_redrive
 
 
 class MemoryRecordsDesk:
@@ -15,9 +15,7 @@ class MemoryRecordsDesk:
 
     async def page(self, request: RecordsRequest) -> RecordsReply:
         """As the port says."""
-        names = [
-            name for name in sorted(self._records) if name > request.after and request.state in ("", _state(self._records[name]))
-        ]
+        names = [name for name in sorted(self._records) if name > request.after and _is_wanted(self._records[name], request)]
         found = [_kept(self._records[name], brief=True) for name in names[: request.limit]]
         return RecordsReply(records=found, more=len(names) > request.limit)
 
@@ -33,6 +31,15 @@ class MemoryRecordsDesk:
             return False
         found.life = life
         return True
+
+
+def _is_wanted(found: MemoryRecord, request: RecordsRequest) -> bool:
+    connector = TASK if request.connector == ANY_TASK else request.connector
+    return (
+        request.state in ("", _state(found))
+        and request.app in ("", found.record.app)
+        and (not request.connector or found.record.connector == connector)
+    )
 
 
 def _state(record: MemoryRecord) -> str:

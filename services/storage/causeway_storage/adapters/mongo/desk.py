@@ -9,7 +9,7 @@ from causeway_common.contracts.messages import KeptRecord, NewRecord, RecordsRep
 from causeway_storage.adapters.mongo.database import Collection, Fields, MongoDatabase
 from causeway_storage.adapters.mongo.records import RECORDS, MongoRecords, life_fields, life_of
 from causeway_storage.domain.packing import unpack
-from causeway_storage.domain.record import kept_record, plan_redrive
+from causeway_storage.domain.record import ANY_TASK, TASK, kept_record, plan_redrive
 
 TRIES: Final = 20
 _STATES: Final[dict[str, Fields]] = {
@@ -35,6 +35,10 @@ class MongoRecordsDesk:
     async def page(self, request: RecordsRequest) -> RecordsReply:
         """As the port says."""
         wanted = {**_STATES[request.state], "_id": {"$gt": request.after}}
+        if request.app:
+            wanted["app"] = request.app
+        if request.connector:
+            wanted["connector"] = TASK if request.connector == ANY_TASK else request.connector
 
         async def work(collection: Collection) -> list[Fields]:
             return [each async for each in collection.find(wanted, {"payload": 0}).sort([("_id", 1)]).limit(request.limit + 1)]

@@ -8,7 +8,7 @@ from typing import Any, Final
 from causeway_common.contracts.messages import KeptRecord, NewRecord, RecordsReply, RecordsRequest
 from causeway_storage.adapters.sqlite.database import SqliteDatabase
 from causeway_storage.domain.packing import unpack
-from causeway_storage.domain.record import RecordLife, kept_record, plan_redrive
+from causeway_storage.domain.record import ANY_TASK, TASK, RecordLife, kept_record, plan_redrive
 
 COLLECTION: Final = "records"
 _FIELDS: Final = "id, app, connector, op, payload, traceparent, created_ms, state, attempts, settled, free_at_ms, next_at_ms, note, ended_ms, log"
@@ -30,10 +30,12 @@ class SqliteRecordsDesk:
     async def page(self, request: RecordsRequest) -> RecordsReply:
         """As the port says."""
         where = _STATES[request.state]
-        query = f"SELECT {_FIELDS} FROM records WHERE {where} AND id > ? ORDER BY id LIMIT ?"  # noqa: S608 - constants
+        narrowed = "(?1 = '' OR app = ?1) AND (?2 = '' OR connector = ?3)"
+        query = f"SELECT {_FIELDS} FROM records WHERE {where} AND {narrowed} AND id > ?4 ORDER BY id LIMIT ?5"  # noqa: S608 - constants
+        wanted = (request.app, request.connector, TASK if request.connector == ANY_TASK else request.connector)
 
         def work(connection: sqlite3.Connection) -> RecordsReply:
-            rows = connection.execute(query, (request.after, request.limit + 1)).fetchall()
+            rows = connection.execute(query, (*wanted, request.after, request.limit + 1)).fetchall()
             found = [_kept(row, brief=True) for row in rows[: request.limit]]
             return RecordsReply(records=found, more=len(rows) > request.limit)
 
