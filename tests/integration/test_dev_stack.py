@@ -34,7 +34,12 @@ async def test_the_stack_file_names_every_process_and_ctrl_c_leaves_none(tmp_pat
         assert state["url"] == f"http://127.0.0.1:{stack.port}"
         assert state["data_dir"] == str(stack.data_dir)
         assert state["storage"] == await stack.storage() == "sqlite"
-        processes = state["processes"]
+        processes = stack.processes()
+        (dev,) = [entry for entry in state["processes"] if entry["service"] == "dev"]
+        assert (dev["pid"], dev["port"] > 0) == (stack.supervisor.pid, True)
+        (console,) = [entry for entry in state["processes"] if entry["service"] == "console"]
+        assert console["pid"] == stack.pid("gateway-1")
+        page = f"{stack.console}/console#key={stack.credentials['console_key']}"
         assert sorted(entry["service"] for entry in processes) == [
             "gateway", "gateway", "integrations", "logic-auctions", "logic-chat", "nats", "storage",
         ]  # fmt: skip
@@ -60,6 +65,7 @@ async def test_the_stack_file_names_every_process_and_ctrl_c_leaves_none(tmp_pat
         assert not any(alive(entry["pid"]) for entry in processes)
         assert stack.state() == {**state, "ready": False, "processes": []}
         assert "Traceback" not in stack.log()
+        assert page in stack.log()
 
 
 async def test_the_five_minutes_of_the_readme_tail_publish_call_and_a_kill(tmp_path: Path) -> None:
@@ -95,13 +101,13 @@ async def test_the_five_minutes_of_the_readme_tail_publish_call_and_a_kill(tmp_p
 
 async def test_every_process_comes_back_on_its_ports_after_kill_9(tmp_path: Path) -> None:
     async with running_stack(tmp_path) as stack:
-        before = {entry["name"]: entry for entry in stack.state()["processes"]}
+        before = {entry["name"]: entry for entry in stack.processes()}
         for name in before:
             stack.kill(name)
             await until(lambda name=name: not alive(before[name]["pid"]))  # type: ignore[misc]
             await until(lambda: not stack.state()["ready"])
             await stack.ready()
-        after = {entry["name"]: entry for entry in stack.state()["processes"]}
+        after = {entry["name"]: entry for entry in stack.processes()}
         for name, entry in before.items():
             assert after[name]["pid"] != entry["pid"]
             assert {**after[name], "pid": 0} == {**entry, "pid": 0}

@@ -32,7 +32,7 @@ async def test_every_service_answers_the_standard_tooling(tmp_path: Path) -> Non
         client = Client()
         password = stack.credentials["nats_operator_password"]
         await client.connect(stack.state()["nats_url"], user="operator", password=password, inbox_prefix="_INBOX.operator")
-        services = [entry for entry in stack.state()["processes"] if entry["service"] != "nats"]
+        services = [entry for entry in stack.processes() if entry["service"] != "nats"]
         pings = await asked(client, "$SRV.PING", len(services))
         assert Counter(ping["name"] for ping in pings) == Counter(entry["service"] for entry in services)
         assert {ping["type"] for ping in pings} == {"io.nats.micro.v1.ping_response"}

@@ -135,20 +135,29 @@ class Stack:
                     return str(found)
                 await asyncio.sleep(0.05)
 
+    def processes(self) -> list[dict[str, Any]]:
+        """What `stack.json` says of the children that run; beside them stand `causeway dev` as `dev`, and what gateways serve as `console`."""
+        return [process for process in self.state().get("processes", []) if process["service"] not in ("dev", "console")]
+
+    @property
+    def console(self) -> str:
+        """The URL of the operator's console."""
+        return next(f"http://127.0.0.1:{each['port']}" for each in self.state()["processes"] if each["service"] == "console")
+
     def pid(self, name: str) -> int:
         """The process id of a process, by its name or its service; 0 while it is down."""
-        for process in self.state().get("processes", []):
+        for process in self.processes():
             if name in (process["name"], process["service"]):
                 return int(process["pid"])
         return 0
 
     def pids_of(self, service: str) -> list[int]:
         """The process ids of a service's processes that run."""
-        return [int(process["pid"]) for process in self.state().get("processes", []) if process["service"] == service]
+        return [int(process["pid"]) for process in self.processes() if process["service"] == service]
 
     def pids(self) -> list[int]:
         """Every child's process id."""
-        return [int(process["pid"]) for process in self.state().get("processes", [])]
+        return [int(process["pid"]) for process in self.processes()]
 
     def kill(self, name: str, signum: int = signal.SIGKILL) -> int:
         """Send a signal to a process of the stack. Returns its process id."""

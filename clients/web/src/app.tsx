@@ -1,15 +1,18 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { createRootRoute, createRoute, createRouter, Link, Navigate, Outlet, RouterProvider, useNavigate, useParams } from "@tanstack/react-router";
-import type { ReactNode } from "react";
+import { lazy, Suspense, useRef, useState, type ReactNode } from "react";
 import { ChatPage } from "./pages/chat";
 import { LotPage } from "./pages/lot";
 import { LotsPage } from "./pages/lots";
+import { deskHere, type DeskAt } from "./playground/desk";
 import { SignedIn, useSession } from "./session";
 import { texts } from "./texts";
 import { ConnectionState } from "./ui/connection";
 import { Button } from "./ui/controls";
 
+const PlaygroundDialog = lazy(() => import("./pages/playground/dialog"));
 const LOBBY = "lobby";
+const DESK = deskHere();
 const root = createRootRoute({ component: Root, notFoundComponent: () => <p className="p-4">{texts.notFound}</p> });
 const index = createRoute({ getParentRoute: () => root, path: "/", component: () => <Navigate to="/chat/$room" params={{ room: LOBBY }} replace /> });
 const chat = createRoute({ getParentRoute: () => root, path: "/chat/$room", component: Chat });
@@ -63,6 +66,7 @@ function Layout(): ReactNode {
           </Link>
         </nav>
         <div className="ms-auto flex flex-wrap items-center gap-x-4">
+          {DESK === null ? null : <PlaygroundButton desk={DESK} />}
           <ConnectionState />
           <p className="max-w-48 truncate text-sm">
             <bdi>{texts.nav.you(user)}</bdi>
@@ -76,6 +80,19 @@ function Layout(): ReactNode {
         <Outlet />
       </main>
     </div>
+  );
+}
+
+function PlaygroundButton({ desk }: { desk: DeskAt }): ReactNode {
+  const [open, set] = useState(false);
+  const button = useRef<HTMLButtonElement>(null);
+  return (
+    <>
+      <Button ref={button} kind="danger" aria-haspopup="dialog" onClick={() => set(true)}>
+        {texts.playground.name}
+      </Button>
+      <Suspense>{open ? <PlaygroundDialog desk={desk} opener={button} close={() => set(false)} /> : null}</Suspense>
+    </>
   );
 }
 

@@ -1,5 +1,5 @@
 import { CausewayProvider, useConnection } from "@causeway/react";
-import { Centrifuge } from "centrifuge";
+import { Centrifuge, type Options } from "centrifuge";
 import { createContext, useContext, useEffect, useState, type ReactNode } from "react";
 import { Auctions } from "./api/auctions";
 import { Chat } from "./api/chat";
@@ -51,7 +51,7 @@ export function SignedIn({ children, entered }: { children: ReactNode; entered: 
 }
 
 function Connected({ user, leave, children }: { user: string; leave: (reason: string | null) => void; children: ReactNode }): ReactNode {
-  const [client] = useState(() => new Centrifuge(address(), { data: { demo_user: user }, name: "causeway-web", maxReconnectDelay: 5000 }));
+  const [client] = useState(() => new Centrifuge(address(), { ...signIn(user), name: "causeway-web", maxReconnectDelay: 5000 }));
   const [session] = useState(() => ({ user, chat: new Chat(client), auctions: new Auctions(client), leave: () => leave(null) }));
   useEffect(() => {
     client.connect();
@@ -78,7 +78,13 @@ function Refused({ leave }: { leave: (reason: string | null) => void }): ReactNo
   return null;
 }
 
-function address(): string {
+/** What a connection says of who it is: in dev the name alone. With an OIDC login this is the place for `getToken`. */
+export function signIn(user: string): Partial<Pick<Options, "data" | "getToken">> {
+  return { data: { demo_user: user } };
+}
+
+/** Where the gateway is that serves this page. */
+export function address(): string {
   const { protocol, host } = window.location;
   return `${protocol === "https:" ? "wss" : "ws"}://${host}/connection/websocket`;
 }

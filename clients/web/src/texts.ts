@@ -1,5 +1,6 @@
 import { lot, lots } from "./texts/auctions";
 import { chat } from "./texts/chat";
+import { playground } from "./texts/playground";
 
 /** Every text that people read, in one place: a module of `texts/` for each part of the page. */
 export const texts = {
@@ -29,5 +30,6 @@ export const texts = {
   chat,
   lots,
   lot,
+  playground,
   notFound: "There is nothing here.",
 } as const;

@@ -1,5 +1,6 @@
 """A stand-in for `causeway dev`: the real supervisor over stand-in processes.
 
+STANDIN_DESK names a port where they can be killed with the token `token`.
 `standin_stack.py DATA_DIR NAME[:KIND[:TRAIT,…]] …`; the first one takes NATS's place. STANDIN_TWINS names what takes the places of those of the
 same names in the same way, each time that SIGUSR1 comes.
 """
@@ -14,6 +15,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from causeway_cli.dev.datadir import DataDirLock
+from causeway_cli.dev.desk import DeskAt
 from causeway_cli.dev.plan import ProcessSpec, StackPlan
 from causeway_cli.dev.ports import Ports
 from causeway_cli.dev.supervisor import Supervisor
@@ -53,6 +55,7 @@ async def changes() -> AsyncIterator[list[str]]:
         yield list(twins)
 
 
+desk = int(os.environ.get("STANDIN_DESK", "0"))
 terminal = Terminal(sys.stdout.fileno(), colour=False)
 supervisor = Supervisor(
     plan,
@@ -63,6 +66,7 @@ supervisor = Supervisor(
     stop_seconds=1.0,
     changes=changes,
     trial_seconds=float(os.environ.get("STANDIN_TRIAL", "1")),
+    desk=DeskAt("127.0.0.1", desk, "token", ()) if desk else None,
 )
 asyncio.run(supervisor.run())
 terminal.say("stopped")

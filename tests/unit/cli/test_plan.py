@@ -7,6 +7,7 @@ from pathlib import Path
 from apps.chat.demo import SWITCH
 from causeway_cli.dev.config import Configured
 from causeway_cli.dev.credentials import Credentials
+from causeway_cli.dev.desk import DeskAt
 from causeway_cli.dev.plan import DEMO_SWITCH, STOP_ORDER, AppSpec, StackOptions, StackPlan, plan_stack
 from causeway_common.contracts.rights import Role, rights_of
 
@@ -139,6 +140,19 @@ def test_the_web_application_is_served_and_demo_users_let_in_unless_the_configur
     assert not {"CAUSEWAY_GATEWAY_WEB__DIRECTORY", "CAUSEWAY_GATEWAY_CLIENT__CONNECT_APP"} & own.keys()
     assert "CAUSEWAY_GATEWAY_WEB__DIRECTORY" not in plan().services[-1].env
     assert not any(DEMO_SWITCH in spec.env or "CAUSEWAY_GATEWAY_CLIENT__CONNECT_APP" in spec.env for spec in other.services)
+
+
+def test_the_page_alone_is_told_where_processes_can_be_killed() -> None:
+    """By the gateways that serve it; another page of the configuration's is not."""
+    desk = DeskAt("127.0.0.1", 20001, "the-desks-token", ())
+    served = plan(replace(OPTIONS, web=Path("/w"), desk=desk))
+    assert [spec.service for spec in served.services if "the-desks-token" in spec.env.values()] == ["gateway", "gateway"]
+    assert served.services[-1].env["CAUSEWAY_GATEWAY_WEB__PLAYGROUND_URL"] == "http://127.0.0.1:20001"
+    for made in (
+        plan(replace(OPTIONS, desk=desk)),
+        plan(replace(OPTIONS, web=Path("/w"), desk=desk), replace(CONFIGURED, own_web=True)),
+    ):
+        assert not any("the-desks-token" in spec.env.values() for spec in made.services)
 
 
 def test_the_switch_is_the_one_that_chat_looks_at() -> None:

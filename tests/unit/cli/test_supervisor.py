@@ -10,8 +10,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
+from support.nats import free_port
 from support.stack import alive
 from support.waiting import until
 
@@ -112,6 +114,31 @@ async def test_a_killed_process_is_started_again_at_once_on_its_port_with_a_line
     assert ports[0] == ports[1]
     await stack.line("storage died by SIGKILL, starting it again\n")
     await stack.line("ready again")
+
+
+async def test_a_process_killed_at_the_desk_is_told_down_and_then_back_with_its_outage(start: Any) -> None:
+    """The desk is in the stack file while it is there, as the supervisor's own."""
+    port = free_port()
+    stack = start("nats:nats", "storage:storage", env={"STANDIN_DESK": str(port)})
+    await stack.ready()
+    assert stack.state["processes"][-1] == {
+        "service": "dev", "name": "dev", "pid": stack.process.pid, "port": port, "internal_port": 0,
+    }  # fmt: skip
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}", headers={"Authorization": "Bearer token"}) as http:
+
+        async def storage() -> Any:
+            async with http.get("/processes") as answer:
+                return (await answer.json())["processes"][1]
+
+        before = await storage()
+        assert (before["state"], before["restarts"], before["outage_ms"]) == ("ready", 0, None)
+        async with http.post("/kill", json={"service": "storage"}) as answer:
+            assert (await answer.json())["killed"] == [before]
+        while (after := await storage())["state"] != "ready" or after["pid"] == before["pid"]:
+            await stack.ready()
+        assert (after["restarts"], after["outage_ms"] > 0, after["since"] > before["since"]) == (1, True, True)
+    await stack.line("storage died by SIGKILL, starting it again\n")
+    stack.seen.discard(stack.process.pid)
 
 
 async def test_a_dead_process_is_out_of_the_stack_file_and_the_stack_not_ready(start: Any) -> None:

@@ -10,8 +10,8 @@ from causeway_gateway.domain.protocol import Publication, Raw
 from causeway_gateway.domain.session import Kind
 from causeway_gateway.domain.subscription import Subscription
 from causeway_gateway.handlers.clients import Client
-from causeway_gateway.ports import Visit
 from causeway_gateway.handlers.fanout import SLOW_BYTES, Fanout
+from causeway_gateway.ports import Visit
 from unit.gateway.fakes import Gateway
 
 

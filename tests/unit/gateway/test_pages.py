@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import html
+import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
 import pytest
+from pydantic import ValidationError
 
-from causeway_gateway.adapters.pages import HEADERS, Pages
+from causeway_gateway.adapters.pages import HEADERS, Pages, Playground
+from causeway_gateway.config import WebSettings
 from unit.gateway.fakes import API_KEY, Gateway
 
 HTML = {"Accept": "text/html,*/*"}
@@ -133,3 +138,28 @@ async def test_the_other_endpoints_answer_as_before(http: aiohttp.ClientSession)
 def test_a_folder_without_an_index_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"has no index\.html"):
         Pages(tmp_path)
+
+
+async def test_in_dev_the_page_is_told_of_the_playground_and_may_reach_it_alone(folder: Path) -> None:
+    (folder / "index.html").write_text("<head><title>x</title></head><body></body>")
+    playground = Playground("http://127.0.0.1:20001", 'a"token')
+    async with Gateway(pages=Pages(folder, playground)) as gateway, aiohttp.ClientSession(gateway.http) as http:
+        for encoding in ("identity", "gzip", "br"):
+            async with http.get("/", headers={"Accept-Encoding": encoding}) as index:
+                (told,) = re.findall(r'<meta name="causeway-playground" content="([^"]*)" />', await index.text())
+                assert json.loads(html.unescape(told)) == {"url": playground.url, "token": playground.token}
+                assert "connect-src 'self' http://127.0.0.1:20001;" in index.headers["Content-Security-Policy"]
+                assert index.headers["Cache-Control"] == "no-cache"
+    assert playground.token not in repr(playground)
+
+
+async def test_elsewhere_there_is_no_trace_of_a_playground(http: aiohttp.ClientSession) -> None:
+    async with http.get("/") as index:
+        assert "playground" not in await index.text()
+        assert "connect-src 'self';" in index.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("url", ["https://example.com", "http://127.0.0.1:1; script-src *", "http://10.0.0.1:80", "127.0.0.1:1"])
+def test_a_playground_is_on_this_machine_or_refused(url: str) -> None:
+    with pytest.raises(ValidationError, match="playground_url"):
+        WebSettings(playground_url=url)

@@ -13,7 +13,7 @@ from apps.chat import app
 from apps.chat.demo import SWITCH
 from causeway_testing import AppTester, CallError
 
-NOBODY = 108
+NOBODY, NO_METHOD = 108, 104
 
 
 @pytest.fixture
@@ -80,3 +80,22 @@ async def test_the_lobbys_owner_is_nobody_and_a_banned_user_stays_out(tester: Ap
     await tester.connect({"demo_user": "bob"})
     await tester.user("causeway").call("ban", {"room": "lobby", "user": "bob"})
     assert (await refusal(tester, {"demo_user": "bob"})).code == 403
+
+
+async def test_the_playgrounds_numbers_come_once_and_in_order_however_often_they_are_sent(tester: AppTester) -> None:
+    """A number that is sent again, because no answer came, is answered and not published a second time."""
+    ann, bob = await tester.connect({"demo_user": "ann"}), await tester.connect({"demo_user": "bob"})
+    watched = await ann.subscribe("playground:run00001")
+    for number in (1, 2, 2, 1, 3, 3):
+        assert await ann.call("count", {"run": "run00001", "number": number}) == {"number": number}
+    with pytest.raises(CallError, match="somebody else"):
+        await bob.call("count", {"run": "run00001", "number": 4})
+
+    assert watched.messages == [{"number": 1}, {"number": 2}, {"number": 3}]
+
+
+async def test_without_the_switch_nobody_counts() -> None:
+    async with AppTester(app) as tester:
+        with pytest.raises(CallError) as caught:
+            await tester.user("ann").call("count", {"run": "run00001", "number": 1})
+    assert caught.value.code == NO_METHOD

@@ -7,6 +7,7 @@ const BUTTON =
   "inline-flex min-h-11 items-center justify-center rounded-lg px-4 font-medium transition-colors disabled:cursor-not-allowed disabled:opacity-60";
 const KINDS = {
   main: "bg-indigo-700 text-white hover:bg-indigo-800 dark:bg-indigo-400 dark:text-slate-950 dark:hover:bg-indigo-300",
+  danger: "border border-red-700 text-red-800 hover:bg-red-50 dark:border-red-400 dark:text-red-300 dark:hover:bg-red-950",
   quiet: "border border-slate-500 text-slate-800 hover:bg-slate-200 dark:text-slate-100 dark:hover:bg-slate-800",
 };
 

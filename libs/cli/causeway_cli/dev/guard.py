@@ -28,7 +28,8 @@ def main(data_dir: Path) -> None:
     state = json.loads(path.read_text(encoding="utf-8"))
     if sys.platform != "linux":  # there the tether does it
         for entry in state["processes"]:
-            _kill_group(entry["pid"])
+            if entry["service"] != "dev":  # the supervisor itself, which is gone
+                _kill_group(entry["pid"])
     beside = path.with_name(".stack.json.guard")
     beside.write_text(json.dumps({**state, "ready": False, "processes": []}, indent=2) + "\n", encoding="utf-8")
     beside.replace(path)

@@ -10,6 +10,7 @@ from typing import Final
 
 from causeway_cli.dev.config import Configured
 from causeway_cli.dev.credentials import Credentials
+from causeway_cli.dev.desk import DeskAt
 from causeway_cli.dev.natsconf import NatsUser
 from causeway_common.contracts.rights import Role, rights_of
 
@@ -44,8 +45,8 @@ REFERENCE_APPS: Final = (DEMO_APP, AppSpec("auctions", "apps.auctions:app"))
 class StackOptions:
     """What was asked for. Paths are absolute; `scripts` is the folder of the console scripts and of nats-server.
 
-    `web`: the folder of the built web application; None: there is none. `console`: likewise of the operator's console; `console_port`: where
-    the gateways serve that; 0: the configuration says whether they do.
+    `web`: the folder of the built web application; None: there is none. `desk`: where processes can be killed, which that page is told.
+    `console`: the folder of the operator's console; `console_port`: where the gateways serve that; 0: the configuration says whether they do.
     """
 
     data_dir: Path
@@ -59,6 +60,7 @@ class StackOptions:
     storage: str = "sqlite"
     reload: bool = False
     web: Path | None = None
+    desk: DeskAt | None = None
     console: Path | None = None
     console_port: int = 0
 
@@ -215,7 +217,7 @@ def _gateway_variables(member: _Member, options: StackOptions, configured: Confi
     demo = any(app.target == DEMO_APP.target for app in options.apps) and not configured.own_sign_in
     return {
         **({"CLIENT__CONNECT_APP": DEMO_APP.name} if demo else {}),
-        **({"WEB__DIRECTORY": str(options.web)} if options.web and not configured.own_web else {}),
+        **(_page_variables(options.web, options.desk) if options.web and not configured.own_web else {}),
         **_console_variables(options, configured, credentials),
         "HTTP_SERVER__ADDRESS": options.host,
         "HTTP_SERVER__PORT": str(options.port),
@@ -236,6 +238,11 @@ def _console_variables(options: StackOptions, configured: Configured, credential
         "CONSOLE__PORT": str(options.console_port),
         "CONSOLE__KEY": credentials.console_key,
     }
+
+
+def _page_variables(folder: Path, desk: DeskAt | None) -> dict[str, str]:
+    kills = {"WEB__PLAYGROUND_URL": desk.url, "WEB__PLAYGROUND_TOKEN": desk.token} if desk else {}
+    return {"WEB__DIRECTORY": str(folder), **kills}
 
 
 def _app_variables(member: _Member, options: StackOptions) -> dict[str, str]:

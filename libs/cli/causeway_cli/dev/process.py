@@ -28,7 +28,8 @@ class Keeper:
     """Keeps one process running.
 
     `pid` is None while it is down; `ready` is what the supervisor last heard from it, false from the moment it dies. While it is
-    `on_trial` its death is its end, and `death` says how it came.
+    `on_trial` its death is its end, and `death` says how it came. `since` is when this life began (Unix milliseconds), `restarts` how many
+    lives there were before it, `outage_ms` how long it was not ready after its latest death, None until it is back.
     """
 
     def __init__(
@@ -45,13 +46,27 @@ class Keeper:
         """
         self.spec = spec
         self.pid: int | None = None
-        self.ready = False
+        self.since: int | None = None
+        self.restarts = 0
+        self.outage_ms: int | None = None
+        self._ready, self._died = False, 0.0
         self.on_trial, self.death = on_trial, ""
         self._parent_fd, self._terminal, self._on_change = parent_fd, terminal, on_change
         self._policy = RestartPolicy()
         self._stopping = asyncio.Event()
         self._ended = asyncio.Event()
         self._ended.set()
+
+    @property
+    def ready(self) -> bool:
+        """Whether it answers that it is ready."""
+        return self._ready
+
+    @ready.setter
+    def ready(self, ready: bool) -> None:
+        self._ready = ready
+        if ready and self._died:
+            self.outage_ms, self._died = round((time.monotonic() - self._died) * 1000), 0.0
 
     async def run(self) -> None:
         """Start it, and again each time it dies, until `stop` or `kill`."""
@@ -66,6 +81,7 @@ class Keeper:
                 if self.on_trial:
                     self.death = death
                     return
+                self.restarts += 1
                 env.pop(FAULT, None)  # a fault that a test asked for strikes once, not at every start
                 delay = self._policy.died(started, time.monotonic())
                 self._terminal.say(f"{self.spec.name} {death}, starting it again{f' in {delay:g} s' if delay else ''}")
@@ -87,6 +103,11 @@ class Keeper:
         self._stopping.set()
         self._signal(signal.SIGKILL)
 
+    def strike(self) -> bool:
+        """SIGKILL to its whole group, as a crash would end it: it is started again. Whether it ran."""
+        self._signal(signal.SIGKILL)
+        return self.pid is not None
+
     async def _live(self, env: dict[str, str]) -> str:
         """One life, from start to death; returns how it ended."""
         reading, writing = os.pipe()
@@ -107,7 +128,7 @@ class Keeper:
             return f"cannot be started ({error.strerror})"
         finally:
             os.close(writing)
-        self.pid = process.pid
+        self.pid, self.since = process.pid, round(time.time() * 1000)
         self._on_change()
         pump = asyncio.create_task(self._pump(reading))
         try:
@@ -116,7 +137,8 @@ class Keeper:
             status = await process.wait()
         finally:
             self._signal(signal.SIGKILL)  # what it may have left behind in its group
-            self.pid, self.ready = None, False
+            self.pid, self.since, self._ready = None, None, False
+            self.outage_ms, self._died = None, time.monotonic()
             self._on_change()
             await asyncio.wait({pump}, timeout=_LAST_OUTPUT_SECONDS)
             pump.cancel()

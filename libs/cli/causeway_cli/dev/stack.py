@@ -23,6 +23,7 @@ from causeway_cli.dev.credentials import settle_credentials
 from causeway_cli.dev.crowds import check_simulations, crowd_specs
 from causeway_cli.dev.datadir import DataDirLock
 from causeway_cli.dev.defaults import DEFAULT_CONFIG, DEFAULT_CONFIG_FILE
+from causeway_cli.dev.desk import DeskAt
 from causeway_cli.dev.files import write_atomic
 from causeway_cli.dev.natsconf import nats_config
 from causeway_cli.dev.plan import NATS_CONFIG_FILE, REFERENCE_APPS, AppSpec, StackOptions, StackPlan, plan_stack
@@ -73,7 +74,7 @@ def run_stack(asked: DevOptions) -> None:
         write_stack(data_dir, nothing)
         apps = find_apps(asked.apps, Path.cwd(), os.environ)
         check_simulations(asked.simulate, _scripts())
-        plan, greeting = _prepare(asked, data_dir, ports, apps)
+        plan, desk, greeting = _prepare(asked, data_dir, ports, apps)
         terminal = _terminal(plan)
         watched = [Watched(name, app.source, app.folder) for name, app in zip(processes_of(apps), apps, strict=True)]
         supervisor = Supervisor(
@@ -83,6 +84,7 @@ def run_stack(asked: DevOptions) -> None:
             terminal=terminal,
             greeting=greeting,
             changes=(lambda: changes(watched)) if asked.reload else None,
+            desk=desk,
         )
         try:
             asyncio.run(supervisor.run())
@@ -120,7 +122,7 @@ def processes_of(apps: Sequence[Described]) -> list[str]:
     return names
 
 
-def _prepare(asked: DevOptions, data_dir: Path, ports: Ports, apps: Sequence[Described]) -> tuple[StackPlan, str]:
+def _prepare(asked: DevOptions, data_dir: Path, ports: Ports, apps: Sequence[Described]) -> tuple[StackPlan, DeskAt, str]:
     config = asked.config.absolute() if asked.config else data_dir / DEFAULT_CONFIG_FILE
     if asked.config is None:
         write_atomic(config, DEFAULT_CONFIG, mode=0o644)
@@ -130,11 +132,13 @@ def _prepare(asked: DevOptions, data_dir: Path, ports: Ports, apps: Sequence[Des
         raise StackError(
             f"--storages {asked.storages} needs MongoDB: an SQLite file belongs to one process; add --storage mongodb://HOST/NAME"
         )
+    port = _port(asked, configured)
+    desk = DeskAt(HOST, ports.find(), secrets.token_urlsafe(32), tuple(f"http://{host}:{port}" for host in (HOST, "localhost")))
     options = StackOptions(
         data_dir,
         config,
         HOST,
-        _port(asked, configured),
+        port,
         asked.gateways,
         _scripts(),
         storages=asked.storages,
@@ -143,6 +147,7 @@ def _prepare(asked: DevOptions, data_dir: Path, ports: Ports, apps: Sequence[Des
         or REFERENCE_APPS,
         reload=asked.reload,
         web=web_application(),
+        desk=desk,
         console=console_page(),
         console_port=_console_port(configured, ports, _port(asked, configured)),
     )
@@ -170,7 +175,7 @@ def _prepare(asked: DevOptions, data_dir: Path, ports: Ports, apps: Sequence[Des
         users=list(plan.nats_users),
     )
     write_atomic(data_dir / NATS_CONFIG_FILE, text, mode=0o600)
-    return plan, _greeting(asked, plan, data_dir, apps, credentials.console_key)
+    return plan, desk, _greeting(asked, plan, data_dir, apps, credentials.console_key)
 
 
 def web_application() -> Path | None:

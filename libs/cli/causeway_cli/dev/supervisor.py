@@ -8,12 +8,13 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import aiohttp
 
+from causeway_cli.dev.desk import SERVICE, Desk, DeskAt, ProcessView
 from causeway_cli.dev.plan import STOP_ORDER, STOP_SECONDS, ProcessSpec, StackPlan
 from causeway_cli.dev.process import Keeper, wait_for
 from causeway_cli.dev.replacing import TRIAL_SECONDS, Replacing
@@ -45,6 +46,7 @@ class Supervisor:
         stop_seconds: float = STOP_SECONDS,
         changes: Changes | None = None,
         trial_seconds: float = TRIAL_SECONDS,
+        desk: DeskAt | None = None,
     ) -> None:
         """A supervisor at rest.
 
@@ -57,13 +59,15 @@ class Supervisor:
             stop_seconds: what a process has between SIGTERM and SIGKILL.
             changes: names of processes to replace by their twins, as it becomes necessary; None: never.
             trial_seconds: what a process that is to take another one's place has to be ready.
+            desk: where processes can be killed; None: nowhere.
         """
         self._plan, self._version, self._data_dir = plan, version, data_dir
         self._terminal, self._greeting, self._stop_seconds = terminal, greeting, stop_seconds
         self._changes, self._trial_seconds = changes, trial_seconds
+        self._desk = Desk(desk, self) if desk else None
         self._keepers: list[Keeper] = []
         self._ready = False
-        self._was_ready = False
+        self._was_ready = self._finished = False
         self._written: StackState | None = None
         self._write_failed = False
         self._stop = asyncio.Event()
@@ -82,6 +86,8 @@ class Supervisor:
         os.close(guard_reading)
         try:
             self._keepers = [self._keeper(spec, reading) for spec in (self._plan.nats, *self._plan.services)]
+            if self._desk:
+                await self._desk.open()
             self._write()
             async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
                 replacing = Replacing(
@@ -95,12 +101,23 @@ class Supervisor:
                 )
                 await self._run(session, replacing)
         finally:
+            if self._desk:
+                await self._desk.close()
             self._finish()
             for descriptor in (reading, writing, guard_writing):
                 os.close(descriptor)
             with contextlib.suppress(ProcessLookupError):  # somebody else ended it
                 guard.kill()
             await guard.wait()
+
+    def processes(self) -> list[ProcessView]:
+        """Every process as it is now."""
+        return [_view(keeper) for keeper in self._keepers]
+
+    def strike(self, names: Sequence[str]) -> list[ProcessView]:
+        """SIGKILL to these; those that ran, as they were."""
+        meant = [keeper for keeper in self._keepers if keeper.spec.name in names]
+        return [view for keeper, view in [(keeper, _view(keeper)) for keeper in meant] if keeper.strike()]
 
     async def _run(self, session: aiohttp.ClientSession, replacing: Replacing) -> None:
         nats, *services = self._keepers
@@ -211,6 +228,8 @@ class Supervisor:
             if keeper.pid is not None
         )
         processes += self._console()
+        if self._desk and not self._finished:
+            processes += (ProcessEntry(SERVICE, SERVICE, os.getpid(), self._desk.at.port, 0),)
         ready = self._ready and not self._stop.is_set()
         plan, own = self._plan, self._plan.api_url
         state = StackState(
@@ -251,8 +270,14 @@ class Supervisor:
     def _finish(self) -> None:
         """Nothing of ours runs any more."""
         self._stop.set()
-        self._ready = False
+        self._ready, self._finished = False, True
         self._write()
+
+
+def _view(keeper: Keeper) -> ProcessView:
+    spec = keeper.spec
+    state: Literal["ready", "starting", "down"] = "down" if keeper.pid is None else "ready" if keeper.ready else "starting"
+    return ProcessView(spec.service, spec.kind, spec.name, keeper.pid, keeper.since, keeper.restarts, state, keeper.outage_ms)
 
 
 async def _ready(session: aiohttp.ClientSession, keeper: Keeper) -> bool:

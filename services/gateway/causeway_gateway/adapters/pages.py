@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import html
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,7 +33,7 @@ TYPES: Final = {
     ".webmanifest": "application/manifest+json",
     ".woff2": "font/woff2",
 }
-HEADERS: Final = {
+HEADERS: Final[dict[str, str]] = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -55,20 +58,36 @@ class Page:
     packed: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Playground:
+    """Where the page may have processes killed, in dev alone: told in its head, and the one other place that it may reach."""
+
+    url: str
+    token: str = field(repr=False)
+
+
 class Pages:
     """The files of a folder by their paths, as they were when it was read.
+
+    Args:
+        folder: of the built files.
+        playground: None: the page is told of none, and it cannot reach one.
+        index: the page itself, which every place in the application is.
 
     Raises:
         FileNotFoundError: the folder has no index.
         OSError: it cannot be read.
     """
 
-    def __init__(self, folder: Path, *, index: str = INDEX) -> None:
+    def __init__(self, folder: Path, playground: Playground | None = None, *, index: str = INDEX) -> None:
         self._index = index
         root = folder.resolve()
+        self._headers = _headers(playground)
         self._pages = {f"/{path.relative_to(root).as_posix()}": _page(path) for path in sorted(root.rglob("*")) if _is_page(path)}
         if index not in self._pages:
             raise FileNotFoundError(f"{folder} has no {index[1:]}")
+        if playground:
+            self._pages[index] = _told(self._pages[index], playground)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """A file; for a place in the application, which the script finds by itself, the index."""
@@ -78,11 +97,11 @@ class Pages:
         """Likewise, for who serves them below a path of its own: `asked` is what stands behind that."""
         path = self._found(request, asked)
         if path is None:
-            return refusal(Refused(404, "there is nothing here"), HEADERS)
+            return refusal(Refused(404, "there is nothing here"), self._headers)
         if request.method not in {"GET", "HEAD"}:
-            return refusal(Refused(405, "this is only to be read", {"Allow": "GET, HEAD"}), HEADERS)
+            return refusal(Refused(405, "this is only to be read", {"Allow": "GET, HEAD"}), self._headers)
         page = self._pages[path]
-        headers = {**HEADERS, "Content-Type": page.kind, "ETag": page.tag, "Vary": "Accept-Encoding"}
+        headers = {**self._headers, "Content-Type": page.kind, "ETag": page.tag, "Vary": "Accept-Encoding"}
         headers["Cache-Control"] = FOREVER if _HASHED.match(path) else "no-cache"
         if page.tag in request.headers.get("If-None-Match", ""):
             return web.Response(status=304, headers={name: value for name, value in headers.items() if name != "Content-Type"})
@@ -99,6 +118,21 @@ class Pages:
         return self._index if is_place else None
 
 
+def _headers(playground: Playground | None) -> dict[str, str]:
+    if playground is None:
+        return HEADERS
+    policy = HEADERS["Content-Security-Policy"].replace("connect-src 'self'", f"connect-src 'self' {playground.url}")
+    return {**HEADERS, "Content-Security-Policy": policy}
+
+
+def _told(index: Page, playground: Playground) -> Page:
+    """The index with what the script needs to know of the playground."""
+    told = json.dumps({"url": playground.url, "token": playground.token})
+    meta = f'<meta name="causeway-playground" content="{html.escape(told)}" /></head>'.encode()
+    content = index.content.replace(b"</head>", meta, 1)
+    return Page(index.kind, content, _tag(content), {"gzip": gzip.compress(content, mtime=0)})
+
+
 def _is_page(path: Path) -> bool:
     return path.is_file() and path.suffix in TYPES
 
@@ -107,7 +141,11 @@ def _page(path: Path) -> Page:
     content = path.read_bytes()
     others = {encoding: path.with_name(path.name + ending) for encoding, ending in ENCODINGS.items()}
     packed = {encoding: other.read_bytes() for encoding, other in others.items() if other.is_file()}
-    return Page(TYPES[path.suffix], content, f'"{hashlib.sha256(content).hexdigest()[:20]}"', packed)
+    return Page(TYPES[path.suffix], content, _tag(content), packed)
+
+
+def _tag(content: bytes) -> str:
+    return f'"{hashlib.sha256(content).hexdigest()[:20]}"'
 
 
 def _accepted(header: str) -> set[str]:

@@ -34,7 +34,7 @@ from causeway_gateway.adapters.clock import TaskGroup, WheelTimers
 from causeway_gateway.adapters.gateways import SERVICE, AppDesk, BusFigures, BusGateways, BusKeys, BusRevocations
 from causeway_gateway.adapters.http import PublicServer
 from causeway_gateway.app.operating import Desks, console_of, operations_of, streams_of
-from causeway_gateway.app.options import bound, pages, session_options, transport_settings
+from causeway_gateway.app.options import bound, session_options, transport_settings, web_pages
 from causeway_gateway.config import GatewaySettings
 from causeway_gateway.domain.calls import CallCounts
 from causeway_gateway.domain.figures import Board
@@ -241,7 +241,7 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
         version=__version__,
         broken=lambda code: metrics.closes.add(1, str(code)),
         api_bound=listen(settings.http_api.port, "http_api.port") if settings.http_api.port else None,
-        pages=pages(settings.web.directory, "web.directory"),
+        pages=web_pages(settings.web),
     )
     console = console_of(settings, api, timers)
     disagreements = Disagreements()

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from causeway_common.bus import AppsDirectory, StreamTail
 from causeway_gateway.adapters.bus import BusFeeds, BusStorage
 from causeway_gateway.adapters.clock import TaskGroup, WheelTimers
-from causeway_gateway.adapters.console import INDEX, ConsoleServer
+from causeway_gateway.adapters.console import ConsoleServer
 from causeway_gateway.adapters.gateways import BusRevocations
-from causeway_gateway.app.options import bound, pages, transport_settings
+from causeway_gateway.app.options import bound, console_pages, transport_settings
 from causeway_gateway.config import GatewaySettings
 from causeway_gateway.domain.figures import Board
 from causeway_gateway.domain.namespaces import Catalogue
@@ -109,5 +109,5 @@ def console_of(settings: GatewaySettings, api: ServerApi, timers: WheelTimers) -
         own.ring(),
         transport_settings(settings),
         clock=timers.now,
-        pages=pages(own.directory, "console.directory", INDEX),
+        pages=console_pages(own.directory),
     )

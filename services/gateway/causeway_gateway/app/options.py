@@ -10,9 +10,10 @@ from typing import Final
 from causeway_common.runtime import StartError
 from causeway_gateway import __version__
 from causeway_gateway.adapters.acceptor import bind
-from causeway_gateway.adapters.pages import INDEX, Pages
+from causeway_gateway.adapters.console import INDEX as CONSOLE_INDEX
+from causeway_gateway.adapters.pages import Pages, Playground
 from causeway_gateway.adapters.settings import Endpoints, TransportSettings
-from causeway_gateway.config import GatewaySettings
+from causeway_gateway.config import GatewaySettings, WebSettings
 from causeway_gateway.domain.admission import SessionOptions
 
 TEST_ECHO: Final = "CAUSEWAY_GATEWAY_TEST_ECHO"
@@ -69,12 +70,21 @@ def transport_settings(settings: GatewaySettings) -> TransportSettings:
     )
 
 
-def pages(directory: str, option: str, index: str = INDEX) -> Pages | None:
-    """The built files of a folder; None where none is named. Raises StartError: they are not there."""
+def web_pages(settings: WebSettings) -> Pages | None:
+    """The web application; None where none is named. Raises StartError: it is not there."""
+    url, token = settings.playground_url, settings.playground_token.get_secret_value()
     try:
-        return Pages(Path(directory), index=index) if directory else None
+        return Pages(Path(settings.directory), Playground(url, token) if url else None) if settings.directory else None
     except OSError as error:
-        raise StartError(f"{option}: {error}") from error
+        raise StartError(f"web.directory: {error}") from error
+
+
+def console_pages(directory: str) -> Pages | None:
+    """The console's page, likewise."""
+    try:
+        return Pages(Path(directory), index=CONSOLE_INDEX) if directory else None
+    except OSError as error:
+        raise StartError(f"console.directory: {error}") from error
 
 
 def bound(address: str, port: int, option: str, *, reuse_port: bool) -> socket.socket:

@@ -293,6 +293,12 @@ class WebSettings(Settings):
     """A web application of files, beside the clients' endpoints."""
 
     directory: str = Field("", description="a folder of built files that is served at `/`, read at the start; empty: a short page")
+    playground_url: str = Field(
+        "",
+        pattern=r"^(http://127\.0\.0\.1:\d{1,5})?$",
+        description="where the page may have processes killed: set by `causeway dev` for itself, on loopback only; empty: nowhere",
+    )
+    playground_token: SecretStr = Field(SecretStr(""), description="what opens that; told to the page")
 
 
 class ShutdownSettings(Settings):

@@ -81,9 +81,9 @@ function Deeds({ id, disabled, configured }: EndpointInFull): ReactNode {
           operation="webhooks.test"
           request={{ id }}
           label={words.test}
-          done={({ outcome, duration_ms: took, status }) => {
+          done={({ outcome, duration_ms: took, status, answer }) => {
             setProblem(null);
-            return words.tested(status === 0 ? outcome : `${outcome} (${status})`, duration(took));
+            return words.tested(status === 0 ? outcome : `${outcome} (${status})`, duration(took), answer);
           }}
           failed={setProblem}
         />

@@ -1,5 +1,5 @@
 import * as AlertDialog from "@radix-ui/react-alert-dialog";
-import type { ReactNode } from "react";
+import { useRef, type ReactNode } from "react";
 import { texts } from "../../texts/console";
 import { Button } from "./controls";
 import { Problem } from "./states";
@@ -30,11 +30,30 @@ export function Confirm({
   error: Error | null;
   danger?: boolean;
 }): ReactNode {
+  const opener = useRef<Element | null>(null);
+  const begin = (event: Event): void => {
+    opener.current = document.activeElement;
+    const field = (event.currentTarget as HTMLElement).querySelector<HTMLElement>("input, select");
+    if (field !== null) {
+      event.preventDefault();
+      field.focus();
+    }
+  };
+  const end = (event: Event): void => {
+    event.preventDefault();
+    const back = opener.current?.isConnected === true ? opener.current : document.getElementById("content");
+    (back as HTMLElement | null)?.focus();
+  };
   return (
     <AlertDialog.Root open={open} onOpenChange={(next) => !next && close()}>
       <AlertDialog.Portal>
         <div aria-hidden className="fade fixed inset-0 z-40 bg-black/50" />
-        <AlertDialog.Content aria-modal className="fade fixed inset-x-3 top-1/2 z-50 mx-auto flex max-h-[90dvh] max-w-lg -translate-y-1/2 flex-col gap-4 overflow-y-auto rounded-xl border border-line bg-panel p-5 shadow-xl">
+        <AlertDialog.Content
+          aria-modal
+          onOpenAutoFocus={begin}
+          onCloseAutoFocus={end}
+          className="fade fixed inset-x-3 top-1/2 z-50 mx-auto flex max-h-[90dvh] max-w-lg -translate-y-1/2 flex-col gap-4 overflow-y-auto rounded-xl border border-line bg-panel p-5 shadow-xl"
+        >
           <AlertDialog.Title className="text-lg font-semibold wrap-anywhere">{title}</AlertDialog.Title>
           <AlertDialog.Description asChild>
             <div className="flex flex-col gap-3 text-dim">{children}</div>

@@ -1,0 +1,118 @@
+"""The failure playground in a real browser, on a real stack: each kill is one, and the promise is seen kept."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, expect
+
+from support.browser import MISSING, Visitor, running_browser
+from support.stack import Stack, running_stack
+
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.timeout(90),
+    pytest.mark.skipif(MISSING, reason="Chromium is not installed; CI has it"),
+]
+
+COUNTS = ("Sent", "Received", "Lost", "Doubled", "Out of order")
+KILLS = {"Kill gateway": "gateway", "Kill storage": "storage", "Kill logic": "logic-chat", "Kill NATS": "nats"}
+PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    async with running_stack(tmp_path_factory.mktemp("playground")) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with running_browser() as running:
+        yield running
+
+
+@asynccontextmanager
+async def opened(stack: Stack, browser: Browser, **options: Any) -> AsyncIterator[Visitor]:
+    """A page with the open playground; at the end it has logged nothing but the browser's own word about lost connections."""
+    context = await browser.new_context(base_url=f"http://127.0.0.1:{stack.port}", **options)
+    try:
+        visitor = Visitor(await context.new_page())
+        await visitor.page.goto("/")
+        await visitor.enter("Ann")
+        await visitor.page.get_by_role("button", name="Failure playground", exact=True).click()
+        await expect(count(visitor.page, "Received")).not_to_have_text("0")
+        yield visitor
+        assert [error for error in visitor.errors if "WebSocket connection to" not in error] == []
+    finally:
+        await context.close()
+
+
+def count(page: Page, name: str) -> Any:
+    return page.get_by_role("status", name=name, exact=True)
+
+
+async def counts(page: Page) -> dict[str, int]:
+    """All counts, read at one moment."""
+    read = "all => Object.fromEntries(all.map(each => [each.ariaLabel, parseInt(each.textContent)]))"
+    found: dict[str, int] = await page.get_by_role("dialog").locator("output").evaluate_all(read)
+    return found
+
+
+async def all_came(page: Page, more_than: int) -> dict[str, int]:
+    """The counts once numbers that were sent after so many are back, and none is on its way."""
+    while (found := await counts(page))["Sent"] <= more_than or found["Received"] < found["Sent"]:
+        await page.wait_for_timeout(20)
+    return found
+
+
+async def test_whatever_is_killed_every_number_comes_once_and_in_order(stack: Stack, browser: Browser) -> None:
+    """Gateway, storage, logic, NATS: each dies by SIGKILL, the interruption is told, and the flow catches up with what was sent."""
+    async with opened(stack, browser, viewport={"width": 1280, "height": 900}) as ann:
+        for button, name in KILLS.items():
+            pid = stack.pid(name)
+            await ann.page.get_by_role("button", name=button, exact=True).click()
+            told = ann.page.get_by_role("list", name="What happened").get_by_role("listitem").first
+            what = button.removeprefix("Kill ")
+            await expect(told).to_have_text(
+                re.compile(f"^{what} killed: .*(every one came|hardly noticed)", re.IGNORECASE), timeout=30_000
+            )
+            await expect(ann.page.get_by_role("button", name=button, exact=True)).to_be_enabled()
+            assert stack.pid(name) not in (0, pid)
+            found = await all_came(ann.page, (await counts(ann.page))["Sent"] + 10)
+            assert {each: found[each] for each in COUNTS[2:]} == {"Lost": 0, "Doubled": 0, "Out of order": 0}
+            assert found["Interruption"] > 0
+            await ann.screenshot(f"playground-{name}")
+        await ann.page.get_by_role("button", name="Close", exact=True).click()
+        await expect(ann.page.get_by_role("button", name="Failure playground", exact=True)).to_be_focused()
+        await expect(ann.page.get_by_role("dialog")).to_have_count(0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_axe_finds_nothing_in_the_playground(stack: Stack, browser: Browser, scheme: str) -> None:
+    async with opened(stack, browser, color_scheme=scheme, reduced_motion="reduce") as ann:
+        assert await ann.faults() == []
+        names = await ann.page.get_by_role("dialog").get_by_role("button").all_inner_texts()
+        assert names == ["Close", "Kill gateway", "Kill logic", "Kill storage", "Kill NATS"]
+        await ann.page.get_by_role("button", name="Kill logic", exact=True).click()
+        await expect(ann.page.get_by_role("button", name="Kill logic", exact=True)).to_be_disabled()
+        assert await ann.faults() == []
+        await ann.screenshot(f"playground-{scheme}")
+        await expect(ann.page.get_by_role("button", name="Kill logic", exact=True)).to_be_enabled(timeout=30_000)
+
+
+async def test_on_a_phone_everything_of_the_playground_can_be_reached(stack: Stack, browser: Browser) -> None:
+    async with opened(stack, browser, **PHONE) as ann:
+        assert await ann.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        for name in COUNTS:
+            await expect(count(ann.page, name)).to_be_visible()
+        await ann.screenshot("playground-phone")
+        for button in KILLS:
+            await ann.page.get_by_role("button", name=button, exact=True).scroll_into_view_if_needed()
+            await expect(ann.page.get_by_role("button", name=button, exact=True)).to_be_in_viewport()
