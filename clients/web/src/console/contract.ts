@@ -16,6 +16,7 @@ export interface NodeRow {
   node: string;
   service: string;
   version: string;
+  app_version: string;
   started_ms: number;
   heard_ms: number;
   state: "up" | "silent" | "left";
@@ -74,6 +75,7 @@ export interface MethodRow {
   method: string;
   calls: number;
   errors: number;
+  rejected: number;
   mean_ms: number;
   route: { version: string; share_permille: number } | null;
   versions: MethodVersion[];
@@ -128,7 +130,7 @@ export interface PresenceRow {
 export interface Publication {
   offset: number;
   data?: unknown;
-  b64data?: string;
+  b64data: string;
   user: string;
   client: string;
   tags: Record<string, string> | null;
@@ -148,6 +150,7 @@ export type EventMessage =
   | { type: "skipped"; count: number }
   | { type: "end"; reason: string };
 
+/** `num_channels`: all of them, of which `channels` may be the first ones alone. */
 export interface ClientRow {
   client: string;
   node: string;
@@ -158,6 +161,7 @@ export interface ClientRow {
   address: string;
   connected_ms: number;
   channels: string[];
+  num_channels: number;
 }
 
 export interface Ban {
@@ -284,7 +288,7 @@ interface Named {
 /** Each call: what it takes, what it gives. */
 export interface Contract {
   "console.info": [None, Info];
-  "nodes.list": [None, NodeList];
+  "nodes.list": [{ service: string }, NodeList];
   "nodes.series": [{ figures: string[]; node: string; service: string; after_ms: number }, SeriesPage];
   "apps.list": [{ app: string }, { apps: AppRow[] }];
   "apps.methods": [{ app: string; window_ms: number }, MethodPage];
@@ -299,7 +303,7 @@ export interface Contract {
     { channel: string; limit: number; since: { offset: number; epoch: string } | null; reverse: boolean },
     { publications: Publication[]; epoch: string; offset: number },
   ];
-  "users.show": [{ user: string }, { clients: ClientRow[]; ban: Ban | null }];
+  "users.show": [{ user: string }, { clients: ClientRow[]; total: number; ban: Ban | null }];
   "users.disconnect": [{ user: string; client: string; code: number; reason: string }, { clients: number }];
   "users.ban": [{ user: string; expire_at_ms: number; reason: string }, None];
   "users.unban": [{ user: string }, None];

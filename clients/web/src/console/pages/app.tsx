@@ -3,7 +3,8 @@ import { texts } from "../../texts/console";
 import { useAsked } from "../asking";
 import type { AppRow, AppVersion, MethodRow, MethodVersion, RouteRow } from "../contract";
 import { useMay } from "../session";
-import { count, share } from "../state/format";
+import { count, part, share } from "../state/format";
+import { unfolded } from "../state/tree";
 import { PageHead, Panel } from "../ui/panel";
 import { Asked, Badge, Empty } from "../ui/states";
 import { Spark } from "../ui/spark";
@@ -49,7 +50,7 @@ export function AppPage({ app }: { app: string }): ReactNode {
       </Asked>
       {contract.data === undefined ? null : (
         <Panel title={words.contract} note={words.contractNote}>
-          <Tree value={contract.data.manifest} label={words.contract} />
+          <Tree value={unfolded(contract.data.manifest)} label={words.contract} open={0} />
         </Panel>
       )}
     </>
@@ -87,7 +88,7 @@ function versionColumns(ruling: string): Column<AppVersion>[] {
 
 /** The row of what has no method: the app's hooks, and its methods without a route of their own. */
 function whole(app: string): MethodRow {
-  return { app, method: "", calls: 0, errors: 0, mean_ms: 0, route: null, versions: [], calls_series: [], errors_series: [] };
+  return { app, method: "", calls: 0, errors: 0, rejected: 0, mean_ms: 0, route: null, versions: [], calls_series: [], errors_series: [] };
 }
 
 function methodColumns({ app, versions }: AppRow, routes: readonly RouteRow[]): Column<MethodRow>[] {
@@ -98,6 +99,7 @@ function methodColumns({ app, versions }: AppRow, routes: readonly RouteRow[]): 
     { head: heads.method, cell: ({ method }) => (method === "" ? <span className="text-dim">{words.hooks}</span> : <Code className="font-medium">{method}</Code>) },
     { head: heads.calls, end: true, cell: (row) => counted(row, count(row.calls)) },
     { head: heads.errors, end: true, cell: (row) => counted(row, <ErrorRate {...row} />) },
+    { head: heads.rejected, end: true, wide: true, cell: (row) => counted(row, <span className="text-dim">{part(row.rejected, row.calls)}</span>) },
     { head: heads.mean, end: true, cell: (row) => counted(row, meanText(row)) },
     {
       head: heads.trend,

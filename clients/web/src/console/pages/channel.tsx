@@ -128,7 +128,7 @@ function History({ channel }: { channel: string }): ReactNode {
 const PAST: Column<Publication>[] = [
   { head: words.pastColumns.offset, end: true, cell: ({ offset }) => <Code>{offset}</Code> },
   { head: words.pastColumns.user, cell: ({ user }) => (user === "" ? <Badge>{words.server}</Badge> : <Who user={user} />) },
-  { head: words.pastColumns.data, className: "w-full min-w-64", cell: ({ data, b64data }) => <Json value={b64data ?? data} /> },
+  { head: words.pastColumns.data, className: "w-full min-w-64", cell: ({ data, b64data }) => <Json value={b64data || data} /> },
 ];
 
 /** A value in one run of text, wrapped. */

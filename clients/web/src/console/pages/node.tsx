@@ -5,11 +5,11 @@ import { Charts } from "../ui/charts";
 import { Fact, Facts, PageHead, Panel } from "../ui/panel";
 import { Asked, Empty } from "../ui/states";
 import { Code, When } from "../ui/words";
-import { NodeState } from "./overview";
+import { NodeState, versionOf } from "./overview";
 
 /** One process: what it is, all its figures over time. */
 export function NodePage({ node }: { node: string }): ReactNode {
-  const nodes = useAsked("nodes.list", {});
+  const nodes = useAsked("nodes.list", { service: "" });
   const words = texts.node;
   return (
     <>
@@ -27,7 +27,7 @@ export function NodePage({ node }: { node: string }): ReactNode {
                 <Facts>
                   <Fact name={words.service}>{row.service}</Fact>
                   <Fact name={words.version}>
-                    <Code>{row.version}</Code>
+                    <Code>{versionOf(row)}</Code>
                   </Fact>
                   <Fact name={words.since}>
                     <When ms={row.started_ms} />

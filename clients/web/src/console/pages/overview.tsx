@@ -20,7 +20,7 @@ const TONES = { up: "good", silent: "bad", left: "calm" } as const;
 
 /** What runs, how it does, what wants a look. */
 export function OverviewPage(): ReactNode {
-  const nodes = useAsked("nodes.list", {});
+  const nodes = useAsked("nodes.list", { service: "" });
   return (
     <>
       <PageHead title={words.title} about={words.about} />
@@ -47,7 +47,7 @@ const COLUMNS: Column<NodeRow>[] = [
     ),
   },
   { head: words.columns.state, cell: ({ state, heard_ms: heard }) => <NodeState state={state} heard={heard} /> },
-  { head: words.columns.version, cell: ({ version }) => <Code>{version}</Code> },
+  { head: words.columns.version, cell: (row) => <Code>{versionOf(row)}</Code> },
   { head: words.columns.up, end: true, wide: true, cell: (row) => (row.state === "up" ? duration(Date.now() - row.started_ms) : "–") },
   { head: words.columns.cpu, end: true, cell: (row) => figure(row, "cpu_percent", (value) => `${short(value)}%`) },
   { head: words.columns.memory, end: true, cell: (row) => figure(row, "rss_bytes", bytes) },
@@ -152,6 +152,11 @@ function Said({ what, todo }: { what: ReactNode; todo: string }): ReactNode {
       <p className="text-dim wrap-anywhere">{todo}</p>
     </div>
   );
+}
+
+/** The version of what runs, and of the app that it runs. */
+export function versionOf({ version, app_version: app }: NodeRow): string {
+  return app === "" ? version : words.withApp(version, app);
 }
 
 /** The newest value of a node that is up; what one that fell silent said last is no news. */

@@ -24,7 +24,7 @@ export function UserPanels({ user }: { user: string }): ReactNode {
       {banned === null ? null : <Banned ban={banned} />}
       <Panel
         title={words.connections(user)}
-        note={shown.data === undefined ? undefined : count(shown.data.clients.length)}
+        note={shown.data === undefined ? undefined : count(shown.data.total)}
         actions={
           <>
             <Disconnect user={user} client="" disabled={shown.data?.clients.length === 0} />
@@ -55,13 +55,13 @@ function columns(user: string): Column<ClientRow>[] {
     { head: heads.sdk, wide: true, cell: ({ name, version }) => <bdi className="wrap-anywhere">{`${name} ${version}`.trim()}</bdi> },
     { head: heads.address, wide: true, cell: ({ address }) => <Code>{address}</Code> },
     { head: heads.node, wide: true, cell: ({ node }) => <Code>{node}</Code> },
-    { head: heads.channels, className: "min-w-40", cell: ({ client, channels }) => <Channels client={client} channels={channels} /> },
+    { head: heads.channels, className: "min-w-40", cell: ({ client, channels, num_channels: all }) => <Channels client={client} channels={channels} all={all} /> },
     { head: <span className="sr-only">{words.disconnect}</span>, end: true, cell: ({ client }) => <Disconnect user={user} client={client} /> },
   ];
 }
 
-function Channels({ client, channels }: { client: string; channels: readonly string[] }): ReactNode {
-  const more = channels.length - CHANNELS;
+function Channels({ client, channels, all }: { client: string; channels: readonly string[]; all: number }): ReactNode {
+  const more = all - Math.min(channels.length, CHANNELS);
   return (
     <ul aria-label={`${words.columns.channels} (${client})`} className="flex flex-wrap gap-x-2">
       {channels.slice(0, CHANNELS).map((channel) => (

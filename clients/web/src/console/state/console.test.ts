@@ -7,11 +7,11 @@ import { ago, bytes, count, duration, part, share, short, time } from "./format"
 import { Lines } from "./lines";
 import { Notices } from "./notices";
 import { toggled, toggledAll, within } from "./selection";
-import { joined, lastMs, linesOf, NO_SERIES, seconds, STEPS, summed, together } from "./series";
+import { askFrom, joined, linesOf, NO_SERIES, seconds, STEPS, summed, together } from "./series";
 import { permille } from "./shares";
 import { came, clear, EMPTY, KEPT, pause, resume, type TailLine } from "./tail";
 import { traceId, traceLink } from "./traces";
-import { branch, CHARACTERS, CHILDREN } from "./tree";
+import { branch, CHARACTERS, CHILDREN, unfolded } from "./tree";
 
 const NOW = 1_764_000_000_000;
 
@@ -63,7 +63,7 @@ describe("a live tail", () => {
   test("has a line for what happens around publications, and none for signs of life or what a newer gateway says", () => {
     const said: unknown[] = [
       { type: "begin", epoch: "e", offset: 4 },
-      { type: "publication", offset: 5, data: { a: 1 }, user: "ann", client: "c", tags: null, time_ms: NOW, bytes: 7 },
+      { type: "publication", offset: 5, data: { a: 1 }, user: "ann", client: "c", b64data: "", tags: null, time_ms: NOW, bytes: 7 },
       { type: "join", user: "bob", client: "c2" },
       { type: "skipped", count: 9 },
       { type: "alive" },
@@ -96,15 +96,20 @@ describe("figures over time", () => {
   test("are joined piece by piece on one grid, new nodes and silences included", () => {
     const both = joined(page(10_000, { a: [1, 2], b: [5, 5] }), page(16_000, { a: [4], c: [9] }));
     expect(both).toEqual(page(10_000, { a: [1, 2, null, 4], b: [5, 5, null, null], c: [null, null, null, 9] }));
-    expect(lastMs(both)).toBe(16_000);
+    expect(askFrom(both)).toBe(12_000);
     expect(seconds(both)).toEqual([10, 12, 14, 16]);
+  });
+
+  test("what was not known yet is filled in when it is told again, and what was is kept", () => {
+    const both = joined(page(10_000, { a: [1, 2, 3], b: [7, 7, null] }), page(12_000, { a: [2, null, 4], b: [7, 8, null] }));
+    expect(both).toEqual(page(10_000, { a: [1, 2, 3, 4], b: [7, 7, 8, null] }));
   });
 
   test("an empty answer changes nothing", () => {
     const known = page(10_000, { a: [1] });
     expect(joined(known, page(0, {}))).toBe(known);
     expect(joined(NO_SERIES, known)).toBe(known);
-    expect(lastMs(NO_SERIES)).toBe(0);
+    expect(askFrom(NO_SERIES)).toBe(0);
   });
 
   test("what does not meet on the grid begins anew", () => {
@@ -139,6 +144,7 @@ describe("what needs attention", () => {
     node: name,
     service,
     version,
+    app_version: "",
     started_ms: 0,
     heard_ms: NOW,
     state,
@@ -210,6 +216,10 @@ describe("rows, trees and traces", () => {
     expect([wide.children.length, wide.hidden, wide.text]).toEqual([CHILDREN, 5, "[205]"]);
     expect(branch("x".repeat(CHARACTERS + 1)).text).toHaveLength(CHARACTERS + 1);
     expect([null, undefined, true, 0, "", {}, []].map((value) => branch(value).kind)).toEqual(["null", "null", "boolean", "number", "string", "object", "array"]);
+  });
+
+  test("schemas that are texts in a manifest are shown as what they say", () => {
+    expect(unfolded({ a: ['{"type":"object"}', "{no json", "{1}"], b: 1, c: null })).toEqual({ a: [{ type: "object" }, "{no json", "{1}"], b: 1, c: null });
   });
 
   test("a trace leads only where the deployment says, over http", () => {

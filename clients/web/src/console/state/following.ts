@@ -13,7 +13,7 @@ export function linesOf(messages: readonly TailMessage[], key: number, now: numb
 function lineOf(message: TailMessage, now: number): Omit<TailLine, "key">[] {
   switch (message.type) {
     case "publication": {
-      const text = message.b64data ?? JSON.stringify(message.data) ?? "";
+      const text = message.b64data || (JSON.stringify(message.data) ?? "");
       const cut = text.length > CHARACTERS ? `${text.slice(0, CHARACTERS)}…` : text;
       return [{ kind: "publication", at: message.time_ms || now, offset: message.offset, user: message.user, text: cut }];
     }

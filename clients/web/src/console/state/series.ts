@@ -4,6 +4,7 @@ import type { Series, SeriesPage } from "../contract";
 
 /** So many steps are kept: ten minutes of two seconds. */
 export const STEPS = 300;
+const AGAIN = 2;
 
 /** A line of a chart. */
 export interface Line {
@@ -14,13 +15,13 @@ export interface Line {
 /** Nothing has been told yet. */
 export const NO_SERIES: SeriesPage = { step_ms: 2000, from_ms: 0, series: [] };
 
-/** The time of the last step; 0 where there is none. Ask for what is later than that. */
-export function lastMs(page: SeriesPage): number {
+/** Ask for what is later than this: the newest steps once more, since not every process has told of them yet. */
+export function askFrom(page: SeriesPage): number {
   const length = page.series[0]?.values.length ?? 0;
-  return length === 0 ? 0 : page.from_ms + (length - 1) * page.step_ms;
+  return length <= AGAIN ? 0 : page.from_ms + (length - 1 - AGAIN) * page.step_ms;
 }
 
-/** A page and the one behind it as one; the later alone where they do not meet on one grid. */
+/** A page and the one behind it as one, where the later one may say again what it knows better; it alone where they do not meet on one grid. */
 export function joined(before: SeriesPage, after: SeriesPage): SeriesPage {
   const length = before.series[0]?.values.length ?? 0;
   const more = after.series[0]?.values.length ?? 0;
@@ -28,18 +29,20 @@ export function joined(before: SeriesPage, after: SeriesPage): SeriesPage {
     return length === 0 ? after : before;
   }
   const gap = (after.from_ms - before.from_ms) / before.step_ms - length;
-  if (length === 0 || after.step_ms !== before.step_ms || gap < 0 || gap > STEPS || !Number.isInteger(gap)) {
+  const start = length + gap; // where the later one begins
+  if (length === 0 || after.step_ms !== before.step_ms || start < 0 || gap > STEPS || !Number.isInteger(gap)) {
     return after;
   }
-  const total = length + gap + more;
+  const total = Math.max(length, start + more);
   const cut = Math.max(0, total - STEPS);
   const all = new Map<string, Series>();
   for (const each of before.series) {
-    all.set(keyOf(each), { ...each, values: [...each.values, ...nulls(gap + more)] });
+    all.set(keyOf(each), { ...each, values: [...each.values, ...nulls(total - length)] });
   }
   for (const each of after.series) {
-    const earlier = all.get(keyOf(each))?.values.slice(0, length + gap) ?? nulls(length + gap);
-    all.set(keyOf(each), { ...each, values: [...earlier, ...each.values] });
+    const values = [...(all.get(keyOf(each))?.values ?? nulls(total))];
+    each.values.forEach((value, step) => (values[start + step] = value ?? values[start + step] ?? null));
+    all.set(keyOf(each), { ...each, values });
   }
   const series = [...all.values()].map((each) => ({ ...each, values: each.values.slice(cut) }));
   return { step_ms: before.step_ms, from_ms: before.from_ms + cut * before.step_ms, series: series.filter((each) => each.values.some((value) => value !== null)) };

@@ -37,6 +37,21 @@ export function branch(value: unknown, name = "", path = "$", depth = 0): Branch
   return { ...leaf, text, children, hidden: entries.length - children.length };
 }
 
+/** The value with texts that are JSON objects (the schemas of a manifest) as what they say. */
+export function unfolded(value: unknown): unknown {
+  if (typeof value === "string" && value.startsWith("{")) {
+    try {
+      return JSON.parse(value) as unknown;
+    } catch {
+      return value; // a text that only begins like one
+    }
+  }
+  if (Array.isArray(value)) {
+    return value.map(unfolded);
+  }
+  return typeof value === "object" && value !== null ? Object.fromEntries(Object.entries(value).map(([name, each]) => [name, unfolded(each)])) : value;
+}
+
 function kindOf(value: unknown): Kind {
   if (value === null || value === undefined) {
     return "null";

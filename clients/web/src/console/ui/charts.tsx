@@ -4,7 +4,7 @@ import { texts } from "../../texts/console";
 import type { FigureKind, SeriesPage } from "../contract";
 import { useSession } from "../session";
 import { bytes, duration, short } from "../state/format";
-import { joined, lastMs, linesOf, NO_SERIES, seconds } from "../state/series";
+import { askFrom, joined, linesOf, NO_SERIES, seconds } from "../state/series";
 import { Chart } from "./chart";
 import { Old } from "./states";
 
@@ -17,7 +17,7 @@ export function Charts({ label, figures, kinds, node = "" }: { label: string; fi
     queryKey: key,
     queryFn: async ({ signal }) => {
       const known = queries.getQueryData<SeriesPage>(key) ?? NO_SERIES;
-      return joined(known, await ops.run("nodes.series", { figures: [...figures], node, service: "", after_ms: lastMs(known) }, signal));
+      return joined(known, await ops.run("nodes.series", { figures: [...figures], node, service: "", after_ms: askFrom(known) }, signal));
     },
     refetchInterval: info.step_ms,
     structuralSharing: false,

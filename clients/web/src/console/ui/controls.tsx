@@ -2,7 +2,7 @@ import * as Label from "@radix-ui/react-label";
 import type { ComponentProps, ReactNode } from "react";
 
 const BUTTON =
-  "inline-flex min-h-8 items-center justify-center gap-1.5 rounded-md px-3 text-sm font-medium whitespace-nowrap transition-colors max-sm:min-h-11 disabled:cursor-not-allowed disabled:opacity-50";
+  "inline-flex min-h-8 items-center justify-center gap-1.5 rounded-md px-3 text-sm font-medium whitespace-nowrap max-sm:min-h-11 disabled:cursor-not-allowed disabled:opacity-50";
 const KINDS = {
   main: "bg-accent text-on-accent enabled:hover:opacity-90",
   quiet: "border border-edge/60 bg-panel text-ink enabled:hover:bg-raised",
