@@ -18,7 +18,7 @@ async def enqueue_mail(stack: Stack, *ids: str) -> None:
     await bus.start()
     try:
         payload = {"to": ["ann@example.com"], "subject": "s", "text": "t"}
-        records = [m.NewRecord(id=id, app="chat", connector="email", op="send", payload=payload) for id in ids]
+        records = [m.NewRecord(id=each, app="chat", connector="email", op="send", payload=payload) for each in ids]
         await bus.request(verbs.ENQUEUE, m.EnqueueRequest(records=records), Deadline.after(4), caller="chat")
     finally:
         await bus.stop()

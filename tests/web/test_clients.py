@@ -16,7 +16,10 @@ from support.node import NODE, WHEEL, install
 
 ROOT = Path(__file__).parents[2]
 CLIENTS = ROOT / "clients"
-PAGES = {"the application": CLIENTS / "web" / "dist" / "index.html", "the console": CLIENTS / "web" / "dist-console" / "console.html"}
+PAGES = {
+    "the application": CLIENTS / "web" / "dist" / "index.html",
+    "the console": CLIENTS / "web" / "dist-console" / "console.html",
+}
 SCRIPT_MAX = 200 * 1024
 
 

@@ -16,9 +16,9 @@ import { WebhooksPage } from "./pages/webhooks";
 import { only, parseSearch, stringifySearch } from "./places";
 import { SignedIn } from "./session";
 import { Shell } from "./shell";
-import { Empty } from "./ui/states";
+import { PageHead } from "./ui/panel";
 
-const root = createRootRoute({ component: Root, notFoundComponent: () => <Empty title={texts.notFound}>{texts.notFoundTodo}</Empty> });
+const root = createRootRoute({ component: Root, notFoundComponent: () => <Page title={texts.notFound} page={<PageHead title={texts.notFound} about={texts.notFoundTodo} />} /> });
 const at = { getParentRoute: () => root };
 const places = texts.places;
 

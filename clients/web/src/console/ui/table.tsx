@@ -27,7 +27,7 @@ export function Table<Row>({
 }): ReactNode {
   const shown = compact ? columns.filter((column) => column.wide !== true) : columns;
   return (
-    <div role="group" aria-label={label} tabIndex={0} className="overflow-x-auto focus-visible:-outline-offset-2">
+    <div role="group" aria-label={label} tabIndex={0} className="relative overflow-x-auto focus-visible:-outline-offset-2">
       <table aria-label={label} className="w-full border-collapse text-start text-[0.8125rem]">
         <thead>
           <tr>
