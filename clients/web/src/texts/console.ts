@@ -78,7 +78,7 @@ export const texts = {
     noNodesTodo: "Every process tells of itself each two seconds. If none does, look at NATS.",
     columns: { node: "Node", version: "Version", state: "State", up: "Up for", cpu: "CPU", memory: "Memory", loop: "Loop delay", load: "Load" },
     requests: (rate: string) => `${rate} requests/s`,
-    connections: (count: string) => `${count} connections`,
+    connections: (count: number) => plural(count, "connection"),
     states: { up: "up", silent: "silent", left: "left" },
     heard: (ago: string) => `last heard ${ago}`,
     all: "all together",

@@ -47,7 +47,7 @@ const COLUMNS: Column<AuditRow>[] = [
   { head: words.columns.at, cell: ({ at_ms: at }) => <When ms={at} /> },
   { head: words.columns.caller, cell: ({ caller }) => <Who user={caller} /> },
   { head: words.columns.operation, cell: ({ operation }) => <span className="font-medium whitespace-nowrap">{operation}</span> },
-  { head: words.columns.target, className: "w-full min-w-40", cell: ({ target }) => <Code>{target}</Code> },
+  { head: words.columns.target, className: "w-full min-w-40", cell: ({ target }) => <Code className="wrap-anywhere">{target}</Code> },
   { head: words.columns.outcome, cell: ({ outcome }) => <Badge tone={outcome === "ok" ? "good" : "bad"}>{outcome}</Badge> },
   { head: <span className="sr-only">{texts.common.trace}</span>, wide: true, cell: ({ id, traceparent }) => <Trace of={words.trace(id)} parent={traceparent} /> },
 ];

@@ -133,5 +133,5 @@ const PAST: Column<Publication>[] = [
 
 /** A value in one run of text, wrapped. */
 function Json({ value }: { value: unknown }): ReactNode {
-  return value === undefined || value === null ? null : <Code className="text-dim">{JSON.stringify(value)}</Code>;
+  return value === undefined || value === null ? null : <Code className="text-dim wrap-anywhere">{JSON.stringify(value)}</Code>;
 }

@@ -100,7 +100,7 @@ function State({ version, state }: Entity): ReactNode {
 const OUTBOX: Column<Waiting>[] = [
   { head: words.outboxColumns.version, end: true, cell: ({ version }) => version },
   { head: words.outboxColumns.at, cell: ({ at_ms: at }) => <When ms={at} /> },
-  { head: words.outboxColumns.what, className: "w-full min-w-48", cell: ({ items }) => items.map((item, number) => <Code key={number} className="block">{JSON.stringify(item)}</Code>) },
+  { head: words.outboxColumns.what, className: "w-full min-w-48", cell: ({ items }) => items.map((item, number) => <Code key={number} className="block wrap-anywhere">{JSON.stringify(item)}</Code>) },
   { head: <span className="sr-only">{texts.common.trace}</span>, cell: ({ version, traceparent }) => <Trace of={`${words.outbox} ${version}`} parent={traceparent} /> },
 ];
 

@@ -3,6 +3,7 @@ import { texts } from "../../texts/console";
 import { useAsked } from "../asking";
 import type { Attempt } from "../contract";
 import { duration } from "../state/format";
+import { traceId } from "../state/traces";
 import { Deed } from "../ui/deed";
 import { Fact, Facts, Panel } from "../ui/panel";
 import { Asked, Badge, Empty, type Tone } from "../ui/states";
@@ -52,7 +53,7 @@ export function JobPanels({ id }: { id: string }): ReactNode {
                 <When ms={found.ended_ms || found.next_at_ms} />
               </Fact>
               <Fact name={texts.common.trace}>
-                <Trace of={id} parent={found.traceparent} />
+                {traceId(found.traceparent) === "" ? texts.common.none : <Trace of={id} parent={found.traceparent} />}
               </Fact>
               {found.note === "" ? null : (
                 <Fact name={words.note} wide>

@@ -167,6 +167,6 @@ function figure({ state, figures }: NodeRow, name: string, text: (value: number)
 
 function load(row: NodeRow): string {
   return "connections" in row.figures
-    ? figure(row, "connections", (value) => words.connections(count(value)))
+    ? figure(row, "connections", words.connections)
     : figure(row, "requests_per_s", (value) => words.requests(short(value)));
 }

@@ -7,7 +7,7 @@ import { ago, bytes, count, duration, part, share, short, time } from "./format"
 import { Lines } from "./lines";
 import { Notices } from "./notices";
 import { toggled, toggledAll, within } from "./selection";
-import { askFrom, joined, linesOf, NO_SERIES, seconds, STEPS, summed, together } from "./series";
+import { askFrom, joined, linesOf, lone, NO_SERIES, seconds, STEPS, summed, together } from "./series";
 import { permille } from "./shares";
 import { came, clear, EMPTY, KEPT, pause, resume, type TailLine } from "./tail";
 import { traceId, traceLink } from "./traces";
@@ -136,6 +136,14 @@ describe("figures over time", () => {
     const many = page(0, Object.fromEntries(Array.from({ length: 9 }, (_, at) => [`n${at}`, [at]])));
     expect(linesOf(many, "connections", "1", "all together")).toEqual([{ name: "all together", values: [36] }]);
     expect(linesOf(many, "connections", "1", "all together", 9)).toHaveLength(9);
+  });
+
+  test("lines are named by their service where it has one node, and a point without neighbours is a point", () => {
+    const two = page(0, { "0f656159bb": [1], "1a656159bb": [2] });
+    expect(linesOf({ ...two, series: two.series.slice(1) }, "connections", "1", "").map(({ name }) => name)).toEqual(["gateway"]);
+    expect(linesOf(two, "connections", "1", "").map(({ name }) => name)).toEqual(["gateway 0f6561", "gateway 1a6561"]);
+    expect(lone([1, null, 2, 3, null, undefined, 4])).toEqual([0, 6]);
+    expect(lone([])).toEqual([]);
   });
 });
 

@@ -52,7 +52,7 @@ export function joined(before: SeriesPage, after: SeriesPage): SeriesPage {
 export function linesOf(page: SeriesPage, figure: string, unit: string, all: string, most = 6): Line[] {
   const found = page.series.filter((series) => series.figure === figure);
   if (found.length <= most) {
-    return found.map((series) => ({ name: series.node, values: series.values }));
+    return found.map((series) => ({ name: nameOf(series, found), values: series.values }));
   }
   return [{ name: all, values: together(found.map((series) => series.values), unit) }];
 }
@@ -79,6 +79,17 @@ export function summed(lines: readonly Line[], unit: string): { now: number | nu
 export function seconds(page: SeriesPage): number[] {
   const length = page.series[0]?.values.length ?? 0;
   return Array.from({ length }, (_, step) => (page.from_ms + step * page.step_ms) / 1000);
+}
+
+/** The points that no line touches, since there is none before and none behind them. */
+export function lone(values: readonly (number | null | undefined)[]): number[] {
+  const none = (step: number): boolean => values[step] === null || values[step] === undefined;
+  return values.flatMap((_, step) => (!none(step) && none(step - 1) && none(step + 1) ? [step] : []));
+}
+
+/** The service alone where it says which node is meant. */
+function nameOf({ service, node }: Series, all: readonly Series[]): string {
+  return all.filter((each) => each.service === service).length === 1 ? service : `${service} ${node.slice(0, 6)}`;
 }
 
 function keyOf(series: Series): string {

@@ -2,10 +2,11 @@ import { useEffect, useRef, useState, type ReactNode } from "react";
 import uPlot from "uplot";
 import { texts } from "../../texts/console";
 import { time } from "../state/format";
-import { summed, type Line } from "../state/series";
+import { lone, summed, type Line } from "../state/series";
 
 const HEIGHT = 132;
 const COLOURS = 6;
+const SECONDS = 600;
 
 /** One figure over time, a line for each node. The pointer moves over all charts of the page at once. */
 export function Chart({
@@ -109,7 +110,7 @@ function options(element: HTMLElement, names: readonly string[], text: (value: n
     padding: [8, 4, 0, 0],
     legend: { show: false },
     cursor: { sync: { key: "console" }, points: { size: 6 }, drag: { x: false, y: false } },
-    scales: { y: { range: (_plot, low, high) => [Math.min(0, low), high > 0 ? high * 1.1 : 1] } },
+    scales: { x: { range: (_plot, _first, last) => [last - SECONDS, last] }, y: { range: (_plot, low, high) => [Math.min(0, low), high > 0 ? high * 1.1 : 1] } },
     axes: [
       { ...axis, grid: { show: false }, size: 22, space: 90, values: (_plot, steps) => steps.map((step) => time(step * 1000).slice(0, 5)) },
       { ...axis, size: 48, space: 34, values: (_plot, steps) => steps.map(text) },
@@ -120,7 +121,7 @@ function options(element: HTMLElement, names: readonly string[], text: (value: n
         label: name,
         stroke: colour(`--series-${(number % COLOURS) + 1}`),
         width: 1.5,
-        points: { show: false },
+        points: { show: true, size: 4, filter: (plot: uPlot, at: number) => lone([...(plot.data[at] ?? [])]) },
         ...(names.length === 1 ? { fill: colour("--accent-soft") } : {}),
       })),
     ],

@@ -19,7 +19,7 @@ export function When({ ms, relative = false }: { ms: number; relative?: boolean 
 
 /** An id or another word for machines. */
 export function Code({ children, className = "" }: { children: ReactNode; className?: string }): ReactNode {
-  return <code className={`font-mono text-xs wrap-anywhere ${className}`}>{children}</code>;
+  return <code className={`font-mono text-xs wrap-break-word ${className}`}>{children}</code>;
 }
 
 /** A link to a trace where the deployment says where traces are, else its id. `of` tells several of a page apart. */
