@@ -137,6 +137,22 @@ SAMPLES: dict[str, m.Message] = {
     "commit_repeat": m.CommitReply(outcome="committed", version=3, repeat=True, document=m.Document(version=4, state={})),
     "commit_conflict": m.CommitReply(outcome="conflict", version=4, document=m.Document(version=4, state={"n": 2})),
     "new_record": m.NewRecord(id="o:ab:0", app="chat", connector="webhook", op="event", payload={}, traceparent="00-1-2-01"),
+    "record_in_line": m.NewRecord(
+        id="msg_1", app="chat", connector="webhook", op="deliver", payload={}, line="w:1", turn=7, behind="e:1"
+    ),
+    "claims_request": m.ClaimsRequest(claims=[m.ClaimRequest(id="1", node="n", lease_ms=15000)]),
+    "claims_reply": m.ClaimsReply(replies=[m.ClaimReply(outcome="later")]),
+    "settles_request": m.SettlesRequest(settles=[m.SettleRequest(id="1", attempt=2, outcome="done")]),
+    "settles_reply": m.SettlesReply(settled=[True, False]),
+    "record_with_turn": m.Record(
+        id="1", app="chat", connector="", op="on_event", payload={}, state="pending", attempts=1, created_ms=1, line="i:1", turn=3
+    ),
+    "job_item_with_key": m.JobItem(connector="webhook", op="event", payload={}, key="order-7"),
+    "event_spec_in_order": m.EventSpec(source="stripe", type="*", order_by="customer.id"),
+    "records_by_time": m.RecordsRequest(
+        state="done", after="1:2:o:1:0", limit=10, app="chat", operation="webhook.event", since_ms=1, until_ms=2, by_time=True
+    ),
+    "records_with_cursor": m.RecordsReply(records=[], more=True, cursor="1:2:o:1:0"),
     "record_due": m.NewRecord(id="1", app="chat", connector="", op="tidy", payload={}, due_ms=1_700_000_000_000),
     "enqueue_request": m.EnqueueRequest(records=[m.NewRecord(id="1", app="chat", connector="webhook", op="event", payload={})]),
     "enqueue_reply": m.EnqueueReply(created=1),

@@ -61,7 +61,7 @@ def note(key: str) -> Callable[[sqlite3.Connection], None]:
 
 async def notes(database: SqliteDatabase) -> set[str]:
     rows = await database.read("meta", "test", lambda connection: connection.execute("SELECT key FROM meta").fetchall())
-    return {key for (key,) in rows} - {"schema", "generation"}
+    return {key for (key,) in rows} - {"schema", "generation", "turn"}
 
 
 async def test_the_connection_that_writes_syncs_fully_and_has_a_write_ahead_log(database: SqliteDatabase) -> None:
@@ -322,7 +322,12 @@ async def test_the_lock_is_given_back_and_missing_directories_are_made(tmp_path:
         await database.stop()
 
 
-ATTEMPTS = "ALTER TABLE records DROP COLUMN log; "
+LINES = (
+    "DROP INDEX records_lines; DROP INDEX records_behind; DROP INDEX records_running; DROP INDEX records_by_time; "
+    "ALTER TABLE records DROP COLUMN line; ALTER TABLE records DROP COLUMN turn; ALTER TABLE records DROP COLUMN behind; "
+    "DELETE FROM meta WHERE key = 'turn'; "
+)
+ATTEMPTS = LINES + "ALTER TABLE records DROP COLUMN log; "
 QUIET = ATTEMPTS + "DROP INDEX heads_quiet; ALTER TABLE heads DROP COLUMN at_ms; "
 QUERIES = (
     QUIET
@@ -341,6 +346,7 @@ ATTENDANCES = "DROP TABLE attendances; DROP TABLE holds; DROP TABLE holders; "
         QUERIES + "UPDATE meta SET value = 4 WHERE key = 'schema'",
         QUIET + "UPDATE meta SET value = 5 WHERE key = 'schema'",
         ATTEMPTS + "UPDATE meta SET value = 6 WHERE key = 'schema'",
+        LINES + "UPDATE meta SET value = 7 WHERE key = 'schema'",
     ],
 )
 async def test_a_file_of_an_older_schema_is_brought_up_to_date(tmp_path: Path, back: str) -> None:
@@ -365,7 +371,9 @@ async def test_a_file_of_an_older_schema_is_brought_up_to_date(tmp_path: Path, b
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone() == (SCHEMA,)
         (at_ms,) = connection.execute("SELECT at_ms FROM heads").fetchone()
-        assert at_ms > 10**12 or back.startswith(ATTEMPTS + "UPDATE"), "its 30 quiet days begin with the upgrade"
+        assert at_ms > 10**12 or back.startswith((ATTEMPTS + "UPDATE", LINES + "UPDATE")), (
+            "its 30 quiet days begin with the upgrade"
+        )
         assert connection.execute("SELECT * FROM versions").fetchall() == []
         assert connection.execute("SELECT * FROM attendances, holds, holders, commits").fetchall() == []
 

@@ -24,12 +24,13 @@ class ReceivedSpan:
 
 
 class OtlpReceiver:
-    """Listens for `/v1/traces`; takes and forgets `/v1/metrics`."""
+    """Listens for `/v1/traces` and `/v1/metrics`. `exported` is every body as it came."""
 
     def __init__(self) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.spans: list[ReceivedSpan] = []
+        self.exported: list[bytes] = []
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> None:
@@ -46,7 +47,9 @@ class OtlpReceiver:
             await self._runner.cleanup()
 
     async def _traces(self, request: web.Request) -> web.Response:
-        export = ExportTraceServiceRequest.FromString(await request.read())
+        body = await request.read()
+        self.exported.append(body)
+        export = ExportTraceServiceRequest.FromString(body)
         for resource in export.resource_spans:
             names = {pair.key: pair.value.string_value for pair in resource.resource.attributes}
             for scope in resource.scope_spans:
@@ -65,7 +68,7 @@ class OtlpReceiver:
         return web.Response(body=b"", content_type="application/x-protobuf")
 
     async def _metrics(self, request: web.Request) -> web.Response:
-        await request.read()
+        self.exported.append(await request.read())
         return web.Response(body=b"", content_type="application/x-protobuf")
 
 

@@ -6,6 +6,7 @@ import { LotPage } from "./pages/lot";
 import { LotsPage } from "./pages/lots";
 import { deskHere, type DeskAt } from "./playground/desk";
 import { SignedIn, useSession } from "./session";
+import { ChatOutbox } from "./state/outbox";
 import { texts } from "./texts";
 import { ConnectionState } from "./ui/connection";
 import { Button } from "./ui/controls";
@@ -41,7 +42,9 @@ function Root(): ReactNode {
   return (
     <div className="h-full bg-slate-100 text-slate-950 dark:bg-slate-950 dark:text-slate-50">
       <SignedIn entered={() => void (router.state.location.pathname === "/" && navigate({ to: "/chat/$room", params: { room: LOBBY } }))}>
-        <Layout />
+        <ChatOutbox>
+          <Layout />
+        </ChatOutbox>
       </SignedIn>
     </div>
   );
@@ -98,7 +101,7 @@ function PlaygroundButton({ desk }: { desk: DeskAt }): ReactNode {
 
 function Chat(): ReactNode {
   const { room } = useParams({ from: chat.id });
-  return <ChatPage key={room} room={room} />;
+  return <ChatPage room={room} />;
 }
 
 function Lot(): ReactNode {

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Final
 
 from causeway_common.bus import Bus, Call, DeliveryInfo, DurableConsumer
+from causeway_common.contracts.errors import CausewayError
 from causeway_common.contracts.messages import CallReply, CallRequest, JobDelivery
 from causeway_common.contracts.subjects import JOB, JOBS_STREAM
 from causeway_common.contracts.verbs import CALL, JWKS, WEBHOOKS
@@ -16,6 +17,7 @@ from causeway_common.runtime import Periodic, Process, Service, StartError, Tell
 from causeway_integrations import __version__
 from causeway_integrations.adapters import plugins
 from causeway_integrations.adapters.apps import EventsOfApps
+from causeway_integrations.adapters.attachments import FetchedAttachments
 from causeway_integrations.adapters.breakers import SharedBreakers
 from causeway_integrations.adapters.endpoints import CheckedDestinations, EntityEndpoints
 from causeway_integrations.adapters.hooks import HooksServer
@@ -25,11 +27,13 @@ from causeway_integrations.adapters.payments import StripeProvider, TestProvider
 from causeway_integrations.adapters.records import BusRecords
 from causeway_integrations.adapters.schedule import TenacitySchedule
 from causeway_integrations.adapters.secrets import SecretFiles
-from causeway_integrations.config import IntegrationsSettings
+from causeway_integrations.adapters.vault import Vault
+from causeway_integrations.config import IntegrationsSettings, WebhookSettings
 from causeway_integrations.domain import inbound, webhook
 from causeway_integrations.domain.breaker import Breaker
 from causeway_integrations.domain.inbound import Source
 from causeway_integrations.domain.permissions import Permissions
+from causeway_integrations.domain.secrets import Redactor
 from causeway_integrations.domain.slots import Slots
 from causeway_integrations.handlers import apis
 from causeway_integrations.handlers.apis import ApiOperation, ApisConnector
@@ -42,7 +46,9 @@ from causeway_integrations.handlers.jobs import Jobs
 from causeway_integrations.handlers.jwks import Jwks
 from causeway_integrations.handlers.payments import PaymentsConnector
 from causeway_integrations.handlers.poison import keep_poison
+from causeway_integrations.handlers.repeats import Repeats
 from causeway_integrations.handlers.replays import Replays
+from causeway_integrations.handlers.sealing import Sealing
 from causeway_integrations.handlers.webhook import WebhookConnector
 from causeway_integrations.ports import Connector
 from causeway_integrations.ports.kit import ATTEMPT_MS, Kit, nowhere
@@ -67,8 +73,9 @@ def build(settings: IntegrationsSettings, process: Process) -> None:
     connectors = {each.name: each for each in parts.connectors()}
     permissions = Permissions(settings.permissions)
     longest_ms = max(STORE_MS, *(each.attempt_ms for each in connectors.values()))
-    jobs = Jobs(parts.records, connectors, permissions, Slots(settings.per_destination), now_ms, lease_ms=LEASE_MARGIN_MS)
-    calls = Calls(connectors, permissions, Slots(settings.calls_per_destination), now_ms)
+    slots = Slots(settings.per_destination)
+    jobs = Jobs(parts.records, connectors, permissions, slots, now_ms, lease_ms=LEASE_MARGIN_MS, redact=parts.sent.redact)
+    calls = Calls(connectors, permissions, Slots(settings.calls_per_destination), now_ms, parts.sent.redact)
     jwks = Jwks(parts.webhooks_out, settings.jwks.urls)
     bus = parts.bus
 
@@ -124,8 +131,12 @@ class _Parts:
         self.bus = Bus(process.bus_settings())
         self.records = BusRecords(self.bus, process.node)
         self._secrets = SecretFiles()
+        self._vault = _vault(settings.webhook, self._secrets)
+        self.sent = Redactor(self._secrets.reveal)
         self._apps = EventsOfApps(self.bus, now_ms)
         self._breakers = SharedBreakers(self.bus)
+        self._book = EntityEndpoints(self.bus)
+        self._repeats = Repeats(self.records, self._book, window_ms=settings.hooks.tolerance)
         self._test = self._test_source()
         process.lifecycle.add("bus", self.bus.start, self.bus.stop)
         telling = Telling(self.bus, service=QUEUE, node=process.node, version=__version__)
@@ -152,7 +163,7 @@ class _Parts:
         if not settings.port:
             return
         sources = self._sources()
-        hooks = Hooks(sources, self.records, self._apps, reveal=self._secrets.reveal, now_ms=now_ms)
+        hooks = Hooks(sources, self.records, self._apps, self._repeats, reveal=self._secrets.reveal, now_ms=now_ms)
         server = HooksServer(hooks, host=settings.host, port=settings.port, max_body=settings.max_body)
         self._process.lifecycle.add("hooks", server.start, server.stop)
         self._process.health.check("apps", lambda: self._apps.ready)
@@ -175,7 +186,7 @@ class _Parts:
     def _webhook(self) -> Connector:
         settings = self._settings.webhook
         endpoints = tuple(each.endpoint() for each in settings.endpoints)
-        book = EntityEndpoints(self.bus)
+        book = self._book
         health = EndpointHealth(book, self.records, self._breakers, book, now_ms=now_ms, disable_after_ms=settings.disable_after)
         made = WebhookConnector(
             endpoints,
@@ -183,15 +194,20 @@ class _Parts:
             self.webhooks_out,
             self._breakers,
             now_ms=now_ms,
-            reveal=self._secrets.reveal,
+            reveal=self._vault.reveal,
             book=book,
             health=health,
             max_payload=settings.max_payload,
         )
         destinations = CheckedDestinations(_hosts(settings.allow_hosts))
-        self.endpoints = EndpointOperations(book, made, self.records, destinations, now_ms=now_ms, random=secrets.token_bytes)
+        self.endpoints = EndpointOperations(
+            book, made, self.records, destinations, self._vault, now_ms=now_ms, random=secrets.token_bytes
+        )
         telling = Periodic("health of endpoints", health.step, after_failure_s=1)
         self._process.lifecycle.add("health of endpoints", telling.start, telling.stop)
+        if self._vault.seals:
+            sealing = Periodic("sealing of secrets", Sealing(book, self._vault).step, after_failure_s=5)
+            self._process.lifecycle.add("sealing of secrets", sealing.start, sealing.stop)
         self._breakers.hear(webhook.CONNECTOR, {each.id: None for each in endpoints}, made.heard)
         schedule = TenacitySchedule(settings.retry_schedule)
         replays = Replays(book, self.records)
@@ -211,7 +227,7 @@ class _Parts:
             breaker = Breaker(failures=each.breaker_failures, pause_ms=each.breaker_pause)
             retries = TenacitySchedule(each.retries)
             found[each.name] = ApiOperation(
-                each.api(), self._apis_out, breaker, self._breakers, retries=retries, reveal=self._secrets.reveal, now_ms=now_ms
+                each.api(), self._apis_out, breaker, self._breakers, retries=retries, reveal=self.sent.reveal, now_ms=now_ms
             )
             schedules[each.name] = TenacitySchedule(each.retry_schedule)
         made = ApisConnector(found)
@@ -222,7 +238,8 @@ class _Parts:
     def _inbound(self) -> Connector:
         made = InboundConnector(self.records, self._apps)
         schedule = TenacitySchedule(self._settings.hooks.unclaimed_schedule)
-        return Connector(inbound.CONNECTOR, made.operations(), schedule, STORE_MS, nowhere)
+        operations = {**made.operations(), **self._repeats.operations()}
+        return Connector(inbound.CONNECTOR, operations, schedule, STORE_MS, nowhere)
 
     def _email(self) -> Connector:
         settings = self._settings.email
@@ -236,14 +253,23 @@ class _Parts:
                 username=settings.username,
                 password=settings.password.get_secret_value(),
                 timeout_s=settings.timeout / 1000,
-                reveal=self._secrets.reveal,
+                reveal=self.sent.reveal,
                 ca_file=settings.ca_file,
             )
         )
         templates = JinjaTemplates(settings.templates) if settings.templates else NoTemplates()
-        made = EmailConnector(mailer, templates, self.records, sender=settings.sender, domain=settings.domain)
+        attachments = FetchedAttachments(
+            self._outside("attachments", settings.timeout, settings.allow_hosts),
+            hosts=_hosts(settings.attachment_hosts),
+            folder=settings.attachment_folder,
+            each_max=settings.attachment_max,
+            all_max=settings.attachments_max,
+            timeout_s=settings.timeout / 1000,
+            now_ms=now_ms,
+        )
+        made = EmailConnector(mailer, templates, attachments, self.records, sender=settings.sender, domain=settings.domain)
         schedule = TenacitySchedule(settings.retry_schedule)
-        return Connector("email", made.operations(), schedule, settings.timeout + ATTEMPT_MARGIN_MS, nowhere)
+        return Connector("email", made.operations(), schedule, 2 * settings.timeout + ATTEMPT_MARGIN_MS, nowhere)
 
     def _payments(self) -> Connector:
         settings = self._settings.payments
@@ -257,7 +283,7 @@ class _Parts:
             settings, allowed = plugins.split(name, section)
             http = self._outside(f"http of {name}", ATTEMPT_MS, allowed)
             add = partial(self._process.lifecycle.add, name)
-            kit = Kit(http, self._secrets.reveal, TenacitySchedule, now_ms, add)
+            kit = Kit(http, self.sent.reveal, TenacitySchedule, now_ms, add)
             yield plugins.load(name, settings, kit, taken)
 
     def _provider(self) -> Provider:
@@ -277,7 +303,7 @@ class _Parts:
             allowed=_hosts(settings.allow_hosts),
             connections=self._settings.concurrency,
             user_agent=USER_AGENT,
-            reveal=self._secrets.reveal,
+            reveal=self.sent.reveal,
         )
         self._process.lifecycle.add("payments", provider.start, provider.stop)
         return provider
@@ -291,6 +317,16 @@ class _Parts:
         )
         self._process.lifecycle.add(name, made.start, made.stop)
         return made
+
+
+def _vault(settings: WebhookSettings, files: SecretFiles) -> Vault:
+    key, previous = settings.secrets_key.get_secret_value(), settings.previous_secrets_key.get_secret_value()
+    made = Vault(files.reveal, key, previous)
+    try:
+        made.check()
+    except (CausewayError, ValueError) as error:
+        raise StartError(f"integrations.webhook.secrets_key: {error}") from error
+    return made
 
 
 def _hosts(names: Iterable[str]) -> frozenset[str]:

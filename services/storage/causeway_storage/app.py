@@ -87,6 +87,8 @@ def build(settings: StorageSettings, process: Process) -> None:
         verbs.ENQUEUE: record_handlers.enqueue,
         verbs.CLAIM: record_handlers.claim,
         verbs.SETTLE: record_handlers.settle,
+        verbs.CLAIMS: record_handlers.claims,
+        verbs.SETTLES: record_handlers.settles,
         verbs.RECORDS: desk.records,
         verbs.RECORD: desk.record,
         verbs.REDRIVE: desk.redrive,
@@ -141,7 +143,6 @@ def build(settings: StorageSettings, process: Process) -> None:
     lifecycle.add("bus", bus.start, bus.stop)
     _tell_figures(bus, process)
     lifecycle.add("apps", apps.start, apps.stop)
-    lifecycle.add("delivery", _nothing, delivery.stop)
     lifecycle.add("relay", _nothing, relay.stop)
     for name, each in periodic.items():
         lifecycle.add(name, each.start, each.stop)

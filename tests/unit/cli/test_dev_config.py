@@ -38,6 +38,7 @@ def test_the_default_configuration_is_valid_and_leaves_the_rest_to_us(tmp_path: 
             "CAUSEWAY_INTEGRATIONS_WEBHOOK__ALLOW_HOSTS": '["127.0.0.1", "localhost", "::1"]',
             "CAUSEWAY_INTEGRATIONS_HTTP__ALLOW_HOSTS": '["127.0.0.1", "localhost", "::1"]',
             "CAUSEWAY_INTEGRATIONS_PAYMENTS__ALLOW_HOSTS": '["127.0.0.1", "localhost", "::1"]',
+            "CAUSEWAY_INTEGRATIONS_EMAIL__ALLOW_HOSTS": '["127.0.0.1", "localhost", "::1"]',
             "CAUSEWAY_INTEGRATIONS_PERMISSIONS": '{"*": ["*"]}',
             "CAUSEWAY_INTEGRATIONS_EMAIL__FOLDER": "/data/mail",
             "CAUSEWAY_INTEGRATIONS_EMAIL__SENDER": "Causeway <causeway@localhost>",

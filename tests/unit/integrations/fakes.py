@@ -93,9 +93,10 @@ class FakeApps:
     """Apps by source and type; None: not known yet."""
 
     apps: dict[tuple[str, str], list[str]] | None = field(default_factory=dict)
+    order_by: str = ""
 
-    def handling(self, source: str, type: str) -> list[str] | None:
-        return None if self.apps is None else self.apps.get((source, type), [])
+    def handling(self, source: str, type: str) -> dict[str, str] | None:
+        return None if self.apps is None else dict.fromkeys(self.apps.get((source, type), []), self.order_by)
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from email import message_from_bytes
 from email.policy import default
 from pathlib import Path
@@ -15,7 +16,7 @@ from causeway_common.contracts.connectors import Attachment, EmailSent, SendEmai
 from causeway_common.contracts.errors import CausewayError
 from causeway_integrations.adapters.mail import FolderMailer, JinjaTemplates, NoTemplates, SmtpMailer
 from causeway_integrations.adapters.secrets import SecretFiles
-from causeway_integrations.domain.mail import Rendered, address_of, mail_of, one_line
+from causeway_integrations.domain.mail import Attached, Rendered, address_of, attach, mail_of, one_line
 from causeway_integrations.domain.outcome import Done, Failed, GivenUp, Outcome
 from causeway_integrations.handlers.email import EmailConnector
 from support.certificates import server_context
@@ -26,11 +27,18 @@ FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"  # three people and what j
 GOOD: dict[str, Any] = {"to": ["Ann Ö <ann@example.com>"], "subject": f"Grüße 🦆 {FAMILY}", "text": "hello"}
 
 
+class Inline:
+    """`ports.mail.Attachments` for bytes that stand in the message."""
+
+    async def fetch(self, attachments: Sequence[Attachment]) -> list[Attached]:
+        return [Attached(each.name, each.type, each.content) for each in attachments]
+
+
 def connector(box: Mailbox, templates: Path | None = None, records: FakeRecords | None = None, **options: Any) -> EmailConnector:
     settings: dict[str, Any] = {"tls": box.tls, "username": "", "password": "", "timeout_s": 5} | options
     mailer = SmtpMailer(host="127.0.0.1", port=box.port, reveal=SecretFiles().reveal, **settings)
     made = JinjaTemplates(templates) if templates else NoTemplates()
-    return EmailConnector(mailer, made, records or FakeRecords(), sender="Shop <shop@example.com>", domain="example.com")
+    return EmailConnector(mailer, made, Inline(), records or FakeRecords(), sender="Shop <shop@example.com>", domain="example.com")
 
 
 async def sent(email: EmailConnector, payload: dict[str, Any], key: str = "key-1") -> Outcome:
@@ -174,6 +182,12 @@ async def test_a_server_that_is_not_there_is_tried_again() -> None:
         {"text": "x" * 300_000},
         {"attachments": [{"name": "a\r\nb", "content": b""}]},
         {"attachments": [{"name": "../../etc/passwd", "content": b""}]},
+        {"attachments": [{"name": "a\u2028X: 1", "content": b""}]},
+        {"attachments": [{"name": "a\x85X: 1", "content": b""}]},
+        {"attachments": [{"name": "a", "type": "multipart/mixed"}]},
+        {"attachments": [{"name": "a", "content": b"x", "url": "https://files.example/a"}]},
+        {"attachments": [{"name": "a", "url": "https://files.example/a", "file": "a"}]},
+        {"attachments": [{"name": f"{n}"} for n in range(21)]},
         {"attachments": [{"name": "a", "content": b"", "type": "text/html\r\nX: 1"}]},
         {"attachments": [{"name": "a", "content": b"x" * 200_000}]},
         {"to": "ann@example.com"},
@@ -191,19 +205,28 @@ async def test_a_message_that_is_none_is_refused_and_nothing_is_smuggled_in(wron
     assert not box.received
 
 
-@given(name=st.text(max_size=40), subject=st.text(min_size=1, max_size=60), body=st.text(min_size=1, max_size=100))
-def test_whatever_a_user_is_called_no_header_is_added(name: str, subject: str, body: str) -> None:
-    """The headers of what goes out are ours, whatever stands in names, subjects and bodies."""
-    request = SendEmail(to=[f"{name} <ann@example.com>"], attachments=[Attachment(name="a", content=b"x")])
+@given(
+    name=st.text(max_size=40),
+    subject=st.text(min_size=1, max_size=60),
+    body=st.text(min_size=1, max_size=100),
+    file=st.one_of(st.just("a.txt"), st.text(min_size=1, max_size=40)),
+)
+def test_whatever_a_user_is_called_no_header_is_added(name: str, subject: str, body: str, file: str) -> None:
+    """The headers of what goes out are ours, whatever stands in names, subjects, bodies and the names of files."""
+    request = SendEmail(to=[f"{name} <ann@example.com>"], attachments=[Attachment(name=file, content=b"x")])
     try:
         rendered = Rendered(one_line(subject), body, body)
         mail = mail_of(request, rendered, sender="shop@example.com", message_id="<k@example.com>", date_ms=0)
+        attach(mail.message, [Attached(file, "text/csv", b"x")])
         raw = bytes(mail.message)
     except CausewayError:
         return
     assert mail.recipients == ("ann@example.com",)
     back = message_from_bytes(raw, policy=default)
     assert set(back.keys()) == {"From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version", "Content-Type"}
+    last = [*back.walk()][-1]
+    assert set(last.keys()) == {"Content-Type", "Content-Transfer-Encoding", "Content-Disposition", "MIME-Version"}
+    assert (last.get_content_disposition(), last.get_content_type()) == ("attachment", "text/csv")
 
 
 @pytest.mark.parametrize("good", ["ann@example.com", "Ann <ann@example.com>", "o'x+tag@sub.example.com", '"A, B" <a@b.example>'])
@@ -256,7 +279,7 @@ async def test_a_template_that_fails_is_given_up_with_its_reason(templates: Path
 
 async def test_in_development_messages_are_files_and_a_repeat_is_the_same_one(tmp_path: Path) -> None:
     email = EmailConnector(
-        FolderMailer(tmp_path / "mail"), NoTemplates(), FakeRecords(), sender="dev@localhost", domain="localhost"
+        FolderMailer(tmp_path / "mail"), NoTemplates(), Inline(), FakeRecords(), sender="dev@localhost", domain="localhost"
     )
     for key in ("key-1", "key-1", "key-2"):
         outcome = await sent(email, GOOD, key=key)

@@ -14,6 +14,7 @@ from causeway_common.contracts.messages import CallRequest, JsonMap, KeptRecord,
 from causeway_integrations.adapters.endpoints import CheckedDestinations
 from causeway_integrations.adapters.fresh import Fresh
 from causeway_integrations.adapters.secrets import SecretFiles
+from causeway_integrations.adapters.vault import Vault
 from causeway_integrations.domain.endpoints import Health, KeptEndpoint, Seen, SeenAttempt, merged, rotated
 from causeway_integrations.domain.outcome import Done, GivenUp
 from causeway_integrations.domain.outside import Answered
@@ -71,12 +72,23 @@ class FakeBook:
         self.fares[id] = merged(self.fares.get(id, Health()), seen)
         return self.fares[id]
 
-    async def page(self, state: str, after: str) -> RecordsReply:
-        found = sorted(name for name, each in self.records.records.items() if each.state == state and name > after)
-        return RecordsReply(records=[KeptRecord(self.records.records[name]) for name in found[:1]], more=len(found) > 1)
+    async def page(self, app: str, operation: str, since_ms: int, until_ms: int, after: str) -> RecordsReply:
+        """One a page; the newest first, since nothing says that ids go by time."""
+        found = sorted(
+            (
+                name
+                for name, each in self.records.records.items()
+                if (each.app, f"{each.connector}.{each.op}") == (app, operation)
+                and since_ms <= each.created_ms <= until_ms
+                and (not after or name < after)
+            ),
+            reverse=True,
+        )
+        shown = [KeptRecord(record=self.records.records[name]) for name in found[:1]]
+        return RecordsReply(records=shown, more=len(found) > 1, cursor=found[0] if found else "")
 
     async def record(self, id: str) -> KeptRecord | None:
-        return KeptRecord(self.records.records[id])
+        return KeptRecord(record=self.records.records[id])
 
     async def tell(self, event: LifecycleEvent) -> None:
         self.told.append(event)
@@ -85,7 +97,8 @@ class FakeBook:
 class Played:
     """The handlers over fakes."""
 
-    def __init__(self, *answers: Answered, configured: tuple[Endpoint, ...] = ()) -> None:
+    def __init__(self, *answers: Answered, configured: tuple[Endpoint, ...] = (), vault: Vault | None = None) -> None:
+        vault = vault or Vault(SecretFiles().reveal)
         self.book, self.records, self.clock = FakeBook(), FakeRecords(), FakeClock()
         self.outside, self.breakers = FakeOutside(list(answers) or [Answered(200)]), FakeBreakers()
         self.health = EndpointHealth(
@@ -97,7 +110,7 @@ class Played:
             self.outside,
             self.breakers,
             now_ms=self.clock,
-            reveal=SecretFiles().reveal,
+            reveal=vault.reveal,
             book=self.book,
             health=self.health,
         )
@@ -106,6 +119,7 @@ class Played:
             self.connector,
             self.records,
             CheckedDestinations(frozenset({"localhost"})),
+            vault,
             now_ms=self.clock,
             random=bytes,
         )

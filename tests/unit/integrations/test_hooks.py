@@ -25,17 +25,18 @@ from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook
 
 from causeway_common.contracts.errors import bad_request, unavailable
-from causeway_common.contracts.messages import EventSpec, Manifest, NewRecord
+from causeway_common.contracts.messages import EventSpec, KeptRecord, Manifest, NewRecord, RecordsReply
 from causeway_integrations.adapters.hooks import HooksServer
 from causeway_integrations.adapters.secrets import SecretFiles
 from causeway_integrations.domain.audience import Audience
 from causeway_integrations.domain.inbound import NoEventError, NotSignedError, Source, verified
 from causeway_integrations.domain.outcome import Done, Failed, GivenUp
 from causeway_integrations.handlers.hooks import Hooks, InboundConnector
+from causeway_integrations.handlers.repeats import Repeats
 from causeway_integrations.handlers.webhook import signature
 from support.nats import free_port
 from support.stripe_peer import WEBHOOK_SECRET, signed
-from unit.integrations.fakes import FakeApps, FakeRecords, claimed
+from unit.integrations.fakes import FakeApps, FakeClock, FakeRecords, claimed
 
 WHSEC = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 OLD = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
@@ -100,8 +101,74 @@ class Storing(FakeRecords):
         return await super().enqueue(records, message_id=message_id)
 
 
-def hooks_of(records: FakeRecords, apps: FakeApps) -> Hooks:
-    return Hooks(SOURCES, records, apps, reveal=SecretFiles().reveal, now_ms=now_ms)
+@dataclass
+class Log:
+    """`ports.endpoints.EventLog` over the records of a test."""
+
+    records: FakeRecords
+
+    async def page(self, app: str, operation: str, since_ms: int, until_ms: int, after: str) -> RecordsReply:
+        raise NotImplementedError
+
+    async def record(self, id: str) -> KeptRecord | None:
+        found = self.records.records.get(id)
+        return KeptRecord(record=found) if found else None
+
+
+def hooks_of(records: FakeRecords, apps: FakeApps, clock: Callable[[], int] = now_ms) -> Hooks:
+    repeats = Repeats(records, Log(records), window_ms=300_000)
+    return Hooks(SOURCES, records, apps, repeats, reveal=SecretFiles().reveal, now_ms=clock)
+
+
+def events_of(records: FakeRecords) -> list[str]:
+    """The sender's ids of the events that were taken, in order."""
+    return [record.payload["id"] for record in records.records.values() if record.op != "seen"]
+
+
+@pytest.mark.parametrize("seconds", [0, 1, 299])
+async def test_a_body_that_comes_again_under_another_id_is_a_repeat_where_the_id_is_not_signed(seconds: int) -> None:
+    """GitHub signs the body alone: whoever has seen a request cannot have it delivered again for as long as other schemes' time is good."""
+    records, clock = FakeRecords(), FakeClock()
+    hooks = hooks_of(records, HANDLED, clock)
+    body = b'{"action":"opened","n":1}'
+    first = await hooks.take("github", github(body), body)
+    clock.now += seconds * 1000
+    for delivery in ("d-2", "d-2", "d-3"):
+        assert await hooks.take("github", github(body, delivery=delivery), body) == first
+    assert events_of(records) == ["d-1"]
+
+    other = b'{"action":"opened","n":2}'
+    await hooks.take("github", github(other, delivery="d-4"), other)
+    clock.now += 300_001
+    await hooks.take("github", github(body, delivery="d-5"), body)
+    assert events_of(records) == ["d-1", "d-4", "d-5"], "behind the window the same body is another event"
+
+
+async def test_a_delivery_that_its_sender_repeats_is_taken_though_its_body_was_seen() -> None:
+    """The first time storage went away right behind the mark: the same id is no repeat of another's."""
+    records = Storing()
+    hooks = hooks_of(records, HANDLED)
+    body = b'{"action":"opened","n":1}'
+    enqueue = records.enqueue
+
+    async def fails(made: list[NewRecord], *, message_id: str) -> int:
+        if made[0].op != "seen":
+            raise unavailable("storage is away")
+        return await enqueue(made, message_id=message_id)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(records, "enqueue", fails)
+        assert (await hooks.take("github", github(body), body)).status == 503
+    assert (await hooks.take("github", github(body), body)).status == 200
+    assert events_of(records) == ["d-1"]
+
+
+async def test_what_was_seen_is_done_at_once_and_none_of_an_apps() -> None:
+    records = FakeRecords()
+    repeats = Repeats(records, Log(records), window_ms=300_000)
+    for app, kind in (("integrations", Done), ("chat", GivenUp)):
+        records.add(NewRecord(id=app, app=app, connector="inbound", op="seen", payload={}))
+        assert isinstance(await repeats.operations()["seen"](await claimed(records, app)), kind)
 
 
 HANDLED = FakeApps({("shop", "order.paid"): ["auctions", "chat"], ("stripe", "payment_intent.succeeded"): ["auctions"]})
@@ -145,7 +212,7 @@ async def test_what_each_scheme_calls_id_type_and_data() -> None:
     plain = b'{"type":"a.b","n":1}'
     await hooks.take("shop", standard(plain, id="msg_2"), plain)
 
-    found = [(each.payload["id"], each.payload["type"], each.payload["data"]) for (each,) in records.calls]
+    found = [(each.payload["id"], each.payload["type"], each.payload["data"]) for (each,) in records.calls if each.op != "seen"]
     assert found == [
         ("evt_1", "payment_intent.succeeded", {"id": "pi_1", "amount_received": 5}),
         ("d-1", "issues.opened", {"action": "opened", "n": 1}),
@@ -294,18 +361,18 @@ def test_an_event_is_for_every_app_that_handles_it_also_for_one_that_does_not_ru
     audience.learn(manifest("chat", "1", now - 10 * day, ("shop", "order.paid")))
     audience.learn(manifest("auctions", "1", now - 5, ("shop", "*")))
     audience.learn(manifest("gone", "1", now - 31 * day, ("shop", "*")))
-    assert audience.handling("shop", "order.paid", now) == ["auctions", "chat"]
-    assert audience.handling("shop", "other", now) == ["auctions"]
-    assert audience.handling("stripe", "order.paid", now) == []
+    assert list(audience.handling("shop", "order.paid", now)) == ["auctions", "chat"]
+    assert list(audience.handling("shop", "other", now)) == ["auctions"]
+    assert list(audience.handling("stripe", "order.paid", now)) == []
 
     audience.learn(manifest("auctions", "2", now, ("stripe", "*")))
-    assert audience.handling("shop", "x", now) == ["auctions"], "the version before runs beside the new one"
+    assert list(audience.handling("shop", "x", now)) == ["auctions"], "the version before runs beside the new one"
     audience.learn(manifest("auctions", "2", now + day, ("stripe", "*")))
-    assert audience.handling("shop", "x", now + day) == []
+    assert list(audience.handling("shop", "x", now + day)) == []
     audience.forget("auctions", "2")
     audience.forget("auctions", "1")
     audience.forget("nobody", "1")
-    assert audience.handling("stripe", "x", now) == []
+    assert list(audience.handling("stripe", "x", now)) == []
 
 
 @asynccontextmanager

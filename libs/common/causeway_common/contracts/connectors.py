@@ -38,11 +38,17 @@ class HttpReply(Message, frozen=True):
 
 
 class Attachment(Message, frozen=True):
-    """A file of an e-mail; the bytes stand in the message itself, so they must be small."""
+    """A file of an e-mail: where its bytes are. They are fetched when it is sent; at each try again.
+
+    `content`: in the message itself, so they must be small. `url`: at a host of `integrations.email.attachment_hosts`. `file`: below
+    `integrations.email.attachment_folder`. `type`: what a fetched one must be too; left out, what its source says.
+    """
 
     name: str
-    content: bytes
+    content: bytes = b""
     type: str = "application/octet-stream"
+    url: str = ""
+    file: str = ""
 
 
 class SendEmail(Message, frozen=True):

@@ -176,7 +176,7 @@ def rights_of(role: Role, user: str, app: str = "") -> Rights:
         case Role.INTEGRATIONS:
             return Rights(
                 publish=(
-                    *_storage_verbs("integrations", v.ENQUEUE, v.CLAIM, v.SETTLE),
+                    *_storage_verbs("integrations", v.ENQUEUE, v.CLAIM, v.SETTLE, v.CLAIMS, v.SETTLES),
                     *_storage_verbs("integrations", v.GET, v.COMMIT, v.QUERY, v.RECORDS, v.RECORD),
                     s.EVENT.wildcard(source="integrations"),
                     s.FIGURES.wildcard(service="integrations"),

@@ -67,6 +67,8 @@ INSPECT: Final = Verb("inspect", STORAGE, m.InspectRequest, m.InspectReply, repe
 ENQUEUE: Final = Verb("enqueue", STORAGE, m.EnqueueRequest, m.EnqueueReply, repeatable=True)
 CLAIM: Final = Verb("claim", STORAGE, m.ClaimRequest, m.ClaimReply)
 SETTLE: Final = Verb("settle", STORAGE, m.SettleRequest, m.SettleReply, repeatable=True)
+CLAIMS: Final = Verb("claims", STORAGE, m.ClaimsRequest, m.ClaimsReply)
+SETTLES: Final = Verb("settles", STORAGE, m.SettlesRequest, m.SettlesReply, repeatable=True)
 RECORDS: Final = Verb("records", STORAGE, m.RecordsRequest, m.RecordsReply, repeatable=True)
 RECORD: Final = Verb("record", STORAGE, m.RecordRequest, m.RecordReply, repeatable=True)
 REDRIVE: Final = Verb("redrive", STORAGE, m.RedriveRequest, m.RedriveReply, repeatable=True)
@@ -122,6 +124,8 @@ STORAGE_VERBS: Final = (
     ENQUEUE,
     CLAIM,
     SETTLE,
+    CLAIMS,
+    SETTLES,
     RECORDS,
     RECORD,
     REDRIVE,

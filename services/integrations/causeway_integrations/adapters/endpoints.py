@@ -111,9 +111,11 @@ class EntityEndpoints:
             document = reply.document or Document()
         raise unavailable("too many tell of this endpoint at once")
 
-    async def page(self, state: str, after: str) -> RecordsReply:
+    async def page(self, app: str, operation: str, since_ms: int, until_ms: int, after: str) -> RecordsReply:
         """As the port says."""
-        request = msgspec.convert({"state": state, "after": after, "limit": PAGE}, RecordsRequest)
+        request = RecordsRequest(
+            state="", after=after, limit=PAGE, app=app, operation=operation, since_ms=since_ms, until_ms=until_ms, by_time=True
+        )
         return await patiently(lambda: self._bus.request(RECORDS, request, _deadline(), caller=CALLER))
 
     async def record(self, id: str) -> KeptRecord | None:

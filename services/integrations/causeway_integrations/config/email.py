@@ -25,7 +25,12 @@ class EmailSettings(Settings):
     sender: str = Field("", description="the From address: ann@example.com or Ann <ann@example.com>")
     templates: Path | None = Field(None, description="folder of NAME.subject.txt, NAME.txt and NAME.html (Jinja2)")
     folder: Path | None = Field(None, description="for development: e-mails are written here instead")
-    timeout: Duration = Field(15_000, ge=1, description="for one message")
+    attachment_hosts: list[str] = Field([], description='hosts whose URLs may be attached; "*": any; none by default')
+    attachment_folder: Path | None = Field(None, description="files below it may be attached; empty: none")
+    attachment_max: int = Field(5 << 20, ge=1, le=25 << 20, description="bytes of one attachment that is fetched")
+    attachments_max: int = Field(10 << 20, ge=1, le=25 << 20, description="bytes of all attachments of an e-mail")
+    allow_hosts: list[str] = Field([], description="of attachment_hosts those that may be private or loopback")
+    timeout: Duration = Field(15_000, ge=1, description="for one message; and for the attachments that are fetched before it")
     retry_schedule: RetrySchedule = Field(
         [0, 30_000, 300_000, 1_800_000, 7_200_000, 28_800_000, 86_400_000],
         description="the delay before each try, the first one 0s",

@@ -49,6 +49,7 @@ class KeptEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     disabled: str = ""
     disabled_ms: int = 0
     enabled_ms: int = 0
+    ordered: bool = False
 
     def __repr__(self) -> str:
         """Without the secrets."""
@@ -57,7 +58,9 @@ class KeptEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     def endpoint(self, now_ms: int) -> Endpoint:
         """As deliveries use it, with the secrets that sign now."""
         older = tuple(each.secret for each in self.older if each.until_ms > now_ms)
-        return Endpoint(self.app, self.event, self.url, self.secret, "", self.rate_limit, name=self.id, older=older)
+        return Endpoint(
+            self.app, self.event, self.url, self.secret, "", self.rate_limit, name=self.id, older=older, ordered=self.ordered
+        )
 
 
 class SeenAttempt(msgspec.Struct, frozen=True):

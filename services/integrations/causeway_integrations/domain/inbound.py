@@ -22,10 +22,12 @@ TYPE_MAX_CHARS: Final = 200
 SECONDS_MAX: Final = 253_402_300_799
 """The last second of the year 9999."""
 ON_EVENT: Final = "on_event"
+PLACE_MAX_DIGITS: Final = 9
 TASK: Final = ""
 """The connector of a record that is a task of its app."""
 CONNECTOR: Final = "inbound"
 UNCLAIMED: Final = "unclaimed"
+SEEN: Final = "seen"
 OWN_APP: Final = "integrations"
 
 
@@ -49,13 +51,24 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class InboundEvent:
-    """An event from outside. `id` is the sender's own; `occurred_ms`: when it happened, 0 where the scheme does not say."""
+    """An event from outside.
+
+    Attributes:
+        source: the sender.
+        id: the sender's own.
+        type: likewise.
+        data: of the body.
+        occurred_ms: when it happened; 0 where the scheme does not say.
+        digest: of the body, where it is all that was signed: neither the id nor a time was, so that whoever has seen one request can send it
+            again under another id.
+    """
 
     source: str
     id: str
     type: str
     data: Any
     occurred_ms: int = 0
+    digest: str = ""
 
 
 def verified(source: Source, secrets: Sequence[str], headers: Mapping[str, str], body: bytes, now_ms: int) -> InboundEvent:
@@ -74,8 +87,18 @@ def verified(source: Source, secrets: Sequence[str], headers: Mapping[str, str],
     return _READERS[source.scheme](source, secrets, headers, body, now_ms)
 
 
-def record_of(event: InboundEvent, app: str, received_ms: int, traceparent: str) -> NewRecord:
-    """The event as a task of an app. The id depends on source, event and app alone: a repeat changes nothing."""
+def record_of(event: InboundEvent, app: str, received_ms: int, traceparent: str, order_by: str = "") -> NewRecord:
+    """The event as a task of an app. The id depends on source, event and app alone: a repeat changes nothing.
+
+    Args:
+        event: what came.
+        app: who gets it.
+        received_ms: when it came.
+        traceparent: of its coming.
+        order_by: where in its data the key stands whose events come one after the other; "" or nothing there: it waits for none.
+    """
+    key = value_at(event.data, order_by) if order_by else None
+    line = "" if key is None else "i:" + derived_id(app, event.source, key)
     return NewRecord(
         id="in:" + derived_id(event.source, event.id, app),
         app=app,
@@ -83,7 +106,21 @@ def record_of(event: InboundEvent, app: str, received_ms: int, traceparent: str)
         op=ON_EVENT,
         payload=payload_of(event, received_ms),
         traceparent=traceparent,
+        line=line,
+        behind=line,
     )
+
+
+def value_at(data: Any, path: str) -> str | None:
+    """The text, whole number or truth value at a path of names and places (`customer.id`, `lines.0.sku`); None where there is none."""
+    for name in path.split("."):
+        if isinstance(data, dict):
+            data = data.get(name)
+        elif isinstance(data, list) and name.isascii() and name.isdigit() and len(name) <= PLACE_MAX_DIGITS:
+            data = data[int(name)] if int(name) < len(data) else None
+        else:
+            return None
+    return json.dumps(data) if isinstance(data, str | int) else None
 
 
 def unclaimed_of(event: InboundEvent, received_ms: int, traceparent: str) -> NewRecord:
@@ -96,6 +133,13 @@ def unclaimed_of(event: InboundEvent, received_ms: int, traceparent: str) -> New
         payload=payload_of(event, received_ms),
         traceparent=traceparent,
     )
+
+
+def seen_of(event: InboundEvent, window: int, now_ms: int) -> NewRecord:
+    """What tells for one window of time that a body has come, and under which id it came first."""
+    name = "seen:" + derived_id(event.source, event.digest, str(window))
+    payload: JsonMap = {"id": event.id, "at_ms": now_ms}
+    return NewRecord(id=name, app=OWN_APP, connector=CONNECTOR, op=SEEN, payload=payload)
 
 
 def payload_of(event: InboundEvent, received_ms: int) -> JsonMap:
@@ -172,7 +216,7 @@ def _stripe(source: Source, secrets: Sequence[str], headers: Mapping[str, str], 
 
 
 def _github(source: Source, secrets: Sequence[str], headers: Mapping[str, str], body: bytes, now_ms: int) -> InboundEvent:
-    """GitHub: `sha256=…` over the body. It tells no time; a repeat is known by its delivery's id."""
+    """GitHub: `sha256=…` over the body. No time is told, and the delivery's id and the event's name are not signed."""
     assert now_ms  # noqa: S101 - the other schemes' window
     told = headers.get("x-hub-signature-256", "").encode("utf-8", "replace")
     good = False
@@ -184,9 +228,10 @@ def _github(source: Source, secrets: Sequence[str], headers: Mapping[str, str], 
     found = _json(body)
     kind = headers.get("x-github-event", "")
     action = found.get("action")
-    return _event(
+    event = _event(
         source, headers.get("x-github-delivery", ""), f"{kind}.{action}" if kind and isinstance(action, str) else kind, found
     )
+    return replace(event, digest=hashlib.sha256(body).hexdigest())
 
 
 def _check_time(text: str, source: Source, now_ms: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.errors import MessageError
 from email.headerregistry import Address
@@ -20,10 +20,13 @@ from causeway_common.contracts.errors import bad_request
 RECIPIENTS_MAX: Final = 100
 SUBJECT_MAX_CHARS: Final = 500
 BODY_MAX_CHARS: Final = 256 * 1024
-ATTACHMENTS_MAX_BYTES: Final = 192 * 1024
+ATTACHMENTS_MAX: Final = 20
+CONTENT_MAX_BYTES: Final = 192 * 1024
+"""Of all attachments whose bytes stand in the message itself."""
+ANY_TYPE: Final = "application/octet-stream"
 _ADDRESS: Final = re.compile(r"(?:(?P<name>[^<>\x00-\x1f\x7f]{0,100})\s)?<(?P<in>[^<>\s]+)>|(?P<plain>[^<>\s]+)")
 _SPEC: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
-_FILE_NAME: Final = re.compile(r"[^\x00-\x1f\x7f/\\]{1,200}")
+_FILE_NAME: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff/\\]{1,200}")
 _TYPE: Final = re.compile(r"[a-z0-9.+-]{1,100}/[a-z0-9.+-]{1,100}")
 
 
@@ -45,6 +48,15 @@ class Mail:
     recipients: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """An attachment with its bytes."""
+
+    name: str
+    type: str
+    content: bytes = field(repr=False)
+
+
 def address_of(text: str) -> Address:
     """`ann@example.com` or `Ann <ann@example.com>`.
 
@@ -59,10 +71,10 @@ def address_of(text: str) -> Address:
 
 
 def mail_of(request: SendEmail, rendered: Rendered, *, sender: str, message_id: str, date_ms: int) -> Mail:
-    """The message.
+    """The message, still without its attachments (`attach`), which are checked here.
 
     Args:
-        request: recipients and attachments.
+        request: recipients, and what is to be attached.
         rendered: subject and bodies. A subject that a template made is one line; a given one must be.
         sender: the From address.
         message_id: with its angle brackets.
@@ -78,6 +90,7 @@ def mail_of(request: SendEmail, rendered: Rendered, *, sender: str, message_id: 
     if not 1 <= len(recipients) <= RECIPIENTS_MAX:
         raise bad_request(f"an e-mail has 1 to {RECIPIENTS_MAX} recipients, got {len(recipients)}")
     _check_texts(rendered)
+    _check_attachments(request.attachments)
     origin = address_of(sender)
     message = EmailMessage(policy=SMTP)
     try:
@@ -94,7 +107,6 @@ def mail_of(request: SendEmail, rendered: Rendered, *, sender: str, message_id: 
         message.set_content(rendered.text or "This message has an HTML part only.\n")
         if rendered.html:
             message.add_alternative(rendered.html, subtype="html")
-        _attach(message, request.attachments)
     except (ValueError, MessageError, UnicodeError) as error:
         raise bad_request(f"the e-mail cannot be written: {error}") from error
     return Mail(message, origin.addr_spec, recipients)
@@ -109,14 +121,32 @@ def _check_texts(rendered: Rendered) -> None:
         raise bad_request(f"the bodies of an e-mail have at most {BODY_MAX_CHARS} characters")
 
 
-def _attach(message: EmailMessage, attachments: Sequence[Attachment]) -> None:
-    if sum(len(each.content) for each in attachments) > ATTACHMENTS_MAX_BYTES:
-        raise bad_request(f"the attachments of an e-mail have at most {ATTACHMENTS_MAX_BYTES} bytes")
-    for each in attachments:
-        if not _FILE_NAME.fullmatch(each.name) or not _TYPE.fullmatch(each.type):
-            raise bad_request(f"an attachment has a file name and a media type, got {each.name!r:.80} and {each.type!r:.80}")
+def attach(message: EmailMessage, attached: Sequence[Attached]) -> None:
+    """Put files into the message. Raises CausewayError 107: one of them cannot be written."""
+    for each in attached:
         main, _, sub = each.type.partition("/")
-        message.add_attachment(each.content, maintype=main, subtype=sub, filename=each.name)
+        try:
+            message.add_attachment(each.content, maintype=main, subtype=sub, filename=each.name)
+        except (ValueError, MessageError, UnicodeError) as error:
+            raise bad_request(f"the attachment {each.name!r:.80} cannot be written: {error}") from error
+
+
+def media_type(header: str) -> str:
+    """The media type of a Content-Type header, such as `application/pdf`; "" where it is none that may stand in a message."""
+    found = header.partition(";")[0].strip().lower()
+    return found if _TYPE.fullmatch(found) and not found.startswith(("multipart/", "message/")) else ""
+
+
+def _check_attachments(attachments: Sequence[Attachment]) -> None:
+    if len(attachments) > ATTACHMENTS_MAX:
+        raise bad_request(f"an e-mail has at most {ATTACHMENTS_MAX} attachments, got {len(attachments)}")
+    if sum(len(each.content) for each in attachments) > CONTENT_MAX_BYTES:
+        raise bad_request(f"attachments in the message itself have at most {CONTENT_MAX_BYTES} bytes: name a url or a file instead")
+    for each in attachments:
+        if not _FILE_NAME.fullmatch(each.name) or media_type(each.type) != each.type:
+            raise bad_request(f"an attachment has a file name and a media type, got {each.name!r:.80} and {each.type!r:.80}")
+        if sum(map(bool, (each.content, each.url, each.file))) > 1:
+            raise bad_request(f"the attachment {each.name!r:.80} has one of content, url and file")
 
 
 def one_line(text: str) -> str:

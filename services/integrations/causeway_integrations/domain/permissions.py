@@ -8,7 +8,7 @@ from typing import Final
 ANY: Final = "*"
 ALWAYS: Final = frozenset({"webhook.event"})
 """An event goes only to endpoints that the configuration gives this app, which is permission enough."""
-OWN: Final = frozenset({"webhook.deliver", "webhook.replay", "webhook.disabled", "inbound.unclaimed"})
+OWN: Final = frozenset({"webhook.deliver", "webhook.replay", "webhook.disabled", "inbound.unclaimed", "inbound.seen"})
 """Made by integrations alone."""
 
 

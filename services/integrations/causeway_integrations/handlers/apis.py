@@ -169,9 +169,10 @@ class ApiOperation:
         self._share(self.breaker.succeeded(now))
         if verdict == "give_up":
             return GivenUp(answer.note, status, code=status if 400 <= status < 500 else BAD_GATEWAY)
+        if len(answer.body) > self.api.max_bytes:
+            return GivenUp(f"{status}: the answer has more than {self.api.max_bytes} bytes", status, code=BAD_GATEWAY)
         if answer.cut:
-            why = f"{status}: the answer has more than {self.api.max_bytes} bytes, or broke off"
-            return GivenUp(why, status, code=BAD_GATEWAY)
+            return Failed(f"{status}: the answer broke off", status)
         if asked.request.method == "GET":
             self._cache.store(asked.url, answer, self.api, now)
         return self._reply(answer, 0)

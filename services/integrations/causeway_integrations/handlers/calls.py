@@ -34,11 +34,18 @@ class Calls:
         permissions: of the apps.
         slots: for calls, by destination.
         now_ms: the time of day.
+        redact: takes secrets out of what is told.
     """
 
     def __init__(
-        self, connectors: Mapping[str, Connector], permissions: Permissions, slots: Slots, now_ms: Callable[[], int]
+        self,
+        connectors: Mapping[str, Connector],
+        permissions: Permissions,
+        slots: Slots,
+        now_ms: Callable[[], int],
+        redact: Callable[[str], str] = str,
     ) -> None:
+        self._redact = redact
         self._connectors, self._permissions, self._slots, self._now_ms = connectors, permissions, slots, now_ms
 
     async def call(self, request: CallRequest, call: Call) -> CallReply:
@@ -63,7 +70,7 @@ class Calls:
             traceparent=current_traceparent(),
             waits=True,
         )
-        return _answer(work, await self._run(connector, operation, work, call.deadline.remaining() - ANSWER_MARGIN_S))
+        return self._answer(work, await self._run(connector, operation, work, call.deadline.remaining() - ANSWER_MARGIN_S))
 
     def _asked(self, call: Call) -> tuple[str, Connector, Operation]:
         app, name, op = call.fields["caller"], call.fields["connector"], call.fields["op"]
@@ -95,22 +102,22 @@ class Calls:
         finally:
             self._slots.free(destination, (loop.time() - started) * 1000)
 
-
-def _answer(work: Work, outcome: Outcome) -> CallReply:
-    match outcome:
-        case Done():
-            _calls.add(1, "ok")
-            return CallReply(payload=outcome.reply)
-        case Failed(note) | Postponed(note):
-            _calls.add(1, "failed")
-            raise unavailable(f"{work.connector}.{work.op}: {note}")
-        case GivenUp(note, _, code):
-            _calls.add(1, "refused")
-            if code >= APP_CODE_MIN:
-                raise CausewayError(ErrorName.REJECTED, f"{work.connector}.{work.op}: {note}", code=code)
-            raise bad_request(f"{work.connector}.{work.op}: {note}")
-        case _:
-            assert_never(outcome)
+    def _answer(self, work: Work, outcome: Outcome) -> CallReply:
+        match outcome:
+            case Done():
+                _calls.add(1, "ok")
+                return CallReply(payload=outcome.reply)
+            case Failed(note) | Postponed(note):
+                _calls.add(1, "failed")
+                raise unavailable(f"{work.connector}.{work.op}: {self._redact(note)}")
+            case GivenUp(note, _, code):
+                _calls.add(1, "refused")
+                why = f"{work.connector}.{work.op}: {self._redact(note)}"
+                if code >= APP_CODE_MIN:
+                    raise CausewayError(ErrorName.REJECTED, why, code=code)
+                raise bad_request(why)
+            case _:
+                assert_never(outcome)
 
 
 def _refused(name: ErrorName, why: str) -> CausewayError:

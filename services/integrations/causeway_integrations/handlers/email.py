@@ -5,18 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from causeway_common.contracts.connectors import EMAIL_SEND, EmailSent
+from causeway_common.contracts.connectors import EMAIL_SEND, EmailSent, SendEmail
 from causeway_common.contracts.errors import bad_request
 from causeway_common.contracts.ids import derived_id
 from causeway_common.contracts.messages import NewRecord
 from causeway_common.contracts.names import is_identifier
-from causeway_integrations.domain.mail import Rendered, mail_of
-from causeway_integrations.domain.outcome import Done, Failed, GivenUp, Outcome, of_smtp
+from causeway_integrations.domain.mail import Rendered, attach, mail_of
+from causeway_integrations.domain.outcome import Done, Failed, GivenUp, Outcome, Postponed, of_smtp
 from causeway_integrations.domain.work import Work
 from causeway_integrations.ports import Operation, Records
-from causeway_integrations.ports.mail import Mailer, MailFailedError, MailRefusedError, Templates
+from causeway_integrations.ports.mail import (
+    AttachmentAwayError,
+    AttachmentGoneError,
+    Attachments,
+    Mailer,
+    MailFailedError,
+    MailRefusedError,
+    Templates,
+)
 
 REFUSED_CODE: Final = 422
+FETCHING_MAX: Final = 4
+"""So many e-mails with attachments by reference are in memory at once; the others wait in their records."""
+FETCHING_PAUSE_MS: Final = 500
 
 
 class EmailConnector:
@@ -25,14 +36,18 @@ class EmailConnector:
     Args:
         mailer: the server's.
         templates: by name.
+        attachments: fetches what e-mails attach by reference.
         records: where a job is made for recipients whom the server did not take right now.
         sender: the From address.
         domain: behind the `@` of message ids.
     """
 
-    def __init__(self, mailer: Mailer, templates: Templates, records: Records, *, sender: str, domain: str) -> None:
-        self._mailer, self._templates, self._records = mailer, templates, records
+    def __init__(
+        self, mailer: Mailer, templates: Templates, attachments: Attachments, records: Records, *, sender: str, domain: str
+    ) -> None:
+        self._mailer, self._templates, self._attachments, self._records = mailer, templates, attachments, records
         self._sender, self._domain = sender, domain
+        self._fetching = 0
 
     def operations(self) -> Mapping[str, Operation]:
         """By name."""
@@ -45,6 +60,17 @@ class EmailConnector:
             CausewayError: 107, the message or its template is wrong.
         """
         request = EMAIL_SEND.read_request(work.payload)
+        if not any(each.url or each.file for each in request.attachments):
+            return await self._sent(work, request)
+        if self._fetching >= FETCHING_MAX:
+            return Postponed("others' attachments are being fetched", FETCHING_PAUSE_MS)
+        self._fetching += 1
+        try:
+            return await self._sent(work, request)
+        finally:
+            self._fetching -= 1
+
+    async def _sent(self, work: Work, request: SendEmail) -> Outcome:
         if request.template:
             if not is_identifier(request.template):
                 raise bad_request(f"a template's name is an identifier, got {request.template!r:.80}")
@@ -54,7 +80,12 @@ class EmailConnector:
         message_id = f"<{work.key}@{self._domain}>"
         mail = mail_of(request, rendered, sender=self._sender, message_id=message_id, date_ms=work.created_ms)
         try:
+            attach(mail.message, await self._attachments.fetch(request.attachments))
             refused = await self._mailer.send(mail)
+        except AttachmentGoneError as error:
+            return GivenUp(str(error), error.status, code=REFUSED_CODE)
+        except AttachmentAwayError as error:
+            return Failed(str(error), error.status, error.retry_after_ms)
         except MailRefusedError as error:
             return GivenUp(str(error), error.code, code=REFUSED_CODE)
         except MailFailedError as error:

@@ -28,7 +28,7 @@ from causeway_integrations.domain.webhook import Endpoint
 from causeway_integrations.handlers.replays import replay_of
 from causeway_integrations.handlers.webhook import WebhookConnector, seen_attempt
 from causeway_integrations.ports import Records
-from causeway_integrations.ports.endpoints import Destinations, EndpointBook
+from causeway_integrations.ports.endpoints import Destinations, EndpointBook, Sealer
 
 GATEWAY: Final = "gateway"
 TEST_TYPE: Final = "webhook.test"
@@ -46,6 +46,7 @@ class Add(msgspec.Struct, frozen=True):
     event: str
     url: str
     rate_limit: float = 0
+    ordered: bool = False
 
 
 class Of(msgspec.Struct, frozen=True):
@@ -80,6 +81,7 @@ class EndpointOperations:
         connector: sends, and knows those of the configuration.
         records: where replays are made.
         destinations: which URLs requests may go to.
+        sealer: encrypts secrets before they are written down.
         now_ms: the time of day.
         random: so many random bytes.
     """
@@ -90,12 +92,13 @@ class EndpointOperations:
         connector: WebhookConnector,
         records: Records,
         destinations: Destinations,
+        sealer: Sealer,
         *,
         now_ms: Callable[[], int],
         random: Callable[[int], bytes],
     ) -> None:
         self._book, self._connector, self._records, self._destinations = book, connector, records, destinations
-        self._now_ms, self._random = now_ms, random
+        self._sealer, self._now_ms, self._random = sealer, now_ms, random
         self._table: Mapping[str, Callable[[JsonMap, Call], Awaitable[JsonMap]]] = {
             "add": self._add,
             "list": self._list,
@@ -143,9 +146,10 @@ class EndpointOperations:
             app=asked.app,
             event=asked.event,
             url=asked.url,
-            secret=secret,
+            secret=self._sealer.seal(secret),
             created_ms=self._now_ms(),
             rate_limit=asked.rate_limit,
+            ordered=asked.ordered,
         )
         if Endpoint(asked.app, asked.event, asked.url, "").id in there or not await self._book.add(kept):
             raise bad_request(f"this endpoint is there already, as {name} or in the configuration (rotate gives one a new secret)")
@@ -196,7 +200,8 @@ class EndpointOperations:
         asked = _read(payload, Rotate)
         self._refuse_configured(asked.id)
         secret, now = secret_of(self._random(SECRET_BYTES)), self._now_ms()
-        if await self._book.change(asked.id, lambda kept: rotated(kept, secret, now + asked.overlap_ms, now)) is None:
+        sealed = self._sealer.seal(secret)
+        if await self._book.change(asked.id, lambda kept: rotated(kept, sealed, now + asked.overlap_ms, now)) is None:
             raise _unknown()
         return {"id": asked.id, "secret": secret}
 
@@ -262,11 +267,12 @@ class EndpointOperations:
             "disabled_ms": 0,
             "created_ms": 0,
             "rate_limit": each.rate_limit,
+            "ordered": each.ordered,
         }
 
 
 def _shown(kept: KeptEndpoint) -> dict[str, Any]:
-    names = ("id", "app", "event", "url", "disabled", "disabled_ms", "created_ms", "rate_limit")
+    names = ("id", "app", "event", "url", "disabled", "disabled_ms", "created_ms", "rate_limit", "ordered")
     return {"configured": False, **{name: getattr(kept, name) for name in names}}
 
 

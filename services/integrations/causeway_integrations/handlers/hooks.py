@@ -25,11 +25,12 @@ from causeway_integrations.domain.inbound import (
 from causeway_integrations.domain.outcome import Done, Failed, GivenUp, Outcome
 from causeway_integrations.domain.secrets import Reveal
 from causeway_integrations.domain.work import Work
+from causeway_integrations.handlers.repeats import Repeats
 from causeway_integrations.ports import AppsOfEvents, Operation, Records
 
 log = get_logger("integrations")
 _hooks: Final = Counters("integrations").counter(
-    "hooks", "inbound webhooks by outcome: taken, unclaimed, unsigned, malformed, unknown, large, unavailable"
+    "hooks", "inbound webhooks by outcome: taken, unclaimed, repeated, unsigned, malformed, unknown, large, unavailable"
 )
 
 
@@ -51,14 +52,23 @@ class Hooks:
         sources: by name.
         records: where events become durable.
         apps: who handles what.
+        repeats: knows bodies that come again.
         reveal: secrets by reference.
         now_ms: the time of day.
     """
 
     def __init__(
-        self, sources: Mapping[str, Source], records: Records, apps: AppsOfEvents, *, reveal: Reveal, now_ms: Callable[[], int]
+        self,
+        sources: Mapping[str, Source],
+        records: Records,
+        apps: AppsOfEvents,
+        repeats: Repeats,
+        *,
+        reveal: Reveal,
+        now_ms: Callable[[], int],
     ) -> None:
-        self._sources, self._records, self._apps, self._reveal, self._now_ms = sources, records, apps, reveal, now_ms
+        self._sources, self._records, self._apps, self._repeats = sources, records, apps, repeats
+        self._reveal, self._now_ms = reveal, now_ms
 
     def knows(self, source: str) -> bool:
         """Whether there is such a source."""
@@ -86,6 +96,10 @@ class Hooks:
         now = self._now_ms()
         try:
             event = verified(source, [self._reveal(secret) for secret in source.secrets], headers, body, now)
+            if await self._repeats.is_repeat(event, now):
+                _hooks.add(1, "repeated")
+                log.warning("a webhook came again under another id", source=source.name, id=event.id)
+                return OK
             claimed = await self._store(event, now)
         except NotSignedError as error:
             _hooks.add(1, "unsigned")
@@ -118,14 +132,14 @@ class Hooks:
         return Taken(503, "try again later\n")
 
 
-async def store(records: Records, event: InboundEvent, apps: list[str], received_ms: int) -> None:
+async def store(records: Records, event: InboundEvent, apps: Mapping[str, str], received_ms: int) -> None:
     """Make an event durable: a task of each app that handles it, all or none; or a job of ours that waits for such an app.
 
     Raises:
         CausewayError: storage is away (100), or the event cannot be kept (107).
     """
     traceparent = current_traceparent()
-    made: list[NewRecord] = [record_of(event, app, received_ms, traceparent) for app in apps]
+    made: list[NewRecord] = [record_of(event, app, received_ms, traceparent, order_by) for app, order_by in apps.items()]
     await records.enqueue(made or [unclaimed_of(event, received_ms, traceparent)], message_id=f"{event.source}:{event.id}"[:200])
 
 

@@ -49,6 +49,7 @@ class Jobs:
         slots: for jobs, by destination.
         now_ms: the time of day.
         lease_ms: what a lease has beyond the longest that an attempt may take.
+        redact: takes secrets out of what is told.
     """
 
     def __init__(
@@ -60,7 +61,9 @@ class Jobs:
         now_ms: Callable[[], int],
         *,
         lease_ms: int,
+        redact: Callable[[str], str] = str,
     ) -> None:
+        self._redact = redact
         self._records, self._connectors, self._permissions = records, connectors, permissions
         self._slots, self._now_ms, self._lease_ms = slots, now_ms, lease_ms
 
@@ -138,7 +141,7 @@ class Jobs:
     def _told(
         self, began: _Began, outcome: Literal["done", "retry", "dead", "postponed"], note: str, status: int, delay_ms: int = 0
     ) -> SettleRequest:
-        record, traceparent = began.record, current_traceparent()
+        record, traceparent, note = began.record, current_traceparent(), shortened(self._redact(note))
         entry = Attempt(
             number=began.number - (outcome == "postponed"),
             claim=record.attempts,
@@ -146,7 +149,7 @@ class Jobs:
             duration_ms=max(self._now_ms() - began.at_ms, 0),
             outcome=outcome,
             status=status,
-            answer=shortened(note),
+            answer=note,
             trace_id="" if traceparent.endswith(NOT_SAMPLED) else traceparent[3:35],
         )
         return SettleRequest(
@@ -154,7 +157,7 @@ class Jobs:
             attempt=record.attempts,
             outcome="retry" if outcome == "postponed" else outcome,
             delay_ms=delay_ms,
-            note=shortened(note),
+            note=note,
             attempt_log=entry,
         )
 
@@ -185,6 +188,8 @@ def work_of(record: Record, attempt: int) -> Work:
         created_ms=record.created_ms,
         attempt=attempt,
         traceparent=record.traceparent,
+        line=record.line,
+        turn=record.turn,
     )
 
 

@@ -50,11 +50,32 @@ class EndpointBook(Protocol):
         ...
 
 
+class Sealer(Protocol):
+    """Encrypts what is written down. Raises CausewayError `unavailable`: the key cannot be read."""
+
+    @property
+    def seals(self) -> bool:
+        """Whether there is a key."""
+        ...
+
+    def seal(self, secret: str) -> str:
+        """The secret as it may be written down."""
+        ...
+
+    def is_current(self, text: str) -> bool:
+        """Whether it is sealed as it would be now."""
+        ...
+
+    def reveal(self, text: str) -> str:
+        """The secret in clear."""
+        ...
+
+
 class EventLog(Protocol):
     """The records of storage, to be replayed. Raises CausewayError `unavailable`."""
 
-    async def page(self, state: str, after: str) -> RecordsReply:
-        """Records in one state behind that id, without payloads."""
+    async def page(self, app: str, operation: str, since_ms: int, until_ms: int, after: str) -> RecordsReply:
+        """Records of an app's operation that were made in that time, in the order of their making, behind that cursor; without payloads."""
         ...
 
     async def record(self, id: str) -> KeptRecord | None:

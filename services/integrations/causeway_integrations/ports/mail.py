@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from causeway_common.contracts.connectors import Attachment
 from causeway_common.contracts.messages import JsonMap
-from causeway_integrations.domain.mail import Mail, Rendered
+from causeway_integrations.domain.mail import Attached, Mail, Rendered
 
 
 class MailRefusedError(Exception):
@@ -25,6 +26,22 @@ class MailFailedError(Exception):
         self.code = code
 
 
+class AttachmentGoneError(Exception):
+    """What an attachment names will never come: gone, refused, too large, of another type. `status`: HTTP's, or 0."""
+
+    def __init__(self, why: str, status: int = 0) -> None:
+        super().__init__(why)
+        self.status = status
+
+
+class AttachmentAwayError(Exception):
+    """What an attachment names did not come and may later. `status`: HTTP's, or 0; `retry_after_ms`: what its source asked for."""
+
+    def __init__(self, why: str, status: int = 0, retry_after_ms: int = 0) -> None:
+        super().__init__(why)
+        self.status, self.retry_after_ms = status, retry_after_ms
+
+
 class Mailer(Protocol):
     """Hands messages to a mail server."""
 
@@ -33,6 +50,19 @@ class Mailer(Protocol):
 
         Raises:
             MailRefusedError, MailFailedError: it took none.
+        """
+        ...
+
+
+class Attachments(Protocol):
+    """Fetches what attachments name."""
+
+    async def fetch(self, attachments: Sequence[Attachment]) -> list[Attached]:
+        """All of them with their bytes, in order.
+
+        Raises:
+            AttachmentGoneError, AttachmentAwayError: as they say.
+            CausewayError: 107, one names what no attachment may.
         """
         ...
 

@@ -102,6 +102,8 @@ from causeway_common.contracts.messages.records import (
     Attempt,
     ClaimReply,
     ClaimRequest,
+    ClaimsReply,
+    ClaimsRequest,
     EnqueueReply,
     EnqueueRequest,
     JobDelivery,
@@ -116,6 +118,8 @@ from causeway_common.contracts.messages.records import (
     RedriveRequest,
     SettleReply,
     SettleRequest,
+    SettlesReply,
+    SettlesRequest,
 )
 from causeway_common.contracts.messages.timers import TimersReply, TimersRequest, WaitingTimer
 
@@ -141,6 +145,8 @@ __all__ = [
     "ChannelsRequest",
     "ClaimReply",
     "ClaimRequest",
+    "ClaimsReply",
+    "ClaimsRequest",
     "ClientInfo",
     "ClientsReply",
     "ClientsRequest",
@@ -225,6 +231,8 @@ __all__ = [
     "ScheduleItem",
     "SettleReply",
     "SettleRequest",
+    "SettlesReply",
+    "SettlesRequest",
     "SnapshotReply",
     "SnapshotRequest",
     "StoredPublication",

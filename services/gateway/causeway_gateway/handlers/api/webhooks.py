@@ -19,12 +19,13 @@ OVERLAP_MAX_MS: Final = 30 * 24 * 3600 * 1000
 
 
 class AddEndpoint(Body, frozen=True):
-    """Send an app's events of one type to a URL. `rate_limit`: requests a second of one process, 0: no limit."""
+    """Send an app's events of one type to a URL. `rate_limit`: requests a second, 0: no limit. `ordered`: those of one key one after the other."""
 
     app: str
     event: str
     url: str
     rate_limit: Annotated[float, msgspec.Meta(ge=0)] = 0
+    ordered: bool = False
 
 
 class EndpointSecret(Body, frozen=True, omit_defaults=False):
@@ -46,6 +47,7 @@ class EndpointShown(Body, frozen=True, omit_defaults=False):
     disabled_ms: int
     created_ms: int
     rate_limit: float
+    ordered: bool = False
 
 
 class ListEndpoints(Body, frozen=True):
