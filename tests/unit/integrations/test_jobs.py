@@ -152,13 +152,23 @@ async def test_a_note_is_bounded() -> None:
         (Answered(410), GivenUp),
         (Answered(429), Failed),
         (Answered(500), Failed),
+        (Answered(502), Failed),
         (Answered(503), Failed),
+        (Answered(504), Failed),
         (NotReached("no answer within 10 s"), Failed),
         (AddressRefused("not public"), GivenUp),
     ],
 )
 def test_an_answer_is_judged_by_the_table(answer: Answer, kind: type[Outcome]) -> None:
     assert isinstance(judged(answer, 0), kind)
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_a_receiver_that_says_when_to_come_again_is_left_alone_until_then(status: int) -> None:
+    outcome = judged(Answered(status, headers={"retry-after": "7"}), 0)
+
+    assert isinstance(outcome, Failed)
+    assert (outcome.status, outcome.retry_after_ms) == (status, 7000)
 
 
 def connector_of(records: FakeRecords, outside: FakeOutside, breakers: FakeBreakers | None = None) -> WebhookConnector:
