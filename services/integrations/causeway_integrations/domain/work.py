@@ -22,6 +22,7 @@ class Work:
         attempt: the try, from 1.
         traceparent: of what caused it.
         waits: somebody waits for the answer; a job's next try comes by its schedule.
+        limit_ms: so long somebody waits; 0: it is not known.
     """
 
     app: str
@@ -34,3 +35,4 @@ class Work:
     attempt: int = 1
     traceparent: str = ""
     waits: bool = False
+    limit_ms: int = 0
