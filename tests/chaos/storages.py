@@ -37,6 +37,9 @@ class NoQueue:
     """A work queue that carries nothing: there are no jobs here."""
 
     async def deliver(self, record: DueRecord) -> None:
+        self.send(record)
+
+    def send(self, record: DueRecord) -> None:
         raise AssertionError(record)
 
 

@@ -28,6 +28,62 @@ SAMPLES: dict[str, m.Message] = {
     "task_item": m.TaskItem(task="report", payload={"n": 1}),
     "schedule_item": m.ScheduleItem(name="close", at_ms=1_700_000_000_000, task="close", payload={"n": 1}),
     "cancel_item": m.CancelItem(name="close"),
+    "figures": m.Figures(
+        version="1.2.0",
+        app_version="1.4.0",
+        started_ms=1_700_000_000_000,
+        totals={"gateway.frames.in": 12},
+        gauges={"process.cpu": 1.5},
+        methods=[m.MethodFigures(app="chat", method="send", version="1.4.0", calls=9, errors=1, rejected=2, time_ms=30)],
+        left=True,
+    ),
+    "method_figures": m.MethodFigures(app="chat", method="send", version="", calls=9, errors=1, rejected=2, time_ms=30),
+    "waiting_timer": m.WaitingTimer(
+        app="chat", kind="room", entity="1", name="close", version=3, set_ms=4, at_ms=5, task="close", payload={}
+    ),
+    "connected_client": m.ConnectedClient(
+        client="c1", transport="sse", codec="json", name="", version="", address="", connected_ms=7
+    ),
+    "timers_request": m.TimersRequest(app="chat", kind="room", entity="1", after="5:k", limit=10),
+    "timers_reply": m.TimersReply(
+        timers=[
+            m.WaitingTimer(
+                app="chat",
+                kind="room",
+                entity="1",
+                name="close",
+                version=3,
+                set_ms=4,
+                at_ms=5,
+                task="close",
+                payload={"n": 1},
+                traceparent="t",
+            )
+        ],
+        cursor="5:k",
+    ),
+    "clients_request": m.ClientsRequest(user="ann", limit=10),
+    "clients_reply": m.ClientsReply(
+        clients=[
+            m.ConnectedClient(
+                client="c1",
+                transport="websocket",
+                codec="json",
+                name="js",
+                version="5.4.0",
+                address="192.0.2.1",
+                connected_ms=7,
+                channels=["chat:1"],
+                num_channels=1,
+            )
+        ],
+        total=1,
+    ),
+    "presence_of_everyone": m.PresenceRequest(channel="a", limit=3, everyone=True),
+    "presence_stats_of_everyone": m.PresenceStatsRequest(channel="a", everyone=True),
+    "channels_top": m.ChannelsRequest(pattern="chat:*", top=100),
+    "ban": m.Revocation(user="ann", expire_at_ms=9, ban=True, by="ops", at_ms=5, reason="spam"),
+    "records_of_app": m.RecordsRequest(state="dead", app="chat", connector="email"),
     "audit_record": m.AuditRecord(
         id="0001700000000000-a",
         at_ms=1_700_000_000_000,
@@ -83,6 +139,22 @@ SAMPLES: dict[str, m.Message] = {
     "commit_repeat": m.CommitReply(outcome="committed", version=3, repeat=True, document=m.Document(version=4, state={})),
     "commit_conflict": m.CommitReply(outcome="conflict", version=4, document=m.Document(version=4, state={"n": 2})),
     "new_record": m.NewRecord(id="o:ab:0", app="chat", connector="webhook", op="event", payload={}, traceparent="00-1-2-01"),
+    "record_in_line": m.NewRecord(
+        id="msg_1", app="chat", connector="webhook", op="deliver", payload={}, line="w:1", turn=7, behind="e:1"
+    ),
+    "claims_request": m.ClaimsRequest(claims=[m.ClaimRequest(id="1", node="n", lease_ms=15000)]),
+    "claims_reply": m.ClaimsReply(replies=[m.ClaimReply(outcome="later")]),
+    "settles_request": m.SettlesRequest(settles=[m.SettleRequest(id="1", attempt=2, outcome="done")]),
+    "settles_reply": m.SettlesReply(settled=[True, False]),
+    "record_with_turn": m.Record(
+        id="1", app="chat", connector="", op="on_event", payload={}, state="pending", attempts=1, created_ms=1, line="i:1", turn=3
+    ),
+    "job_item_with_key": m.JobItem(connector="webhook", op="event", payload={}, key="order-7"),
+    "event_spec_in_order": m.EventSpec(source="stripe", type="*", order_by="customer.id"),
+    "records_by_time": m.RecordsRequest(
+        state="done", after="1:2:o:1:0", limit=10, app="chat", operation="webhook.event", since_ms=1, until_ms=2, by_time=True
+    ),
+    "records_with_cursor": m.RecordsReply(records=[], more=True, cursor="1:2:o:1:0"),
     "record_due": m.NewRecord(id="1", app="chat", connector="", op="tidy", payload={}, due_ms=1_700_000_000_000),
     "enqueue_request": m.EnqueueRequest(records=[m.NewRecord(id="1", app="chat", connector="webhook", op="event", payload={})]),
     "enqueue_reply": m.EnqueueReply(created=1),

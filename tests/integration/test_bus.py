@@ -520,7 +520,7 @@ async def test_a_revocation_is_kept_as_long_as_it_holds_and_no_longer(make_bus: 
     client, server = await pair(make_bus)
     await ensure_streams(server, Deadline.after(5))
     heard: list[m.Revocation] = []
-    revocations = BusRevocations(client, heard.append, now_ms)
+    revocations = BusRevocations(client, heard.append, now_ms, lambda _lifted: None)
     await revocations.start()
     lasting, ending = m.Revocation(jti="lasting"), m.Revocation(user="ann", expire_at_ms=now_ms() + 1000)
     for each in (lasting, ending):

@@ -37,6 +37,9 @@ async def test_the_stack_file_names_every_process_and_ctrl_c_leaves_none(tmp_pat
         processes = stack.processes()
         (dev,) = [entry for entry in state["processes"] if entry["service"] == "dev"]
         assert (dev["pid"], dev["port"] > 0) == (stack.supervisor.pid, True)
+        (console,) = [entry for entry in state["processes"] if entry["service"] == "console"]
+        assert console["pid"] == stack.pid("gateway-1")
+        page = f"{stack.console}/console#key={stack.credentials['console_key']}"
         assert sorted(entry["service"] for entry in processes) == [
             "gateway", "gateway", "integrations", "logic-auctions", "logic-chat", "nats", "storage",
         ]  # fmt: skip
@@ -62,6 +65,7 @@ async def test_the_stack_file_names_every_process_and_ctrl_c_leaves_none(tmp_pat
         assert not any(alive(entry["pid"]) for entry in processes)
         assert stack.state() == {**state, "ready": False, "processes": []}
         assert "Traceback" not in stack.log()
+        assert page in stack.log()
 
 
 async def test_the_five_minutes_of_the_readme_tail_publish_call_and_a_kill(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from causeway_common.contracts.subjects import encode_token
 from causeway_common.runtime import now_ms
 from causeway_common.telemetry import span
 from causeway_gateway.adapters.apps import BusApps, BusRoutes
+from causeway_gateway.domain.calls import CallCounts
 from causeway_gateway.domain.routing import Routing
 from causeway_gateway.ports import NobodyError
 from support.nats import NatsServer
@@ -215,7 +216,7 @@ async def test_the_next_version_is_asked_where_nobody_answers_for_the_first(conn
     bus = await connect("gateway")
     logic = await connect("logic")
     directory, routing = await directory_of(bus, 60_000), Routing()
-    apps = BusApps(bus, routing)
+    apps = BusApps(bus, routing, CallCounts())
     directory.on_change(lambda: routing.update(directory.living))
     for version in ("1.0.0", "2.0.0"):
         await Announcement(logic, directory, manifest(version), version, now_ms).give(Deadline.after(2))
@@ -233,7 +234,7 @@ async def test_the_next_version_is_asked_where_nobody_answers_for_the_first(conn
 
 async def test_a_hook_that_nobody_is_there_for_is_told_as_such(connect: Connect) -> None:
     bus = await connect("gateway")
-    apps = BusApps(bus, Routing())
+    apps = BusApps(bus, Routing(), CallCounts())
     with pytest.raises(NobodyError) as raised:
         await apps.may_subscribe("chat", m.SubscribeHookRequest(user="ann", client="c", channel="chat:1"), Deadline.after(2))
 

@@ -24,7 +24,7 @@ from causeway_common.contracts.messages import (
     SettleRequest,
 )
 from causeway_storage.domain.entity import Commit, EntityKey
-from causeway_storage.domain.record import Claimed, NotClaimed, RecordLife, Settled, new_life, plan_claim, plan_settle
+from causeway_storage.domain.record import Claimed, NotClaimed, RecordLife, Settled, Waits, new_life, plan_claim, plan_settle
 from causeway_storage.ports import Committed, Conflicted, DueRecord
 from support.models import Machine, World, checked, opened_worlds
 
@@ -235,6 +235,8 @@ class RecordsAgainstAModel(Machine):
                 assert (reply.outcome, reply.record and reply.record.attempts) == ("run", life.attempts)
             case NotClaimed(outcome):
                 assert (reply.outcome, reply.record) == (outcome, None)
+            case Waits():
+                raise AssertionError("these stand in no line")
 
     @rule(
         which=which,

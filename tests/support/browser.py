@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import re
 import shutil
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Protocol
 
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Locator, Page, async_playwright
 
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / "clients" / "node_modules" / "axe-core" / "axe.min.js"
@@ -17,6 +20,7 @@ SCREENSHOTS = ROOT / ".artifacts" / "web"
 CHROMIUM = shutil.which("chromium")
 MISSING = CHROMIUM is None and os.environ.get("CI") != "true"
 """There is no Chromium, and this is not CI, which has one."""
+PHONE: Final[dict[str, Any]] = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
@@ -43,16 +47,53 @@ class Visitor:
         await self.page.get_by_role("textbox", name="Message", exact=True).fill(text)
         await self.page.get_by_role("button", name="Send", exact=True).click()
 
+    @property
+    def message(self) -> Locator:
+        """The box where one writes."""
+        return self.page.get_by_role("textbox", name="Message", exact=True)
+
+    @property
+    def items(self) -> Locator:
+        """The messages of the room, as they stand in the page."""
+        return self.page.get_by_role("list", name="Messages", exact=True).locator("> li")
+
+    def button(self, name: str) -> Locator:
+        """A button by its exact name."""
+        return self.page.get_by_role("button", name=name, exact=True)
+
+    async def types_until(self, seen: Locator) -> None:
+        """Type until that is seen: who is not in the room yet does not hear of the first letters."""
+        async with asyncio.timeout(20):
+            while await seen.count() == 0:
+                await self.message.press_sequentially("hm ", delay=50)
+
+    def forgive_lost_connections(self) -> None:
+        """Forget what the browser itself has said about connections that were lost. Nothing else may have been said."""
+        assert [error for error in self.errors if "WebSocket" not in error] == []
+        self.errors.clear()
+
     async def screenshot(self, name: str) -> None:
         """Keep a picture of the page."""
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         await self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
+
+    async def doubled(self) -> list[str]:
+        """The controls whose name another control of the page has, too."""
+        snapshot = await self.page.locator("body").aria_snapshot()
+        names = Counter(re.findall(r'- ((?:button|link|textbox|searchbox|checkbox|option|combobox) "(?:[^"\\]|\\.)*")', snapshot))
+        return [name for name, times in names.items() if times > 1]
 
     async def faults(self) -> list[str]:
         """What axe has against the page as it is now."""
         await self.page.evaluate(AXE.read_text())
         found: Any = await self.page.evaluate(f"axe.run(document, {{runOnly: {RULES}}})")
         return [f"{each['id']}: {each['nodes'][0]['html']}: {each['nodes'][0]['failureSummary']}" for each in found["violations"]]
+
+
+class Visits(Protocol):
+    """Opens a page for a user, in a browser profile of its own with these options; without a name it stays at the door."""
+
+    async def __call__(self, name: str = "", path: str = "/", **options: Any) -> Visitor: ...
 
 
 @asynccontextmanager

@@ -111,6 +111,26 @@ test("presence follows joins and leaves, counts connections, and is asked for ag
   );
 });
 
+test("presence beside a channel leaves the channel its options, whichever component is rendered first", async () => {
+  server.answers["presence"] = () => ({ presence: { presence: {} } });
+  const loads: string[] = [];
+  const getState = async () => {
+    loads.push("loaded");
+    return { offset: 0, epoch: "e" };
+  };
+  const { result } = renderHook(
+    () => {
+      const presence = usePresence("room:a");
+      const channel = useChannel("room:a", { getState, joinLeave: true });
+      return { presence, channel };
+    },
+    { wrapper },
+  );
+  await waitFor(() => expect([result.current.channel.state, result.current.presence.known]).toEqual(["live", true]));
+  expect(loads.length).toBeGreaterThan(0);
+  expect(server.asked.filter((command) => command["subscribe"]).at(-1)?.["subscribe"]).toMatchObject({ join_leave: true, recover: true });
+});
+
 test("an entity is loaded, kept up to date once each, and loaded anew where messages are gone", async () => {
   let stored = { state: 10, position: { offset: 2, epoch: "e" } };
   let refuse = false;

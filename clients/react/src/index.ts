@@ -4,3 +4,4 @@ export { useChannel, type CaughtUp, type ChannelOptions, type ChannelState, type
 export { usePresence, type Member, type Presence } from "./presence";
 export { useRpc, type Rpc } from "./rpc";
 export { useEntity, type Entity, type EntityOptions, type Loaded } from "./entity";
+export { newKey, refusalOf, useOutbox, type Entry, type Outbox, type OutboxOptions } from "./outbox";

@@ -1,6 +1,7 @@
 import { lot, lots } from "./texts/auctions";
 import { chat } from "./texts/chat";
 import { playground } from "./texts/playground";
+import { signIn } from "./texts/signin";
 
 /** Every text that people read, in one place: a module of `texts/` for each part of the page. */
 export const texts = {
@@ -8,11 +9,15 @@ export const texts = {
   promise: "Nothing lost. Once. In order.",
   skip: "Skip to the content",
   enter: {
-    title: "Come in",
-    about: "A chat and a live auction on Causeway. Pick a name, open a second window, and talk to yourself, or to others.",
+    about: "A real-time backend for Python teams. Behind this door: a chat and live auctions, on real processes of this machine.",
+    dare: "Pick a name, open a second window beside this one, then kill whatever you like and see the promise kept.",
+    inside: "Behind the door",
+    lots: "On offer right now",
+    lines: "Being said right now",
+    seen: (count: number, lost: number, doubled: number) =>
+      `${count === 1 ? "1 message" : `${count} messages`} went by this window: ${lost} lost, ${doubled} doubled.`,
     label: "Your name",
     button: "Enter",
-    entering: "Entering …",
     empty: "Say a name first.",
     refused: (reason: string) => `You were not let in: ${reason}.`,
   },
@@ -31,5 +36,6 @@ export const texts = {
   lots,
   lot,
   playground,
+  signIn,
   notFound: "There is nothing here.",
 } as const;

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from causeway_common.bus import Call
 from causeway_common.contracts import verbs
+from causeway_common.contracts.errors import overloaded
 from causeway_common.contracts.messages import AppendRequest, Head, HistoryReply, HistoryRequest, Manifest, NamespaceSpec
 from causeway_storage.adapters.memory import (
     MemoryDatabase,
@@ -19,6 +20,7 @@ from causeway_storage.adapters.memory import (
 from causeway_storage.domain.record import TASK
 from causeway_storage.domain.stored import Timer
 from causeway_storage.handlers.access import Access
+from causeway_storage.handlers.background import Tasks
 from causeway_storage.handlers.delivery import Delivery
 from causeway_storage.handlers.entities import EntityHandlers
 from causeway_storage.handlers.logs import LogHandlers
@@ -34,6 +36,7 @@ from causeway_testing.steps import ACTIVITY, Steps
 
 CURSOR_KEY: Final = bytes(32)
 REDELIVER_AFTER_MS: Final = 30_000
+DELIVERIES_MAX: Final = 256
 PATIENCE_MS: Final = 2_000
 REMOVE_PAGE: Final = 1_000
 Handler = Callable[[Any, Call], Awaitable[Any]]
@@ -85,11 +88,18 @@ class TaskQueue:
 
     def __init__(self, deliver: Callable[[DueRecord], Awaitable[None]]) -> None:
         self._deliver = deliver
+        self._tasks = Tasks(DELIVERIES_MAX)
 
     async def deliver(self, record: DueRecord) -> None:
         """As the port says."""
         if record.connector == TASK:
             await self._deliver(record)
+
+    def send(self, record: DueRecord) -> None:
+        """As the port says."""
+        if self._tasks.full:
+            raise overloaded("too many deliveries are under way")
+        self._tasks.spawn(self.deliver(record))
 
 
 class NoticedTimers(MemoryTimers):

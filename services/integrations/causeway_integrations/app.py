@@ -13,7 +13,7 @@ from causeway_common.contracts.errors import CausewayError
 from causeway_common.contracts.messages import CallReply, CallRequest, JobDelivery
 from causeway_common.contracts.subjects import JOB, JOBS_STREAM
 from causeway_common.contracts.verbs import CALL, JWKS, WEBHOOKS
-from causeway_common.runtime import Periodic, Process, Service, StartError, now_ms
+from causeway_common.runtime import Periodic, Process, Service, StartError, Telling, now_ms
 from causeway_integrations import __version__
 from causeway_integrations.adapters import plugins
 from causeway_integrations.adapters.apps import EventsOfApps
@@ -139,6 +139,8 @@ class _Parts:
         self._repeats = Repeats(self.records, self._book, window_ms=settings.hooks.tolerance)
         self._test = self._test_source()
         process.lifecycle.add("bus", self.bus.start, self.bus.stop)
+        telling = Telling(self.bus, service=QUEUE, node=process.node, version=__version__)
+        process.lifecycle.add("figures", telling.start, telling.stop)
         self.webhooks_out = self._outside("http", settings.webhook.timeout, settings.webhook.allow_hosts)
         self._apis_out = self._outside("apis", settings.webhook.timeout, settings.http.allow_hosts)
 
@@ -185,7 +187,7 @@ class _Parts:
         settings = self._settings.webhook
         endpoints = tuple(each.endpoint() for each in settings.endpoints)
         book = self._book
-        health = EndpointHealth(book, self.records, self._breakers, book, now_ms=now_ms, disable_after_ms=settings.disable_after)
+        health = EndpointHealth(book, self._breakers, book, now_ms=now_ms, disable_after_ms=settings.disable_after)
         made = WebhookConnector(
             endpoints,
             self.records,
@@ -195,6 +197,7 @@ class _Parts:
             reveal=self._vault.reveal,
             book=book,
             health=health,
+            rates=book,
             max_payload=settings.max_payload,
         )
         destinations = CheckedDestinations(_hosts(settings.allow_hosts))

@@ -10,7 +10,7 @@ from typing import Any, Final
 from causeway_common.bus import Announcement, AppsDirectory, Bus, Deadline, DurableConsumer
 from causeway_common.contracts.messages import Manifest
 from causeway_common.contracts.verbs import CLIENT_COMMAND_SECONDS
-from causeway_common.runtime import Periodic, Process, Service, StartError, new_id, now_ms
+from causeway_common.runtime import Periodic, Process, Service, StartError, Telling, new_id, now_ms
 from causeway_common.telemetry import get_logger
 from causeway_logic import __version__
 from causeway_logic.adapters.announcer import Announcer
@@ -52,7 +52,7 @@ class Durables:
         settings: LogicSettings,
     ) -> None:
         works = Works(app, dispatcher)
-        self._tasks = Tasks(works, records, outside, concurrency=settings.task_concurrency)
+        self._tasks = Tasks(works, records, outside, concurrency=settings.task_concurrency, unhandled_ms=settings.unhandled_after)
         events = LifecycleEvents(app, dispatcher, outside, lambda: directory.manifests.get(app.name))
         recurring = Recurring(app, dispatcher)
         self._consumers: list[DurableConsumer[Any]] = []
@@ -129,7 +129,9 @@ def service(app: App) -> Service[LogicSettings]:
         announcement.on_peer_left(announcer.again)
         records = BusRecords(bus, app.name, process.node)
         durables = Durables(app, dispatcher, outside, records, bus=bus, directory=directory, settings=settings)
+        telling = Telling(bus, service=process.name, node=process.node, version=__version__, app_version=app.version)
         process.lifecycle.add("bus", bus.start, bus.stop)
+        process.lifecycle.add("figures", telling.start, telling.stop)
         process.lifecycle.add("app", partial(_started, dispatcher), dispatcher.stop)
         process.lifecycle.add("apps", directory.start, directory.stop)
         if settings.blocking_warning:

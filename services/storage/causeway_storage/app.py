@@ -11,7 +11,7 @@ from causeway_common.bus.nodes import Nodes
 from causeway_common.contracts import verbs
 from causeway_common.contracts.names import NodeId
 from causeway_common.contracts.verbs import Verb
-from causeway_common.runtime import Periodic, Process, Service, monotonic_ms, now_ms
+from causeway_common.runtime import Periodic, Process, Service, Telling, monotonic_ms, now_ms
 from causeway_common.telemetry import Counters
 from causeway_storage import __version__
 from causeway_storage.adapters.wire import BusEvents, BusFeed, BusLeaves, BusWorkQueue
@@ -29,7 +29,7 @@ from causeway_storage.handlers.records import RecordHandlers
 from causeway_storage.handlers.relay import Relay
 from causeway_storage.handlers.snapshots import SnapshotHandlers
 from causeway_storage.handlers.sweeps import OutboxSweep, Retention
-from causeway_storage.handlers.timers import TimerSweep
+from causeway_storage.handlers.timers import TimerHandlers, TimerSweep
 from causeway_storage.ports import Attendances
 from causeway_storage.stores import Store, opened
 
@@ -87,11 +87,14 @@ def build(settings: StorageSettings, process: Process) -> None:
         verbs.ENQUEUE: record_handlers.enqueue,
         verbs.CLAIM: record_handlers.claim,
         verbs.SETTLE: record_handlers.settle,
+        verbs.CLAIMS: record_handlers.claims,
+        verbs.SETTLES: record_handlers.settles,
         verbs.RECORDS: desk.records,
         verbs.RECORD: desk.record,
         verbs.REDRIVE: desk.redrive,
         verbs.AUDIT: audit_handlers.audit,
         verbs.AUDIT_PAGE: audit_handlers.audit_page,
+        verbs.TIMERS: TimerHandlers(store.timers, access).timers,
         verbs.ATTEND: AttendanceHandlers(store.attendances, access, now_ms, events.wake).attend,
     }
 
@@ -138,8 +141,8 @@ def build(settings: StorageSettings, process: Process) -> None:
     lifecycle, health = process.lifecycle, process.health
     lifecycle.add("database", store.start, store.stop)
     lifecycle.add("bus", bus.start, bus.stop)
+    _tell_figures(bus, process)
     lifecycle.add("apps", apps.start, apps.stop)
-    lifecycle.add("delivery", _nothing, delivery.stop)
     lifecycle.add("relay", _nothing, relay.stop)
     for name, each in periodic.items():
         lifecycle.add(name, each.start, each.stop)
@@ -152,6 +155,11 @@ def build(settings: StorageSettings, process: Process) -> None:
     health.check("database", store.healthy)
     health.check("streams", lambda: streams.ready)
     health.check("apps", lambda: apps.ready)
+
+
+def _tell_figures(bus: Bus, process: Process) -> None:
+    telling = Telling(bus, service=QUEUE, node=process.node, version=__version__)
+    process.lifecycle.add("figures", telling.start, telling.stop)
 
 
 def _gauges(store: Store, relay: Relay, shards: OwnedShards, sweep: OutboxSweep, delivery: Delivery) -> None:

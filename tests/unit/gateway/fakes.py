@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Self
 
 import jwt
@@ -51,6 +52,8 @@ from causeway_common.contracts.messages import (
     SubRefreshHookRequest,
     SubscribeHookReply,
     SubscribeHookRequest,
+    TimersReply,
+    TimersRequest,
 )
 from causeway_common.runtime import new_id
 from causeway_common.telemetry import OpenSpan
@@ -59,6 +62,7 @@ from causeway_gateway.adapters.http import PublicServer, bind
 from causeway_gateway.adapters.pages import Pages
 from causeway_gateway.adapters.settings import Endpoints, TransportSettings
 from causeway_gateway.domain.admission import SessionOptions
+from causeway_gateway.domain.figures import Board
 from causeway_gateway.domain.keyring import ApiCaller, KeyRing
 from causeway_gateway.domain.namespaces import Catalogue, Rule
 from causeway_gateway.domain.revocations import Revocations
@@ -66,8 +70,15 @@ from causeway_gateway.domain.routing import Routing
 from causeway_gateway.domain.tokens import Tokens
 from causeway_gateway.handlers.api import ServerApi
 from causeway_gateway.handlers.api.auditing import Auditor
+from causeway_gateway.handlers.api.channels import ChannelOperations
+from causeway_gateway.handlers.api.console import About, ConsoleOperations
+from causeway_gateway.handlers.api.figures import FigureOperations
 from causeway_gateway.handlers.api.inspecting import InspectOperations
 from causeway_gateway.handlers.api.jobs import JobOperations
+from causeway_gateway.handlers.api.looking import LookingOperations
+from causeway_gateway.handlers.api.people import PeopleOperations
+from causeway_gateway.handlers.api.streaming import Mailboxes, Streams
+from causeway_gateway.handlers.api.tailing import ChannelTails
 from causeway_gateway.handlers.api.users import UserMethods
 from causeway_gateway.handlers.api.versions import VersionOperations
 from causeway_gateway.handlers.api.webhooks import WebhookOperations
@@ -394,6 +405,10 @@ class Alone:
     def database(self) -> str:
         return "sqlite"
 
+    async def lift(self, ban: Revocation, deadline: Deadline) -> None:
+        assert self.revocations is not None
+        self.revocations.remove(ban)
+
     async def revoke(self, revocation: Revocation, deadline: Deadline) -> None:
         assert self.revocations is not None
         assert self.registry is not None
@@ -430,14 +445,26 @@ class FakeAttendances:
         return [(change.scope, change.held) for change in self.told]
 
 
+@dataclass(frozen=True)
+class FakeEvent:
+    """`ports.KeptEvent`."""
+
+    sequence: int
+    body: bytes
+
+
 class FakeDesk:
-    """Storage's records and integrations' endpoints as operators look at them."""
+    """What operators look at: storage's records, timers and audit records, integrations' endpoints, the stream of events."""
 
     def __init__(self) -> None:
         self.webhook_calls: list[tuple[str, JsonMap]] = []
         self.webhook_answers: dict[str, JsonMap] = {}
         self.kept: dict[str, KeptRecord] = {}
         self.asked: list[RecordsRequest] = []
+        self.asked_timers: list[TimersRequest] = []
+        self.waiting = TimersReply(timers=[])
+        self.audited: list[AuditRecord] = []
+        self.events: list[bytes] = []
 
     async def records(self, request: RecordsRequest, deadline: Deadline) -> RecordsReply:
         self.asked.append(request)
@@ -448,6 +475,22 @@ class FakeDesk:
 
     async def redrive(self, ids: list[str], deadline: Deadline) -> list[str]:
         return [each for each in ids if each in self.kept]
+
+    async def timers(self, request: TimersRequest, deadline: Deadline) -> TimersReply:
+        self.asked_timers.append(request)
+        return self.waiting
+
+    async def audit_page(self, before: str, limit: int, deadline: Deadline) -> list[AuditRecord]:
+        return [each for each in self.audited if not before or each.id < before][:limit]
+
+    async def end(self) -> int:
+        return len(self.events)
+
+    async def messages(self, since: int | datetime) -> AsyncIterator[FakeEvent]:
+        start = since if isinstance(since, int) else 0
+        for sequence, body in enumerate(self.events[start:], start):
+            yield FakeEvent(sequence, body)
+        await asyncio.Event().wait()
 
     async def webhooks(self, operation: str, payload: JsonMap, deadline: Deadline) -> JsonMap:
         self.webhook_calls.append((operation, payload))
@@ -534,6 +577,16 @@ class Gateway:
         self.versions, self.routing, self.desk = FakeVersions(), Routing(), FakeDesk()
         self.routes = FakeRoutes(self.routing)
         self.caller = ApiCaller("tests")
+        self.board, self.mailboxes = Board(self.timers.wall), Mailboxes()
+        self.looking = LookingOperations(self.desk, self.desk, self.desk, self.mailboxes)
+        self.tails = ChannelTails(
+            catalogue=self.catalogue,
+            feeds=self.bus,
+            storage=self.bus,
+            timers=self.timers,
+            tasks=self.tasks,
+            mailboxes=self.mailboxes,
+        )
         self.api = ServerApi(
             catalogue=self.catalogue,
             publisher=self.publisher,
@@ -551,11 +604,23 @@ class Gateway:
                 new_id=new_id,
             ),
             operations={
+                **self.looking.table(),
+                **ChannelOperations(self.catalogue, self.cluster, reader, self.bus).table(),
+                **PeopleOperations(
+                    cluster=self.cluster,
+                    orders=Orders(self.catalogue, self.cluster),
+                    revoker=self.alone,
+                    bans=lambda: identity.bans,
+                    wall=self.timers.wall,
+                ).table(),
+                **FigureOperations(self.board, self.versions, self.routing, self.timers.wall).table(),
+                **ConsoleOperations(About("test", NODE), lambda: "sqlite", self.timers.wall).table(),
                 **VersionOperations(self.versions, self.routing, self.routes).table(),
                 **InspectOperations(self.versions, self.bus).table(),
                 **JobOperations(self.desk).table(),
                 **WebhookOperations(self.desk).table(),
             },
+            streams=Streams({**self.tails.table(), **self.looking.streams()}),
             auditor=Auditor(self.bus, new_id, self.timers.wall),
             new_id=new_id,
         )

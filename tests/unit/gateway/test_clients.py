@@ -11,6 +11,7 @@ from causeway_gateway.domain.session import Kind
 from causeway_gateway.domain.subscription import Subscription
 from causeway_gateway.handlers.clients import Client
 from causeway_gateway.handlers.fanout import SLOW_BYTES, Fanout
+from causeway_gateway.ports import Visit
 from unit.gateway.fakes import Gateway
 
 
@@ -38,7 +39,7 @@ class Link:
 
 def conflating(gateway: Gateway) -> tuple[Fanout, Link, Client]:
     link, fanout = Link(), Fanout("a", conflate_tag="key")
-    client = Client(gateway.around, link, JSON_HTTP_STREAM, Kind())
+    client = Client(gateway.around, link, JSON_HTTP_STREAM, Kind(), Visit("http_stream"))
     fanout.room.add(client, Subscription(ClientInfo(user="ann", client="c"), slow="conflate"))
     return fanout, link, client
 

@@ -9,7 +9,7 @@ import pytest
 from causeway_common.contracts.errors import CausewayError
 from causeway_common.contracts.messages import Manifest, MethodSpec, NamespaceSpec
 from causeway_common.runtime import SettingsError, load_settings
-from causeway_gateway.app import session_options
+from causeway_gateway.app.options import session_options
 from causeway_gateway.config import GatewaySettings
 from causeway_gateway.domain.namespaces import Catalogue
 

@@ -18,11 +18,13 @@ class FakeRecords:
     records: dict[str, Record] = field(default_factory=dict)
     settled: list[SettleRequest] = field(default_factory=list)
     lease_lost: bool = False
+    made: list[NewRecord] = field(default_factory=list)
 
     def add(self, new: NewRecord) -> bool:
         """Create one; False where its id exists."""
         if new.id in self.records:
             return False
+        self.made.append(new)
         self.records[new.id] = Record(
             id=new.id,
             app=new.app,
@@ -93,9 +95,10 @@ class FakeApps:
     """Apps by source and type; None: not known yet."""
 
     apps: dict[tuple[str, str], list[str]] | None = field(default_factory=dict)
+    order_by: str = ""
 
-    def handling(self, source: str, type: str) -> list[str] | None:
-        return None if self.apps is None else self.apps.get((source, type), [])
+    def handling(self, source: str, type: str) -> dict[str, str] | None:
+        return None if self.apps is None else dict.fromkeys(self.apps.get((source, type), []), self.order_by)
 
 
 @dataclass

@@ -137,7 +137,7 @@ async def test_read_markers_go_forward_only_and_count_what_is_unread(tester: App
 
     assert again == {"room": room, "id": "2"}
     assert watched.messages[0] == {"type": "read", "user": "bob", "id": "2"}
-    assert await bob.call("rooms") == {"rooms": [{"room": room, "name": "Kitchen", "messages": 3, "unread": 1}]}
+    assert await bob.call("rooms") == {"rooms": [{"room": room, "name": "Kitchen", "messages": 3, "unread": 1}], "invitations": []}
     assert await code_of(bob, "read", {"room": room, "id": "4"}) == 404
 
 
@@ -223,7 +223,7 @@ async def test_who_leaves_hears_nothing_more_and_has_the_room_no_more(tester: Ap
     await bob.call("leave", {"room": room})
     await say(tester.user("ann"), room, "gone?")
 
-    assert (watched.messages, await bob.call("rooms")) == ([], {"rooms": []})
+    assert (watched.messages, await bob.call("rooms")) == ([], {"rooms": [], "invitations": []})
 
 
 async def test_beyond_the_pace_a_message_is_refused_until_the_next_second() -> None:
@@ -308,3 +308,50 @@ def test_words_are_folded_few_and_different(text: str) -> None:
     assert len(found) <= 24
     assert len(set(found)) == len(found)
     assert all(word == word.casefold() for word in found if word.isascii())
+
+
+async def test_a_message_sent_again_with_its_key_is_the_first_one_and_is_known_by_it(tester: AppTester) -> None:
+    """Who got no answer asks again; another text under the same key is refused, and a key is of its user alone."""
+    room = await room_of(tester, "ann", "bob")
+    ann, bob = tester.user("ann"), tester.user("bob")
+    answers = [await say(ann, room, "hello", key="k1") for _ in range(3)]
+    other = await code_of(ann, "send", {"room": room, "text": "good-bye", "key": "k1"})
+
+    assert (answers, other, await say(bob, room, "hello", key="k1")) == (["1"] * 3, 107, "2")
+    log = [(told.data["id"], told.data["user"], told.data["key"]) for told in tester.published(f"chat:{room}")]
+    assert log == [("1", "ann", "k1"), ("2", "bob", "k1")]
+    assert [each["key"] for each in (await bob.call("history", {"room": room}))["messages"]] == ["k1", "k1"]
+    assert "key" not in (await bob.call("history", {"room": await room_with_a_word(bob)}))["messages"][0]
+
+
+async def room_with_a_word(user: User) -> str:
+    room: str = (await user.call("create_room", {"name": "Plain"}))["room"]
+    await say(user, room, "no key")
+    return room
+
+
+async def test_a_snapshot_is_the_newest_messages_and_where_to_go_on(tester: AppTester) -> None:
+    room = await room_of(tester, "ann")
+    ann = tester.user("ann")
+    for number in range(5):
+        await say(ann, room, f"m{number}")
+    await ann.call("edit", {"room": room, "id": "5", "text": "new"})
+    found = await ann.call("snapshot", {"room": room, "limit": 2})
+
+    assert ([each["text"] for each in found["messages"]], found["offset"]) == (["m3", "new"], 6)
+    assert await code_of(tester.user("eve"), "snapshot", {"room": room}) == 403
+
+
+async def test_who_is_invited_finds_the_room_among_its_rooms_until_it_has_joined(tester: AppTester) -> None:
+    room = await room_of(tester, "ann", private=True)
+    ann, bob = tester.user("ann"), tester.user("bob")
+    await ann.call("invite", {"room": room, "user": "bob"})
+    await ann.call("invite", {"room": room, "user": "bob"})
+    await tester.run_jobs()
+    invited = await bob.call("rooms")
+    await bob.call("join", {"room": room})
+    await tester.run_jobs()
+
+    assert invited == {"rooms": [], "invitations": [{"room": room, "name": "Kitchen"}]}
+    assert [(each["room"], each["unread"]) for each in (await bob.call("rooms"))["rooms"]] == [(room, 0)]
+    assert (await bob.call("rooms"))["invitations"] == []

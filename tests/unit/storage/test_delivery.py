@@ -23,6 +23,9 @@ class Queue:
         self._names: set[tuple[str, int]] = set()
 
     async def deliver(self, record: DueRecord) -> None:
+        self.send(record)
+
+    def send(self, record: DueRecord) -> None:
         if self.away:
             raise unavailable("the queue is away")
         if (record.id, record.next_at_ms) not in self._names:

@@ -1,4 +1,4 @@
-// Written by `causeway client ts apps.chat:app` from chat 0.2.0. Do not edit it, write it anew.
+// Written by `causeway client ts apps.chat:app` from chat 0.3.0. Do not edit it, write it anew.
 import {
   Centrifuge,
   type HistoryOptions,
@@ -61,6 +61,18 @@ export interface Edited {
   type: "edited";
 }
 
+/** A room that a user is invited into. */
+export interface Invitation {
+  name: string;
+  room: string;
+}
+
+/** Input of `chat.snapshot`. */
+export interface LoadRoom {
+  limit?: number;
+  room: string;
+}
+
 /** A user in a room: input of `chat.invite`, `chat.ban`, `chat.unban`. */
 export interface Member {
   room: string;
@@ -74,6 +86,7 @@ export interface Member {
  *     reply_to: the message that it answers; `thread` is the first one of that exchange.
  *     edited_at: when its text was changed last.
  *     deleted: it was taken back, by its author or a moderator; its text is gone.
+ *     key: what its author sent it with, and knows its own message by.
  */
 export interface Message {
   at: string;
@@ -81,6 +94,7 @@ export interface Message {
   deleted: boolean;
   edited_at: string | null;
   id: string;
+  key: string | null;
   reply_to: string | null;
   text: string;
   thread: string | null;
@@ -94,6 +108,7 @@ export interface MessagePublished {
   deleted: boolean;
   edited_at: string | null;
   id: string;
+  key: string | null;
   reply_to: string | null;
   text: string;
   thread: string | null;
@@ -135,6 +150,7 @@ export interface MyRoom {
 
 /** Answer of `chat.rooms`. */
 export interface MyRooms {
+  invitations: Array<Invitation>;
   rooms: Array<MyRoom>;
 }
 
@@ -170,6 +186,13 @@ export interface RoomRef {
   room: string;
 }
 
+/** Answer of `chat.snapshot`: the newest messages, oldest first, and the position of `chat:<room>` from which one misses nothing. */
+export interface RoomSnapshot {
+  epoch: string;
+  messages: Array<Message>;
+  offset: number;
+}
+
 /** Answer of `chat.room`: a room as its members see it. */
 export interface RoomView {
   members: Array<string>;
@@ -188,9 +211,14 @@ export interface Search {
   text: string;
 }
 
-/** Input of `chat.send`. */
+/**
+ * Input of `chat.send`.
+ *
+ * Who sends the same `key` again, since no answer came, gets the first answer and sends no second message.
+ */
 export interface Send {
   attachments?: Array<AttachmentInput>;
+  key?: string | null;
   reply_to?: string | null;
   room: string;
   text: string;
@@ -299,7 +327,7 @@ export class ChatChannel<Message, Sent = never> {
   }
 }
 
-/** The app chat, 0.2.0. */
+/** The app chat, 0.3.0. */
 export class Chat {
   readonly centrifuge: Centrifuge;
 
@@ -328,7 +356,7 @@ export class Chat {
     return (await this.call("chat.room", data)) as RoomView;
   }
 
-  /** The rooms of the caller with what is unread, by name; up to 200. */
+  /** The rooms of the caller with what is unread, and those it is invited into, by name; up to 200. */
   async rooms(): Promise<MyRooms> {
     return (await this.call("chat.rooms", {})) as MyRooms;
   }
@@ -338,7 +366,7 @@ export class Chat {
     return (await this.call("chat.profile", data)) as Profile;
   }
 
-  /** Let a user join a private room. */
+  /** Let a user join a private room. It finds the invitation among its rooms. */
   async invite(data: Member): Promise<RoomRef> {
     return (await this.call("chat.invite", data)) as RoomRef;
   }
@@ -386,6 +414,11 @@ export class Chat {
   /** The newest `limit` messages, or the newest before the message `before`; oldest first, as they are by now. */
   async history(data: ReadHistory): Promise<Messages> {
     return (await this.call("chat.history", data)) as Messages;
+  }
+
+  /** The newest messages with a position of the room's channel: for an SDK's `getState`. What came between is in both. */
+  async snapshot(data: LoadRoom): Promise<RoomSnapshot> {
+    return (await this.call("chat.snapshot", data)) as RoomSnapshot;
   }
 
   /** The first 200 messages of a thread, whichever of its messages is named. A new one is in it after about a second. */

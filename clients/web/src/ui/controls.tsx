@@ -46,10 +46,20 @@ export function Fault({ id, children }: { id?: string; children: ReactNode }): R
   );
 }
 
-/** The first letter of a name, for the eye alone. */
+const HUES = [
+  "bg-indigo-100 text-indigo-900 dark:bg-indigo-900 dark:text-indigo-100",
+  "bg-teal-100 text-teal-900 dark:bg-teal-900 dark:text-teal-100",
+  "bg-rose-100 text-rose-900 dark:bg-rose-900 dark:text-rose-100",
+  "bg-amber-100 text-amber-900 dark:bg-amber-900 dark:text-amber-100",
+  "bg-sky-100 text-sky-900 dark:bg-sky-900 dark:text-sky-100",
+  "bg-fuchsia-100 text-fuchsia-900 dark:bg-fuchsia-900 dark:text-fuchsia-100",
+];
+
+/** The first letter of a name in a colour of its own, for the eye alone. */
 export function Avatar({ name }: { name: string }): ReactNode {
+  const hue = HUES[[...name].reduce((sum, letter) => sum * 31 + letter.codePointAt(0)!, 7) % HUES.length];
   return (
-    <RadixAvatar.Root aria-hidden className="inline-flex size-9 shrink-0 select-none items-center justify-center rounded-full bg-indigo-100 font-semibold text-indigo-900 dark:bg-indigo-900 dark:text-indigo-100">
+    <RadixAvatar.Root aria-hidden className={`inline-flex size-9 shrink-0 select-none items-center justify-center rounded-full font-semibold ${hue}`}>
       <RadixAvatar.Fallback>{[...name][0]?.toUpperCase()}</RadixAvatar.Fallback>
     </RadixAvatar.Root>
   );

@@ -37,18 +37,19 @@ def overlap_ms(_ctx: click.Context, param: click.Parameter, text: str) -> int:
 @click.option("--event", required=True, metavar="TYPE", help="Their type, such as chat.message.created.")
 @click.option("--url", "to", required=True, help="Where to: http or https.")
 @click.option(
-    "--rate-limit", type=click.FloatRange(0), default=0, show_default=True, help="Requests a second of one process; 0: no limit."
+    "--rate-limit", type=click.FloatRange(0), default=0, show_default=True, help="Requests a second, of all processes; 0: no limit."
 )
+@click.option("--ordered", is_flag=True, help="Deliver the events of one key one after the other: of the entity, or the key given.")
 @data_dir_option
 @click.option("--stack", "url", default="", envvar="CAUSEWAY_URL", show_envvar=True, help="URL of a stack that runs elsewhere.")
 @api_key_option
-def add(*, app: str, event: str, to: str, rate_limit: float, data_dir: Path, url: str, api_key: str) -> None:
+def add(*, app: str, event: str, to: str, rate_limit: float, ordered: bool, data_dir: Path, url: str, api_key: str) -> None:
     """Add an endpoint, and print its id and its secret as one line of JSON: the secret is told here and never again.
 
     Exit codes: 0 done, 1 refused or not reached, 2 wrong usage.
     """
     with operations(Where(data_dir, url=url, api_key=api_key)) as ops:
-        click.echo(compact_json(ops.run("webhooks.add", app=app, event=event, url=to, rate_limit=rate_limit)))
+        click.echo(compact_json(ops.run("webhooks.add", app=app, event=event, url=to, rate_limit=rate_limit, ordered=ordered)))
 
 
 @webhooks.command(name="list")
@@ -117,6 +118,19 @@ def enable(*, id: str, data_dir: Path, url: str, api_key: str) -> None:
     Exit codes: 0 done, 1 there is none, refused or not reached, 2 wrong usage.
     """
     _print(Where(data_dir, url=url, api_key=api_key), "enable", id=id)
+
+
+@webhooks.command()
+@click.argument("id")
+@data_dir_option
+@url_option
+@api_key_option
+def disable(*, id: str, data_dir: Path, url: str, api_key: str) -> None:
+    """Send to an endpoint no more until it is enabled. Deliveries on their way are given up.
+
+    Exit codes: 0 done, 1 there is none, it stands in the configuration, refused or not reached, 2 wrong usage.
+    """
+    _print(Where(data_dir, url=url, api_key=api_key), "disable", id=id)
 
 
 @webhooks.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from causeway_cli.dev.config import Configured
 from causeway_cli.dev.credentials import Credentials
 from causeway_cli.dev.desk import DeskAt
 from causeway_cli.dev.natsconf import NatsUser
+from causeway_cli.dev.rates import CACHE, RATES_API, RATES_PATH
 from causeway_common.contracts.rights import Role, rights_of
 
 NATS_CONFIG_FILE: Final = "nats.conf"
@@ -46,6 +48,7 @@ class StackOptions:
     """What was asked for. Paths are absolute; `scripts` is the folder of the console scripts and of nats-server.
 
     `web`: the folder of the built web application; None: there is none. `desk`: where processes can be killed, which that page is told.
+    `console`: the folder of the operator's console; `console_port`: where the gateways serve that; 0: the configuration says whether they do.
     """
 
     data_dir: Path
@@ -60,6 +63,8 @@ class StackOptions:
     reload: bool = False
     web: Path | None = None
     desk: DeskAt | None = None
+    console: Path | None = None
+    console_port: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +100,8 @@ class ProcessSpec:
 class StackPlan:
     """A stack, ready to start. `storage`: `sqlite` or `mongodb`.
 
-    `twins`: for each process that may be replaced while it runs, by name, the same on another internal port.
+    `twins`: for each process that may be replaced while it runs, by name, the same on another internal port. `console_port`: where the gateways
+    serve the operator's console; 0: nowhere.
     """
 
     url: str
@@ -106,6 +112,7 @@ class StackPlan:
     services: tuple[ProcessSpec, ...]
     nats_users: tuple[NatsUser, ...]
     twins: Mapping[str, ProcessSpec] = field(default_factory=dict)
+    console_port: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +165,7 @@ def plan_stack(
         port = options.port if member.role is Role.GATEWAY else None
         if member.role is Role.INTEGRATIONS:
             port = configured.hooks_port or new_port()
-            own |= {"HOOKS__HOST": options.host, "HOOKS__PORT": str(port)}
+            own |= {"HOOKS__HOST": options.host, "HOOKS__PORT": str(port), **_api_variables(options, configured)}
         inherited = {**env, **configured.added.get(member.role, {}), **_demo_variables(member)}
         services.append(_service(options, member, inherited, own, (port, new_port())))
         if options.reload and member.role is Role.LOGIC:
@@ -184,6 +191,7 @@ def plan_stack(
         services=tuple(services),
         nats_users=tuple(users),
         twins=twins,
+        console_port=options.console_port,
     )
 
 
@@ -212,6 +220,7 @@ def _gateway_variables(member: _Member, options: StackOptions, configured: Confi
     return {
         **({"CLIENT__CONNECT_APP": DEMO_APP.name} if demo else {}),
         **(_page_variables(options.web, options.desk) if options.web and not configured.own_web else {}),
+        **_console_variables(options, configured, credentials),
         "HTTP_SERVER__ADDRESS": options.host,
         "HTTP_SERVER__PORT": str(options.port),
         "HTTP_SERVER__REUSE_PORT": "true",
@@ -220,9 +229,29 @@ def _gateway_variables(member: _Member, options: StackOptions, configured: Confi
     }
 
 
+def _console_variables(options: StackOptions, configured: Configured, credentials: Credentials) -> dict[str, str]:
+    if not options.console_port:
+        return {}
+    page = {"CONSOLE__DIRECTORY": str(options.console)} if options.console and not configured.own_console_page else {}
+    return {
+        **page,
+        "CONSOLE__ENABLED": "true",
+        "CONSOLE__ADDRESS": options.host,
+        "CONSOLE__PORT": str(options.console_port),
+        "CONSOLE__KEY": credentials.console_key,
+    }
+
+
 def _page_variables(folder: Path, desk: DeskAt | None) -> dict[str, str]:
     kills = {"WEB__PLAYGROUND_URL": desk.url, "WEB__PLAYGROUND_TOKEN": desk.token} if desk else {}
     return {"WEB__DIRECTORY": str(folder), **kills}
+
+
+def _api_variables(options: StackOptions, configured: Configured) -> dict[str, str]:
+    """The demo's exchange rates, unless the configuration has outside APIs of its own."""
+    if options.desk is None or configured.own_apis:
+        return {}
+    return {"APIS": json.dumps([{"name": RATES_API, "base_url": options.desk.url + RATES_PATH, "cache": CACHE}])}
 
 
 def _app_variables(member: _Member, options: StackOptions) -> dict[str, str]:

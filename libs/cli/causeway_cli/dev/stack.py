@@ -20,19 +20,20 @@ from causeway_cli.apps.target import Described, describe
 from causeway_cli.dev.changes import Watched, changes
 from causeway_cli.dev.config import Configured, load_configuration, storage_variables
 from causeway_cli.dev.credentials import settle_credentials
-from causeway_cli.dev.crowds import check_simulations, crowd_specs
+from causeway_cli.dev.crowds import FEW, check_simulations, crowd_specs
 from causeway_cli.dev.datadir import DataDirLock
 from causeway_cli.dev.defaults import DEFAULT_CONFIG, DEFAULT_CONFIG_FILE
 from causeway_cli.dev.desk import DeskAt
 from causeway_cli.dev.files import write_atomic
 from causeway_cli.dev.natsconf import nats_config
 from causeway_cli.dev.plan import NATS_CONFIG_FILE, REFERENCE_APPS, AppSpec, StackOptions, StackPlan, plan_stack
-from causeway_cli.dev.ports import HOST, Ports
+from causeway_cli.dev.ports import HOST, Ports, PortTakenError
 from causeway_cli.dev.stackfile import StackState, write_stack
 from causeway_cli.dev.supervisor import Supervisor
 from causeway_cli.dev.terminal import Terminal
 
 DEFAULT_PORT: Final = 8000
+DEFAULT_CONSOLE_PORT: Final = 8100
 
 
 class StackError(Exception):
@@ -43,7 +44,8 @@ class StackError(Exception):
 class DevOptions:
     """What `causeway dev` was asked for; `port` and `config` are None and `storage` is "" where it was not said.
 
-    `apps`: as `module:attribute`; none is the reference apps. `simulate`: packages whose simulated users come.
+    `apps`: as `module:attribute`; none is the reference apps. `simulate`: packages whose simulated users come; None: a few of the reference
+    apps', where these run and no configuration was given.
     """
 
     data_dir: Path
@@ -54,7 +56,7 @@ class DevOptions:
     storage: str = ""
     apps: tuple[str, ...] = ()
     reload: bool = False
-    simulate: tuple[str, ...] = ()
+    simulate: tuple[str, ...] | None = None
 
 
 def run_stack(asked: DevOptions) -> None:
@@ -72,7 +74,7 @@ def run_stack(asked: DevOptions) -> None:
         nothing = StackState(__version__, ready=False, url="", nats_url="", data_dir=str(data_dir), storage="", processes=())
         write_stack(data_dir, nothing)
         apps = find_apps(asked.apps, Path.cwd(), os.environ)
-        check_simulations(asked.simulate, _scripts())
+        check_simulations(asked.simulate or (), _scripts())
         plan, desk, greeting = _prepare(asked, data_dir, ports, apps)
         terminal = _terminal(plan)
         watched = [Watched(name, app.source, app.folder) for name, app in zip(processes_of(apps), apps, strict=True)]
@@ -147,16 +149,23 @@ def _prepare(asked: DevOptions, data_dir: Path, ports: Ports, apps: Sequence[Des
         reload=asked.reload,
         web=web_application(),
         desk=desk,
+        console=console_page(),
+        console_port=_console_port(configured, ports, _port(asked, configured)),
     )
     ports.public(options.port)
     if configured.api_port:
         ports.public(configured.api_port, "http_api.port")
-    credentials = settle_credentials(data_dir, api_key=configured.api_key, token_hmac_secret_key=configured.token_hmac_secret_key)
+    credentials = settle_credentials(
+        data_dir,
+        api_key=configured.api_key,
+        token_hmac_secret_key=configured.token_hmac_secret_key,
+        console_key=configured.console_key,
+    )
     plan = plan_stack(
         options, configured, credentials, env=environment, new_port=ports.find, new_password=lambda: secrets.token_urlsafe(24)
     )
     crowds = crowd_specs(
-        asked.simulate, url=plan.url, secret=credentials.token_hmac_secret_key, scripts=options.scripts, env=environment
+        _crowds(asked), url=plan.url, secret=credentials.token_hmac_secret_key, scripts=options.scripts, env=environment
     )
     plan = replace(plan, services=(*plan.services, *crowds))
     text = nats_config(
@@ -167,13 +176,37 @@ def _prepare(asked: DevOptions, data_dir: Path, ports: Ports, apps: Sequence[Des
         users=list(plan.nats_users),
     )
     write_atomic(data_dir / NATS_CONFIG_FILE, text, mode=0o600)
-    return plan, desk, _greeting(asked, plan, data_dir, apps)
+    return plan, desk, _greeting(asked, plan, data_dir, apps, credentials.console_key)
+
+
+def _crowds(asked: DevOptions) -> dict[str, Sequence[str]]:
+    if asked.simulate is None:
+        return {} if asked.apps or asked.config else dict(FEW)
+    return dict.fromkeys(asked.simulate, ())
 
 
 def web_application() -> Path | None:
     """The built web application of the working copy that this command line was installed from; None where there is none."""
     folder = Path(__file__).resolve().parents[4] / "clients" / "web" / "dist"
     return folder if (folder / "index.html").is_file() else None
+
+
+def console_page() -> Path | None:
+    """Likewise of the operator's console."""
+    folder = Path(__file__).resolve().parents[4] / "clients" / "web" / "dist-console"
+    return folder if (folder / "console.html").is_file() else None
+
+
+def _console_port(configured: Configured, ports: Ports, public: int) -> int:
+    """The configured one, else always the same beside the default public port, else any; 0 where the configuration decides."""
+    if configured.own_console:
+        return 0
+    if configured.console_port:
+        return ports.public(configured.console_port, "console.port")
+    try:
+        return ports.public(DEFAULT_CONSOLE_PORT) if public == DEFAULT_PORT else ports.find()
+    except PortTakenError:
+        return ports.find()
 
 
 def _port(asked: DevOptions, configured: Configured) -> int:
@@ -196,7 +229,7 @@ def _terminal(plan: StackPlan) -> Terminal:
     return terminal
 
 
-def _greeting(asked: DevOptions, plan: StackPlan, data_dir: Path, apps: Sequence[Described]) -> str:
+def _greeting(asked: DevOptions, plan: StackPlan, data_dir: Path, apps: Sequence[Described], console_key: str) -> str:
     program = "causeway" if shutil.which("causeway") else os.path.relpath(sys.argv[0])
     where = "" if asked.data_dir == Path(".causeway") else f" --data-dir {shlex.quote(str(asked.data_dir))}"
     lines = [
@@ -204,6 +237,8 @@ def _greeting(asked: DevOptions, plan: StackPlan, data_dir: Path, apps: Sequence
         f"ready: {plan.url}  (clients: {plan.url.replace('http', 'ws', 1)}/connection/websocket, server API: {plan.api_url}/api)",
         f"data and credentials: {data_dir}",
     ]
+    if plan.console_port:  # what stands behind # never leaves the browser
+        lines.append(f"operator's console: http://{HOST}:{plan.console_port}/console#key={console_key}")
     if apps:
         told = ", ".join(f"{app.name} {app.version} ({app.target})" for app in apps)
         lines.append(f"apps: {told}{'; a change of their files replaces them' if asked.reload else ''}")

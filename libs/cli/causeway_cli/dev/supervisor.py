@@ -227,6 +227,7 @@ class Supervisor:
             for keeper in self._keepers
             if keeper.pid is not None
         )
+        processes += self._console()
         if self._desk and not self._finished:
             processes += (ProcessEntry(SERVICE, SERVICE, os.getpid(), self._desk.at.port, 0),)
         ready = self._ready and not self._stop.is_set()
@@ -250,6 +251,16 @@ class Supervisor:
             if not self._write_failed:
                 self._terminal.say(f"stack.json cannot be written, it is out of date: {error.strerror}")
             self._write_failed = True
+
+    def _console(self) -> tuple[ProcessEntry, ...]:
+        """The gateways serve it, so that it is where one of them runs."""
+        port = self._plan.console_port
+        found = (
+            ProcessEntry("console", "console", keeper.pid, port, keeper.spec.internal_port)
+            for keeper in self._keepers
+            if keeper.spec.kind == "gateway" and keeper.pid is not None and port
+        )
+        return tuple(found)[:1]
 
     async def _stop_in_order(self) -> None:
         self._write()

@@ -24,7 +24,13 @@ counters = Counters("consumer")
 deliveries = counters.counter("deliveries", "deliveries taken from a stream, by outcome")
 
 PULL_SECONDS: Final = 5.0
+PULL_SHARE: Final = 4
 ACK, TERM, IN_PROGRESS, NAK = b"+ACK", b"+TERM", b"+WPI", b"-NAK %b"
+_PROCESSING: Final = {
+    names.MESSAGING_SYSTEM: names.MESSAGING_SYSTEM_NATS,
+    names.MESSAGING_OPERATION_NAME: "process",
+    names.MESSAGING_OPERATION_TYPE: "process",
+}
 HELD_SHARE: Final = 3
 """So many times within its `ack_wait_s` JetStream is told that a delivery is still under way."""
 
@@ -133,7 +139,8 @@ class DurableConsumer(Generic[M]):
                     self.ready = True
                     self._asked = 0
                 free = self._concurrency - len(self._running) - self._asked
-                if free > 0:
+                # Several at once: a pull for each that ended would be a message more for each.
+                if free > 0 and (not self._asked or free * PULL_SHARE >= self._concurrency):
                     request = json.dumps({"batch": free, "expires": int(PULL_SECONDS * NANOSECONDS)}).encode()
                     self._bus.send_raw(f"{API}.CONSUMER.MSG.NEXT.{self._stream}.{self._durable}", request, reply=self._inbox)
                     self._asked += free
@@ -204,14 +211,9 @@ class DurableConsumer(Generic[M]):
             log.exception("a delivery cannot be decoded and is ended", subject=info.subject, reason=error.message)
             await self._end_poison(body, info, reply)
             return
-        attributes = {
-            names.MESSAGING_SYSTEM: names.MESSAGING_SYSTEM_NATS,
-            names.MESSAGING_OPERATION_NAME: "process",
-            names.MESSAGING_OPERATION_TYPE: "process",
-        }
         later: Postponed | None = None
         try:
-            with span(f"process {template_of(info.subject)}", kind=Kind.CONSUMER, parent=info.traceparent, attributes=attributes):
+            with span(f"process {template_of(info.subject)}", kind=Kind.CONSUMER, parent=info.traceparent, attributes=_PROCESSING):
                 later = await self._handled(message, info)
         except CausewayError as error:
             deliveries.add(1, error.name.value)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from causeway_common.bus.connection import Bus
@@ -16,12 +17,17 @@ from causeway_common.contracts import subjects
 from causeway_common.contracts.codec import encode
 from causeway_common.contracts.errors import unavailable
 from causeway_common.contracts.messages import Message
-from causeway_common.telemetry import Kind, current_traceparent, names, span
+from causeway_common.telemetry import Kind, OpenSpan, current_traceparent, names, span
 
 API: Final = "$JS.API"
 NANOSECONDS: Final = 1_000_000_000
 RETRY_SECONDS: Final = 0.25
 WRONG_LAST_SEQUENCE: Final = 10071
+_PUBLISHING: Final = {
+    names.MESSAGING_SYSTEM: names.MESSAGING_SYSTEM_NATS,
+    names.MESSAGING_OPERATION_NAME: "publish",
+    names.MESSAGING_OPERATION_TYPE: "send",
+}
 
 
 def _bucket(stream: str, subject: subjects.Subject, **options: Any) -> Mapping[str, Any]:
@@ -130,17 +136,30 @@ async def publish_durable(
     Raises:
         CausewayError: 100 unavailable: not there, not in time, or refused.
     """
-    attributes = {
-        names.MESSAGING_SYSTEM: names.MESSAGING_SYSTEM_NATS,
-        names.MESSAGING_OPERATION_NAME: "publish",
-        names.MESSAGING_OPERATION_TYPE: "send",
-        names.MESSAGING_MESSAGE_ID: message_id,
-    }
-    with span("publish " + template_of(subject), kind=Kind.PRODUCER, parent=traceparent, attributes=attributes):
-        headers = {"Nats-Msg-Id": message_id}
-        if current := current_traceparent():
-            headers[names.TRACEPARENT] = current
-        await put(bus, subject, encode(message), deadline, headers)
+    with _publishing(subject, message_id, traceparent):
+        await put(bus, subject, encode(message), deadline, _headers(message_id))
+
+
+def send_durable(bus: Bus, subject: str, message: Message, *, message_id: str, traceparent: str = "") -> None:
+    """As `publish_durable`, without waiting for JetStream's answer: for what is sent again where it did not come.
+
+    Raises:
+        CausewayError: 100 unavailable, 111 overloaded: it was not sent.
+    """
+    with _publishing(subject, message_id, traceparent):
+        bus.send_raw(subject, encode(message), headers=_headers(message_id))
+
+
+def _publishing(subject: str, message_id: str, traceparent: str) -> OpenSpan:
+    attributes = {**_PUBLISHING, names.MESSAGING_MESSAGE_ID: message_id}
+    return span("publish " + template_of(subject), kind=Kind.PRODUCER, parent=traceparent, attributes=attributes)
+
+
+def _headers(message_id: str) -> dict[str, str]:
+    headers = {"Nats-Msg-Id": message_id}
+    if current := current_traceparent():
+        headers[names.TRACEPARENT] = current
+    return headers
 
 
 async def create(bus: Bus, subject: str, body: bytes, deadline: Deadline) -> bool:
@@ -178,6 +197,7 @@ def ttl_headers(seconds: int) -> dict[str, str]:
     return {"Nats-TTL": f"{seconds}s"} if seconds else {}
 
 
+@lru_cache(maxsize=4096)
 def template_of(subject: str) -> str:
     """The template of a subject that a stream holds, for the names of spans."""
     for template in (subjects.JOB, subjects.TASK, subjects.EVENT):

@@ -79,7 +79,7 @@ class Workers:
                 # What cancelled a work at its deadline has cancelled this task: it does nothing more.
                 if task.cancelling() or self._stopping or len(self._idle) >= IDLE_MAX:
                     return
-                idle = asyncio.get_running_loop().create_future()
+                idle = task.get_loop().create_future()
                 self._idle.append(idle)
                 await idle
         finally:

@@ -142,6 +142,7 @@ KV_NODES: Final = Subject("$KV.cw_nodes.{node}")
 KV_REVOCATIONS: Final = Subject("$KV.cw_revocations.{kind}.{id}")
 KV_KEYS: Final = Subject("$KV.cw_keys.{channel}.{key}")
 KV_BREAKERS: Final = Subject("$KV.cw_breakers.{connector}.{destination}")
+FIGURES: Final = Subject("cw.v1.figures.{service}.{node}")
 DISCOVERY: Final = "$SRV"
 """Who is there, as the standard tooling asks (NATS ADR-32)."""
 

@@ -67,11 +67,14 @@ INSPECT: Final = Verb("inspect", STORAGE, m.InspectRequest, m.InspectReply, repe
 ENQUEUE: Final = Verb("enqueue", STORAGE, m.EnqueueRequest, m.EnqueueReply, repeatable=True)
 CLAIM: Final = Verb("claim", STORAGE, m.ClaimRequest, m.ClaimReply)
 SETTLE: Final = Verb("settle", STORAGE, m.SettleRequest, m.SettleReply, repeatable=True)
+CLAIMS: Final = Verb("claims", STORAGE, m.ClaimsRequest, m.ClaimsReply)
+SETTLES: Final = Verb("settles", STORAGE, m.SettlesRequest, m.SettlesReply, repeatable=True)
 RECORDS: Final = Verb("records", STORAGE, m.RecordsRequest, m.RecordsReply, repeatable=True)
 RECORD: Final = Verb("record", STORAGE, m.RecordRequest, m.RecordReply, repeatable=True)
 REDRIVE: Final = Verb("redrive", STORAGE, m.RedriveRequest, m.RedriveReply, repeatable=True)
 AUDIT: Final = Verb("audit", STORAGE, m.AuditRequest, m.AuditReply, repeatable=True)
 AUDIT_PAGE: Final = Verb("audit_page", STORAGE, m.AuditPageRequest, m.AuditPageReply, repeatable=True)
+TIMERS: Final = Verb("timers", STORAGE, m.TimersRequest, m.TimersReply, repeatable=True)
 ATTEND: Final = Verb("attend", STORAGE, m.AttendRequest, m.AttendReply, repeatable=True)
 RPC: Final = Verb("rpc", APP_RPC, m.RpcRequest, m.RpcReply)
 RPC_VERSION: Final = replace(RPC, subject=APP_RPC_VERSION)
@@ -88,6 +91,7 @@ CONTROL: Final = Verb("control", GATEWAY_NODE, m.ControlRequest, m.ControlReply)
 PRESENCE: Final = Verb("presence", GATEWAY_NODE, m.PresenceRequest, m.PresenceReply)
 PRESENCE_STATS: Final = Verb("presence_stats", GATEWAY_NODE, m.PresenceStatsRequest, m.PresenceStatsReply)
 CHANNELS: Final = Verb("channels", GATEWAY_NODE, m.ChannelsRequest, m.ChannelsReply)
+CLIENTS: Final = Verb("clients", GATEWAY_NODE, m.ClientsRequest, m.ClientsReply)
 NODE_INFO: Final = Verb("info", GATEWAY_NODE, m.NodeInfoRequest, m.NodeInfo)
 EMULATE: Final = Verb("emulate", GATEWAY_NODE, m.EmulateRequest, m.EmulateReply)
 APP_CONTROLS: Final = Verb("control", APP_CONTROL, m.ControlRequest, m.ControlReply)
@@ -99,10 +103,11 @@ CALL: Final = Verb("call", CALL_SUBJECT, m.CallRequest, m.CallReply)
 
 WEBHOOKS: Final = "webhooks"
 """What the gateway asks integrations for operators: as calls of a connector of this name, which no app may use."""
-WEBHOOK_OPERATIONS: Final = ("add", "list", "show", "test", "rotate", "enable", "remove", "replay")
+WEBHOOK_WRITES: Final = ("add", "test", "rotate", "enable", "disable", "remove", "replay")
+WEBHOOK_OPERATIONS: Final = ("list", "show", *WEBHOOK_WRITES)
 
 APP_CONTROL_VERBS: Final = (APP_CONTROLS, APP_PRESENCE, APP_PRESENCE_STATS)
-GATEWAY_VERBS: Final = (CONTROL, PRESENCE, PRESENCE_STATS, CHANNELS, NODE_INFO, EMULATE)
+GATEWAY_VERBS: Final = (CONTROL, PRESENCE, PRESENCE_STATS, CHANNELS, CLIENTS, NODE_INFO, EMULATE)
 SHARD_VERBS: Final = {verb.name: replace(verb, subject=STORAGE_SHARD) for verb in (APPEND, REMOVE, COMMIT)}
 """The verbs that go to a shard's owner first: each has the same name, request and reply under `any` too."""
 STORAGE_VERBS: Final = (
@@ -119,11 +124,14 @@ STORAGE_VERBS: Final = (
     ENQUEUE,
     CLAIM,
     SETTLE,
+    CLAIMS,
+    SETTLES,
     RECORDS,
     RECORD,
     REDRIVE,
     AUDIT,
     AUDIT_PAGE,
+    TIMERS,
     ATTEND,
 )
 CLIENT_COMMAND_SECONDS: Final = 4.0

@@ -2,6 +2,7 @@
 
 from causeway_common.runtime.durations import Duration, format_duration, parse_duration
 from causeway_common.runtime.faults import FAULT_POINTS, fault_point
+from causeway_common.runtime.figures import LoopDelay, ProcessFigures, Telling
 from causeway_common.runtime.health import Health
 from causeway_common.runtime.ids import monotonic_ms, new_id, now_ms
 from causeway_common.runtime.lifecycle import Lifecycle
@@ -25,9 +26,11 @@ __all__ = [
     "Health",
     "HistoryNames",
     "Lifecycle",
+    "LoopDelay",
     "NatsSettings",
     "Periodic",
     "Process",
+    "ProcessFigures",
     "Service",
     "ServiceSettings",
     "Settings",
@@ -35,6 +38,7 @@ __all__ = [
     "SettingsFault",
     "StartError",
     "TelemetrySettings",
+    "Telling",
     "arguments",
     "changed_keys",
     "fault_point",

@@ -41,6 +41,12 @@ class Counter:
         """The count so far under all label values."""
         return sum(self._values.values())
 
+    def part(self, only: str, without: str) -> int:
+        """The count under one label value; with "" under all but `without`."""
+        if only:
+            return self._values.get(only, 0)
+        return self.total - (self._values.get(without, 0) if without else 0)
+
     def observe(self, _options: CallbackOptions) -> Iterable[Observation]:
         """What OpenTelemetry reads."""
         return [Observation(count, {self._label: value} if value else {}) for value, count in self._values.items()]
@@ -76,6 +82,23 @@ class Histogram:
         yield family
 
 
+_counters: Final[dict[str, Callable[[str, str], int]]] = {}
+_gauges: Final[dict[str, Callable[[], float]]] = {}
+"""What this process counts and measures, by `<service>.<name>`, for who reads it here (`telemetry.figures`)."""
+
+
+def count_of(name: str, only: str = "", without: str = "") -> int | None:
+    """What a counter of this process stands at: under all label values, one of them, or all but one; None: there is no such counter."""
+    read = _counters.get(name)
+    return None if read is None else read(only, without)
+
+
+def gauge_of(name: str) -> float | None:
+    """What a gauge of this process shows; None: there is no such gauge."""
+    read = _gauges.get(name)
+    return None if read is None else read()
+
+
 class Counters:
     """The instruments of one service: `causeway.<service>.<name>`."""
 
@@ -86,7 +109,17 @@ class Counters:
         """A counter; `label` names its one label."""
         counter = Counter(label)
         _meter.create_observable_counter(f"causeway.{self._service}.{name}", [counter.observe], unit=unit, description=description)
+        _counters[f"{self._service}.{name}"] = counter.part
         return counter
+
+    def total(self, name: str, description: str, read: Callable[[], int], *, unit: str = "1") -> None:
+        """A counter whose count is kept elsewhere, and read when it is exported."""
+
+        def observe(_options: CallbackOptions) -> Iterable[Observation]:
+            return [Observation(read())]
+
+        _meter.create_observable_counter(f"causeway.{self._service}.{name}", [observe], unit=unit, description=description)
+        _counters[f"{self._service}.{name}"] = lambda _only, _without: read()
 
     def histogram(self, name: str, description: str, *, label: str) -> Histogram:
         """A histogram, `causeway_<service>_<name>_seconds`; `label` names its one label."""
@@ -101,6 +134,7 @@ class Counters:
             return [Observation(read())]
 
         _meter.create_observable_gauge(f"causeway.{self._service}.{name}", [observe], unit=unit, description=description)
+        _gauges[f"{self._service}.{name}"] = read
 
     def gauges(self, name: str, description: str, read: Callable[[], Mapping[str, float]], *, label: str, unit: str = "1") -> None:
         """Values read when they are exported, by the value of their one label, which is a configured name and never user input."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import lru_cache
+from time import monotonic
 from typing import Final
 
 from causeway_common.bus import Bus, Deadline
@@ -17,6 +18,7 @@ from causeway_common.contracts.errors import CausewayError
 from causeway_common.contracts.subjects import KV_ROUTES, ROUTES_STREAM, decode_token, encode_token
 from causeway_common.contracts.verbs import Rep, Req, Verb
 from causeway_common.telemetry import OpenSpan, get_logger
+from causeway_gateway.domain.calls import CallCounts
 from causeway_gateway.domain.routing import Routing
 from causeway_gateway.ports import NobodyError
 
@@ -28,14 +30,30 @@ REMOVED_SECONDS: Final = 60
 
 
 class BusApps:
-    """`ports.Apps` over the bus."""
+    """`ports.Apps` over the bus.
 
-    def __init__(self, bus: Bus, routing: Routing) -> None:
-        self._bus, self._routing = bus, routing
+    Args:
+        bus: the connection.
+        routing: which version answers whom.
+        counts: what becomes of each call.
+    """
+
+    def __init__(self, bus: Bus, routing: Routing, counts: CallCounts) -> None:
+        self._bus, self._routing, self._counts = bus, routing, counts
 
     async def call(self, app: str, method: str, request: m.RpcRequest, deadline: Deadline) -> bytes:
         """Call a method; app and method were looked up in the manifests."""
         versions = self._routing.of_method(app, method, request.user, request.client)
+        started, error = monotonic(), None
+        try:
+            return await self._call(app, method, request, deadline, versions)
+        except CausewayError as failure:
+            error = failure
+            raise
+        finally:
+            self._counts.add(app, method, versions[0] if versions else "", error, _since(started))
+
+    async def _call(self, app: str, method: str, request: m.RpcRequest, deadline: Deadline, versions: tuple[str, ...]) -> bytes:
         for version in versions:
             try:
                 token = _token(version)
@@ -59,7 +77,14 @@ class BusApps:
     ) -> None:
         """Call a method; `done` is called from the connection's read loop."""
         versions = self._routing.of_method(app, method, request.user, request.client)
-        self._begin(app, method, request, deadline, (done, parent, versions))
+        started = monotonic()
+
+        def counted(reply: m.RpcReply | CausewayError) -> None:
+            error = reply if isinstance(reply, CausewayError) else None
+            self._counts.add(app, method, versions[0] if versions else "", error, _since(started))
+            done(reply)
+
+        self._begin(app, method, request, deadline, (counted, parent, versions))
 
     def _begin(self, app: str, method: str, request: m.RpcRequest, deadline: Deadline, rest: _Rest) -> None:
         """Ask the first of the versions, and where nobody answers the next, at last the app."""
@@ -121,6 +146,10 @@ class BusApps:
             return await self._bus.request(verb, request, deadline, app=app)
         except NoRespondersError as error:
             raise _nobody(error) from error
+
+
+def _since(started: float) -> int:
+    return round((monotonic() - started) * 1000)
 
 
 def _nobody(error: CausewayError) -> NobodyError:

@@ -14,6 +14,7 @@ from causeway_common.contracts.messages import (
     AppendRequest,
     AttendReply,
     AttendRequest,
+    AuditPageRequest,
     AuditRecord,
     AuditRequest,
     CallRequest,
@@ -38,6 +39,8 @@ from causeway_common.contracts.messages import (
     RecordsRequest,
     RedriveRequest,
     RemoveRequest,
+    TimersReply,
+    TimersRequest,
 )
 from causeway_common.contracts.shards import channel_shard
 from causeway_common.contracts.subjects import GATEWAY_ALL, VERB_COMPARE_HEADS, feed_subject, members_subject
@@ -45,6 +48,7 @@ from causeway_common.contracts.verbs import (
     APPEND,
     ATTEND,
     AUDIT,
+    AUDIT_PAGE,
     CALL,
     ENQUEUE,
     HEADS,
@@ -55,6 +59,7 @@ from causeway_common.contracts.verbs import (
     RECORDS,
     REDRIVE,
     REMOVE,
+    TIMERS,
     WEBHOOKS,
 )
 from causeway_common.telemetry import get_logger
@@ -65,7 +70,11 @@ CALLER: Final = "gateway"
 
 
 class BusStorage:
-    """`ports.Storage`, `ports.Attendances`, `ports.Records`, `ports.AuditTrail`, `ports.EntityInspection`, `ports.RecordsDesk`, `ports.WebhookDesk`."""
+    """`ports.Storage`, `ports.Attendances`, `ports.Records`.
+
+    And what operators ask: `ports.AuditTrail`, `ports.AuditLog`, `ports.EntityInspection`, `ports.RecordsDesk`, `ports.TimersDesk`,
+    `ports.WebhookDesk`.
+    """
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
@@ -104,6 +113,15 @@ class BusStorage:
     async def audit(self, record: AuditRecord, deadline: Deadline) -> None:
         """`ports.AuditTrail`."""
         await self._bus.request(AUDIT, AuditRequest(records=[record]), deadline, message_id=record.id, caller=CALLER)
+
+    async def audit_page(self, before: str, limit: int, deadline: Deadline) -> Sequence[AuditRecord]:
+        """`ports.AuditLog`."""
+        request = AuditPageRequest(before=before, limit=limit)
+        return (await self._bus.request(AUDIT_PAGE, request, deadline, caller=CALLER)).records
+
+    async def timers(self, request: TimersRequest, deadline: Deadline) -> TimersReply:
+        """`ports.TimersDesk`."""
+        return await self._bus.request(TIMERS, request, deadline, caller=CALLER)
 
     async def enqueue(self, record: NewRecord, deadline: Deadline) -> None:
         """`ports.Records`; the record's id is the message id."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
-from causeway_common.bus import Bus, Call, Deadline
+from causeway_common.bus import Bus, Call, Deadline, Listener
 from causeway_common.bus.buckets import LiveBucket
 from causeway_common.bus.client import DirectSubscription
 from causeway_common.bus.connection import NoRespondersError
@@ -16,7 +16,7 @@ from causeway_common.contracts import verbs as v
 from causeway_common.contracts.codec import decode, encode
 from causeway_common.contracts.errors import CausewayError
 from causeway_common.contracts.ids import derived_id
-from causeway_common.contracts.subjects import KV_KEYS, KV_REVOCATIONS, REVOCATIONS_STREAM
+from causeway_common.contracts.subjects import FIGURES, KV_KEYS, KV_REVOCATIONS, REVOCATIONS_STREAM
 from causeway_common.contracts.verbs import Rep, Req, Verb
 from causeway_common.telemetry import get_logger
 from causeway_gateway.ports import GoneError
@@ -24,6 +24,7 @@ from causeway_gateway.ports import GoneError
 log = get_logger("gateway.gateways")
 SERVICE: Final = "gateway"
 SERVED_MAX: Final = 1_024
+LIFTED_SECONDS: Final = 60
 
 
 class Answers(Protocol):
@@ -43,6 +44,10 @@ class Answers(Protocol):
 
     async def channels(self, request: m.ChannelsRequest, deadline: Deadline, /) -> m.ChannelsReply:
         """A page of the channels."""
+        ...
+
+    async def clients(self, request: m.ClientsRequest, deadline: Deadline, /) -> m.ClientsReply:
+        """The connections of a user."""
         ...
 
     async def info(self, request: m.NodeInfoRequest, deadline: Deadline, /) -> m.NodeInfo:
@@ -105,6 +110,7 @@ class BusGateways:
         await self._serve(v.PRESENCE, self._own.presence)
         await self._serve(v.PRESENCE_STATS, self._own.presence_stats)
         await self._serve(v.CHANNELS, self._own.channels)
+        await self._serve(v.CLIENTS, self._own.clients)
         await self._serve(v.NODE_INFO, self._own.info)
         await self._serve(v.EMULATE, self._own.emulate)
         await self._bus.flush()
@@ -136,6 +142,10 @@ class BusGateways:
     async def channels(self, node: str, request: m.ChannelsRequest, deadline: Deadline) -> m.ChannelsReply:
         """A page of the channels there."""
         return await self._ask(v.CHANNELS, self._own.channels, node, request, deadline)
+
+    async def clients(self, node: str, request: m.ClientsRequest, deadline: Deadline) -> m.ClientsReply:
+        """The connections of a user there."""
+        return await self._ask(v.CLIENTS, self._own.clients, node, request, deadline)
 
     async def info(self, node: str, request: m.NodeInfoRequest, deadline: Deadline) -> m.NodeInfo:
         """How it is."""
@@ -169,10 +179,14 @@ class BusRevocations:
         bus: the connection.
         heard: called with each revocation, again and again with those that were there before; must be quick and not raise.
         wall: milliseconds since the Unix epoch.
+        lifted: called with each ban that was lifted; likewise.
     """
 
-    def __init__(self, bus: Bus, heard: Callable[[m.Revocation], None], wall: Callable[[], int]) -> None:
-        self._bus, self._heard, self._wall = bus, heard, wall
+    def __init__(
+        self, bus: Bus, heard: Callable[[m.Revocation], None], wall: Callable[[], int], lifted: Callable[[m.Revocation], None]
+    ) -> None:
+        self._bus, self._heard, self._wall, self._lifted = bus, heard, wall, lifted
+        self._bans: dict[str, m.Revocation] = {}
         self._bucket = LiveBucket(bus, REVOCATIONS_STREAM, KV_REVOCATIONS, self._changed)
 
     async def start(self) -> None:
@@ -187,17 +201,59 @@ class BusRevocations:
     async def revoke(self, revocation: m.Revocation, deadline: Deadline) -> None:
         """Keep it, durably and no longer than it holds."""
         seconds = max(-(-(revocation.expire_at_ms - self._wall()) // 1000), 1) if revocation.expire_at_ms else 0
-        kind = "user" if revocation.user is not None else "client" if revocation.client else "jti"
-        name = derived_id(revocation.user or revocation.client or revocation.jti)
-        await put(self._bus, KV_REVOCATIONS.at(kind=kind, id=name), encode(revocation), deadline, ttl_headers(seconds))
+        await put(self._bus, _place(revocation), encode(revocation), deadline, ttl_headers(seconds))
+
+    async def lift(self, ban: m.Revocation, deadline: Deadline) -> None:
+        """Keep it no more; what says so goes too, after a while."""
+        await put(self._bus, _place(ban), b"", deadline, ttl_headers(LIFTED_SECONDS))
 
     def _changed(self, subject: str, body: bytes) -> None:
         if not body:
+            if (ban := self._bans.pop(subject, None)) is not None:
+                self._lifted(ban)
             return
         try:
-            self._heard(decode(body, m.Revocation))
+            revocation = decode(body, m.Revocation)
         except CausewayError as error:
             log.error("a revocation cannot be read and is not applied", subject=subject, reason=error.message)  # noqa: TRY400 - one line
+            return
+        if revocation.ban:
+            self._bans[subject] = revocation
+        self._heard(revocation)
+
+
+def _place(revocation: m.Revocation) -> str:
+    kind = "ban" if revocation.ban else "user" if revocation.user is not None else "client" if revocation.client else "jti"
+    return KV_REVOCATIONS.at(kind=kind, id=derived_id(revocation.user or revocation.client or revocation.jti))
+
+
+class BusFigures:
+    """The figures that every process tells, believed as far as the subject goes: service and node.
+
+    Args:
+        bus: the connection.
+        heard: called with each; must be quick and not raise.
+    """
+
+    def __init__(self, bus: Bus, heard: Callable[[str, str, m.Figures], None]) -> None:
+        self._bus, self._heard = bus, heard
+        self._listener: Listener | None = None
+
+    async def start(self) -> None:
+        """Listen."""
+        self._listener = await self._bus.listen(FIGURES.wildcard(), self._told)
+
+    async def stop(self) -> None:
+        """Listen no more."""
+        if self._listener is not None:
+            await self._listener.close()
+
+    def _told(self, subject: str, body: bytes) -> None:
+        fields = FIGURES.fields(subject)
+        try:
+            self._heard(fields["service"], fields["node"], decode(body, m.Figures))
+        except CausewayError as error:
+            log.debug("figures cannot be read and are dropped", subject=subject, reason=error.message)
 
 
 class BusKeys:

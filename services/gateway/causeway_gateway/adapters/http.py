@@ -95,8 +95,8 @@ class PublicServer:
             app.router.add_get("/", self._page)
         else:
             app.router.add_route("*", "/{path:.*}", pages.handle)  # what nothing else has taken
-        self._runner = _runner(app)
-        self._api_runner = None if api_bound is None else _runner(api_app)
+        self._runner = runner_of(app)
+        self._api_runner = None if api_bound is None else runner_of(api_app)
         self._settings = settings
         self._doorways: Doorways | None = None
         self._acceptor = Acceptor(bound, self._opened, settings.connection_rate)
@@ -105,6 +105,16 @@ class PublicServer:
     def connections(self) -> int:
         """Connections of clients, whatever their transport."""
         return len(self._wires)
+
+    @property
+    def bytes_in(self) -> int:
+        """Bytes of messages that came from clients."""
+        return self._wires.bytes_in
+
+    @property
+    def bytes_out(self) -> int:
+        """Bytes of frames that were written to clients."""
+        return self._wires.bytes_out
 
     async def start(self) -> int:
         """Take connections; returns the port."""
@@ -177,7 +187,8 @@ class PublicServer:
         return web.Response(text=text, content_type="text/html")
 
 
-def _runner(app: web.Application) -> web.AppRunner:
+def runner_of(app: web.Application) -> web.AppRunner:
+    """How every listener of the gateway serves HTTP."""
     return web.AppRunner(
         app,
         access_log=None,

@@ -39,7 +39,7 @@ class Limits:
             metrics.refused.add(1, "connection_limit")
             raise Refused(503, "too many connections, see client.connection_limit", {"Retry-After": "1"})
         if self._per_address:
-            network = _network(address)
+            network = network_of(address)
             held = self._by_network.get(network, 0)
             if held >= self._per_address:
                 metrics.refused.add(1, "connection_limit_per_ip")
@@ -51,7 +51,7 @@ class Limits:
         """One connection fewer."""
         self._count -= 1
         if self._per_address:
-            network = _network(address)
+            network = network_of(address)
             held = self._by_network[network] - 1
             if held:
                 self._by_network[network] = held
@@ -59,7 +59,7 @@ class Limits:
                 del self._by_network[network]
 
 
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
     """What one client can be assumed to hold: an IPv4 address, a /64 of IPv6."""
     if ":" not in address:
         return address

@@ -7,10 +7,11 @@ import hashlib
 import html
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -66,30 +67,66 @@ class Playground:
     token: str = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """Where the page's users sign in, told in its head, and the origins that it may reach for that.
+
+    `token` names the one that is for the gateway, `user_claim` the claim of it that is the user's id.
+    """
+
+    authority: str
+    client_id: str
+    scope: str
+    token: str
+    user_claim: str
+    origins: tuple[str, ...] = ()
+
+    @property
+    def reached(self) -> tuple[str, ...]:
+        """Every origin, as a policy names it."""
+        return tuple(dict.fromkeys("{0.scheme}://{0.netloc}".format(urlsplit(each)) for each in (self.authority, *self.origins)))
+
+    @property
+    def told(self) -> dict[str, str]:
+        """What the page is told."""
+        return {name: getattr(self, name) for name in ("authority", "client_id", "scope", "token", "user_claim")}
+
+
 class Pages:
     """The files of a folder by their paths, as they were when it was read.
 
     Args:
         folder: of the built files.
         playground: None: the page is told of none, and it cannot reach one.
+        sign_in: None: the page has no issuer.
+        index: the page itself, which every place in the application is.
 
     Raises:
-        FileNotFoundError: the folder has no index.html.
+        FileNotFoundError: the folder has no index.
         OSError: it cannot be read.
     """
 
-    def __init__(self, folder: Path, playground: Playground | None = None) -> None:
+    def __init__(
+        self, folder: Path, playground: Playground | None = None, sign_in: SignIn | None = None, *, index: str = INDEX
+    ) -> None:
+        self._index = index
         root = folder.resolve()
-        self._headers = _headers(playground)
+        self._headers = _headers([*([playground.url] if playground else []), *(sign_in.reached if sign_in else [])])
         self._pages = {f"/{path.relative_to(root).as_posix()}": _page(path) for path in sorted(root.rglob("*")) if _is_page(path)}
-        if INDEX not in self._pages:
-            raise FileNotFoundError(f"{folder} has no index.html")
+        if index not in self._pages:
+            raise FileNotFoundError(f"{folder} has no {index[1:]}")
         if playground:
-            self._pages[INDEX] = _told(self._pages[INDEX], playground)
+            self._pages[index] = _told(self._pages[index], "playground", {"url": playground.url, "token": playground.token})
+        if sign_in:
+            self._pages[index] = _told(self._pages[index], "oidc", sign_in.told)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """A file; for a place in the application, which the script finds by itself, the index."""
-        path = self._found(request)
+        return self.answer(request, request.path)
+
+    def answer(self, request: web.Request, asked: str) -> web.StreamResponse:
+        """Likewise, for who serves them below a path of its own: `asked` is what stands behind that."""
+        path = self._found(request, asked)
         if path is None:
             return refusal(Refused(404, "there is nothing here"), self._headers)
         if request.method not in {"GET", "HEAD"}:
@@ -105,25 +142,21 @@ class Pages:
                 return web.Response(body=packed, headers={**headers, "Content-Encoding": encoding})
         return web.Response(body=page.content, headers=headers)
 
-    def _found(self, request: web.Request) -> str | None:
-        path = request.path
+    def _found(self, request: web.Request, path: str) -> str | None:
         if path != "/" and path in self._pages:
             return path
         is_place = path == "/" or ("text/html" in request.headers.get("Accept", "") and path.split("/")[1] not in NOT_PAGES)
-        return INDEX if is_place else None
+        return self._index if is_place else None
 
 
-def _headers(playground: Playground | None) -> dict[str, str]:
-    if playground is None:
-        return HEADERS
-    policy = HEADERS["Content-Security-Policy"].replace("connect-src 'self'", f"connect-src 'self' {playground.url}")
+def _headers(reached: Sequence[str]) -> dict[str, str]:
+    policy = HEADERS["Content-Security-Policy"].replace("connect-src 'self'", " ".join(("connect-src 'self'", *reached)))
     return {**HEADERS, "Content-Security-Policy": policy}
 
 
-def _told(index: Page, playground: Playground) -> Page:
-    """The index with what the script needs to know of the playground."""
-    told = json.dumps({"url": playground.url, "token": playground.token})
-    meta = f'<meta name="causeway-playground" content="{html.escape(told)}" /></head>'.encode()
+def _told(index: Page, name: str, told: Mapping[str, str]) -> Page:
+    """The index with what the script needs to know of this part."""
+    meta = f'<meta name="causeway-{name}" content="{html.escape(json.dumps(told))}" /></head>'.encode()
     content = index.content.replace(b"</head>", meta, 1)
     return Page(index.kind, content, _tag(content), {"gzip": gzip.compress(content, mtime=0)})
 

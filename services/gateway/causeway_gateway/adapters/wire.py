@@ -60,6 +60,10 @@ class Wires:
         limits: counts them.
         queue_max: bytes that may wait for a slow reader, beyond: its peer is told that it overflowed.
         broken: called with the code where a transport itself closes a connection.
+
+    Attributes:
+        bytes_in: of messages that came from clients.
+        bytes_out: of frames that were written to them.
     """
 
     def __init__(self, limits: Limits, queue_max: int, broken: Callable[[int], None]) -> None:
@@ -71,6 +75,7 @@ class Wires:
         self._flushes = False
         self._closing: deque[tuple[float, Wire]] = deque()
         self._empty = asyncio.Event()
+        self.bytes_in = self.bytes_out = 0
 
     def __len__(self) -> int:
         """How many connections there are."""
@@ -182,6 +187,7 @@ class Wire(asyncio.Protocol):
             self.peer.overflowed()
             self.shut(CloseCode.SLOW, CLOSE_REASONS[CloseCode.SLOW])  # for a peer that does not: a part was not sent
             return
+        self._wires.bytes_out += len(block)
         self.write(block)
         if self._awaited and not self._paused:
             self._awaited = False
@@ -245,6 +251,7 @@ class Wire(asyncio.Protocol):
 
     def deliver(self, message: bytes) -> None:
         """Hand a message to the peer; a fault of ours ends this connection alone."""
+        self._wires.bytes_in += len(message)
         try:
             self.peer.received(message)
         except Exception:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from causeway_common.contracts.names import namespace_of
-from causeway_common.contracts.verbs import WEBHOOK_OPERATIONS, WEBHOOKS
+from causeway_common.contracts.verbs import WEBHOOK_OPERATIONS, WEBHOOK_WRITES, WEBHOOKS
 
 METHODS: Final = frozenset(
     (
@@ -16,17 +16,42 @@ METHODS: Final = frozenset(
         *("presence", "presence_stats", "history", "history_remove", "channels", "info", "batch"),
     )
 )
-OPERATIONS: Final = frozenset(
+WRITES: Final = frozenset(
     {
-        "jobs.list",
-        "jobs.show",
         "jobs.redrive",
         "route.set",
         "route.remove",
-        "route.list",
+        "users.disconnect",
+        "users.ban",
+        "users.unban",
+        *(f"{WEBHOOKS}.{op}" for op in WEBHOOK_WRITES),
+    }
+)
+"""The operations that change something: each leaves an audit record."""
+STREAMS: Final = frozenset({"channels.tail", "events.tail"})
+"""The operations whose answer goes on until the asker leaves."""
+OPERATIONS: Final = (
+    WRITES
+    | STREAMS
+    | {
+        "console.info",
+        "nodes.list",
+        "nodes.series",
         "apps.list",
+        "apps.methods",
         "apps.contract",
+        "route.list",
+        "channels.list",
+        "channels.show",
+        "channels.presence",
+        "channels.history",
+        "users.show",
+        "users.bans",
         "entity.inspect",
+        "timers.list",
+        "jobs.list",
+        "jobs.show",
+        "audit.list",
         *(f"{WEBHOOKS}.{op}" for op in WEBHOOK_OPERATIONS),
     }
 )

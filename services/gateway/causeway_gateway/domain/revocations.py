@@ -1,4 +1,4 @@
-"""Tokens that are good no more: those of a user issued before a time, of a client, or one by its id. Bounded."""
+"""Tokens that are good no more: those of a user issued before a time, of a client, or one by its id; and users who are banned. Bounded."""
 
 from __future__ import annotations
 
@@ -34,10 +34,21 @@ class Revocations:
         self._users: dict[str, Revocation] = {}
         self._clients: dict[str, Revocation] = {}
         self._tokens: dict[str, Revocation] = {}
+        self._banned: dict[str, Revocation] = {}
 
     def __len__(self) -> int:
         """How many there are."""
-        return len(self._users) + len(self._clients) + len(self._tokens)
+        return sum(map(len, self._kinds))
+
+    @property
+    def bans(self) -> list[Revocation]:
+        """The bans, by user; one whose time has come may still be there."""
+        return [self._banned[user] for user in sorted(self._banned)]
+
+    def banned(self, user: str, now: int) -> bool:
+        """Whether a user may not come in at `now` (wall-clock ms)."""
+        found = self._banned.get(user)
+        return found is not None and (not found.expire_at_ms or now < found.expire_at_ms)
 
     def is_news(self, revocation: Revocation, now: int) -> bool:
         """Whether it holds at `now` (wall-clock ms) and is not here yet. Buckets are read again and again."""
@@ -68,11 +79,17 @@ class Revocations:
 
     def expire(self, now: int) -> None:
         """Forget what holds no more at `now` (wall-clock ms)."""
-        for kind in (self._users, self._clients, self._tokens):
+        for kind in self._kinds:
             for name in [name for name, found in kind.items() if 0 < found.expire_at_ms <= now]:
                 del kind[name]
 
+    @property
+    def _kinds(self) -> tuple[dict[str, Revocation], ...]:
+        return self._users, self._clients, self._tokens, self._banned
+
     def _place(self, revocation: Revocation) -> tuple[dict[str, Revocation], str]:
+        if revocation.ban and revocation.user is not None:
+            return self._banned, revocation.user
         if revocation.user is not None:
             return self._users, revocation.user
         return (self._clients, revocation.client) if revocation.client else (self._tokens, revocation.jti)

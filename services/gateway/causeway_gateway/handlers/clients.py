@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from sys import intern
 from typing import Final, assert_never
 
 from causeway_common.bus import Deadline
 from causeway_common.contracts.codes import CloseCode, UnsubscribeCode
 from causeway_common.contracts.errors import CausewayError, ErrorName
-from causeway_common.contracts.messages import Control, DisconnectUser, RefreshUser, SubscribeUser, UnsubscribeUser
+from causeway_common.contracts.messages import ConnectedClient, Control, DisconnectUser, RefreshUser, SubscribeUser, UnsubscribeUser
 from causeway_common.contracts.verbs import CLIENT_COMMAND_SECONDS
 from causeway_common.telemetry import Kind as SpanKind
 from causeway_common.telemetry import get_logger, names, span
@@ -44,7 +46,7 @@ from causeway_gateway.handlers.feeds import Feeds
 from causeway_gateway.handlers.membership import Membership
 from causeway_gateway.handlers.registry import Registry
 from causeway_gateway.handlers.subscribing import fitting
-from causeway_gateway.ports import Link, Tasks, Timers
+from causeway_gateway.ports import Link, Tasks, Timers, Visit
 
 log = get_logger("gateway.clients")
 
@@ -57,6 +59,10 @@ COMMANDS_WAITING: Final = 2 * COMMANDS_A_FRAME
 """Commands that an emulated client, whose frames come by any way, may have waiting; beyond: close 3013."""
 LATEST_MAX: Final = 1024
 """Keys of `conflate` that one slow reader may have waiting; beyond, the oldest is dropped."""
+
+CHANNELS_SHOWN: Final = 20
+NO_SDK: Final = ("", "")
+SDK_MAX: Final = 64
 
 SPAN_RPC: Final = names.SPAN_COMMAND.format(command="rpc")
 KINDS: Final[dict[type[Ask], str]] = {
@@ -90,10 +96,14 @@ class Surroundings:
 class Client:
     """One connection: the shell around its session."""
 
-    __slots__ = ("__weakref__", "_around", "_due", "_latest", "_link", "_rest", "_timer", "codec", "send", "session")
+    __slots__ = (
+        *("__weakref__", "_around", "_due", "_latest", "_link", "_rest", "_sdk", "_since", "_timer"),
+        *("_visit", "codec", "send", "session"),
+    )
 
-    def __init__(self, around: Surroundings, link: Link, codec: Codec, kind: Kind) -> None:
-        self._around, self._link, self.codec = around, link, codec
+    def __init__(self, around: Surroundings, link: Link, codec: Codec, kind: Kind, visit: Visit) -> None:
+        self._around, self._link, self.codec, self._visit = around, link, codec, visit
+        self._since, self._sdk = around.timers.wall(), NO_SDK
         self.send = link.send
         self._latest: dict[tuple[str, str], bytes] | None = None
         self._rest: Sequence[Command] = ()
@@ -108,6 +118,21 @@ class Client:
         self._due = NEVER
         self._timer: Entry | None = None
         self._schedule()
+
+    def shown(self) -> ConnectedClient:
+        """As operators see it."""
+        session, (name, version) = self.session, self._sdk
+        return ConnectedClient(
+            client=session.who.client,
+            transport=self._visit.transport,
+            codec="protobuf" if self.codec.binary else "json",
+            name=name,
+            version=version,
+            address=self._visit.address,
+            connected_ms=self._since,
+            channels=list(islice(session.subscriptions, CHANNELS_SHOWN)),
+            num_channels=len(session.subscriptions),
+        )
 
     # --- what the transport says
 
@@ -276,6 +301,8 @@ class Client:
         if isinstance(ask, RpcAsk):
             self._call(ask)
             return
+        if isinstance(ask, ConnectAsk):  # few names and many connections: each is kept once
+            self._sdk = (intern(ask.request.name[:SDK_MAX]), intern(ask.request.version[:SDK_MAX]))
         try:
             outcome = self._around.commands.perform_now(ask)
         except CausewayError as error:

@@ -6,8 +6,9 @@ No responder means that this gateway and its clients are gone; one that does not
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
+from heapq import nlargest
 from typing import Final, TypeVar
 
 from causeway_common.bus import Deadline
@@ -39,12 +40,12 @@ class Local:
 
     async def presence(self, request: m.PresenceRequest, _deadline: Deadline) -> m.PresenceReply:
         """Who is subscribed here."""
-        found = list(self._registry.presence(request.channel))
+        found = list(self._registry.presence(request.channel, everyone=request.everyone))
         return m.PresenceReply(clients=found[: request.limit], total=len(found))
 
     async def presence_stats(self, request: m.PresenceStatsRequest, _deadline: Deadline) -> m.PresenceStatsReply:
         """How many are subscribed here; of more than `DIGESTS_MAX` users the rest is not told apart from others' users."""
-        found = list(self._registry.presence(request.channel))
+        found = list(self._registry.presence(request.channel, everyone=request.everyone))
         users = sorted({user_digest(info.user) for info in found})
         return m.PresenceStatsReply(clients=len(found), users=users[:DIGESTS_MAX])
 
@@ -55,9 +56,19 @@ class Local:
             for name in self._registry.channels()
             if name > request.after and (not request.pattern or fnmatchcase(name, request.pattern))
         )
-        names = sorted(matching)
         counts = self._registry.channels()
+        if request.top:
+            largest = nlargest(min(request.top, PAGE_CHANNELS) + 1, matching, key=counts.__getitem__)
+            return m.ChannelsReply(
+                channels={name: counts[name] for name in largest[: request.top]}, more=len(largest) > request.top
+            )
+        names = sorted(matching)
         return m.ChannelsReply(channels={name: counts[name] for name in names[:PAGE_CHANNELS]}, more=len(names) > PAGE_CHANNELS)
+
+    async def clients(self, request: m.ClientsRequest, _deadline: Deadline) -> m.ClientsReply:
+        """A user's connections here."""
+        found = self._registry.clients(request.user)
+        return m.ClientsReply(clients=list(found[: request.limit]), total=len(found))
 
     async def info(self, _request: m.NodeInfoRequest, _deadline: Deadline) -> m.NodeInfo:
         """How this gateway is."""
@@ -97,6 +108,18 @@ class Cluster:
         """
         return await self._shared(("stats", channel), lambda: self._stats(channel, deadline), deadline)
 
+    async def everyone(self, channel: str, deadline: Deadline) -> Mapping[str, m.ClientInfo]:
+        """As `presence`, with those too who do not count in it; asked anew each time.
+
+        Raises:
+            CausewayError: 100; 106, there are more than may be listed.
+        """
+        return await self._presence(channel, deadline, everyone=True)
+
+    async def everyone_counted(self, channel: str, deadline: Deadline) -> tuple[int, int]:
+        """As `presence_stats`, likewise. Raises CausewayError: 100."""
+        return await self._stats(channel, deadline, everyone=True)
+
     def changed(self, channel: str) -> None:
         """A subscription here began or ended: whoever asks after it sees it. Those elsewhere are seen within a second."""
         for kind in ("presence", "stats"):
@@ -124,6 +147,46 @@ class Cluster:
                 totals[name] = totals.get(name, 0) + count
         return dict(sorted(totals.items()))
 
+    async def page_of_channels(self, pattern: str, after: str, limit: int, deadline: Deadline) -> tuple[dict[str, int], bool]:
+        """Up to `limit` of them by name, from behind `after` on, and whether there are more.
+
+        Raises:
+            CausewayError: 100, a living gateway does not answer.
+        """
+        request = m.ChannelsRequest(pattern=pattern, after=after)
+        pages = await self._all(lambda node: self._gateways.channels(node, request, deadline))
+        totals = _sums(pages)
+        ends = [max(page.channels) for page in pages if page.more and page.channels]
+        known = sorted(name for name in totals if not ends or name <= min(ends))  # behind that a gateway may have others
+        return {name: totals[name] for name in known[:limit]}, bool(ends) or len(known) > limit
+
+    async def largest_channels(self, pattern: str, limit: int, deadline: Deadline) -> tuple[dict[str, int], bool]:
+        """Those with the most clients, the largest first; exact where no gateway has more than `PAGE_CHANNELS` that match.
+
+        Raises:
+            CausewayError: 100, a living gateway does not answer.
+        """
+        request = m.ChannelsRequest(pattern=pattern, top=PAGE_CHANNELS)
+        pages = await self._all(lambda node: self._gateways.channels(node, request, deadline))
+        totals = _sums(pages)
+        largest = sorted(totals, key=lambda name: (-totals[name], name))
+        return {name: totals[name] for name in largest[:limit]}, len(largest) > limit or any(page.more for page in pages)
+
+    async def clients(self, user: str, limit: int, deadline: Deadline) -> tuple[list[tuple[str, m.ConnectedClient]], int]:
+        """A user's connections with the gateways that they are at, and how many there are.
+
+        Raises:
+            CausewayError: 100, a living gateway does not answer.
+        """
+        request = m.ClientsRequest(user=user, limit=limit)
+
+        async def ask(node: str) -> tuple[str, m.ClientsReply]:
+            return node, await self._gateways.clients(node, request, deadline)
+
+        replies = await self._all(ask)
+        found = [(node, client) for node, reply in replies for client in reply.clients]
+        return found[:limit], sum(reply.total for _, reply in replies)
+
     async def info(self, deadline: Deadline) -> list[m.NodeInfo]:
         """How every gateway is.
 
@@ -148,8 +211,8 @@ class Cluster:
             raise LookupError(node)
         await self._gateways.emulate(node, m.EmulateRequest(session=session, data=data), deadline)
 
-    async def _presence(self, channel: str, deadline: Deadline) -> dict[str, m.ClientInfo]:
-        request = m.PresenceRequest(channel=channel, limit=self._presence_max)
+    async def _presence(self, channel: str, deadline: Deadline, *, everyone: bool = False) -> dict[str, m.ClientInfo]:
+        request = m.PresenceRequest(channel=channel, limit=self._presence_max, everyone=everyone)
         replies = await self._all(lambda node: self._gateways.presence(node, request, deadline))
         if sum(reply.total for reply in replies) > self._presence_max:
             raise CausewayError(
@@ -158,8 +221,8 @@ class Cluster:
             )
         return {info.client: info for reply in replies for info in reply.clients}
 
-    async def _stats(self, channel: str, deadline: Deadline) -> tuple[int, int]:
-        request = m.PresenceStatsRequest(channel=channel)
+    async def _stats(self, channel: str, deadline: Deadline, *, everyone: bool = False) -> tuple[int, int]:
+        request = m.PresenceStatsRequest(channel=channel, everyone=everyone)
         replies = await self._all(lambda node: self._gateways.presence_stats(node, request, deadline))
         return sum(reply.clients for reply in replies), len({user for reply in replies for user in reply.users})
 
@@ -206,6 +269,14 @@ class Cluster:
             del self._asked[key]
         elif kept is not None and kept[1] is task:
             self._timers.at(self._timers.now() + PRESENCE_KEPT_MS, lambda: self._forget(key, task))
+
+
+def _sums(pages: Iterable[m.ChannelsReply]) -> dict[str, int]:
+    totals: dict[str, int] = {}
+    for page in pages:
+        for name, count in page.channels.items():
+            totals[name] = totals.get(name, 0) + count
+    return totals
 
 
 def _seen(task: asyncio.Task[T]) -> None:

@@ -20,6 +20,7 @@ from causeway_gateway.domain.asks import (
     ConnectAsk,
     Ends,
     Failed,
+    Grant,
     HistoryAsk,
     Outcome,
     PresenceAsk,
@@ -32,6 +33,7 @@ from causeway_gateway.domain.asks import (
     WaitingAsk,
 )
 from causeway_gateway.domain.namespaces import Catalogue
+from causeway_gateway.handlers import metrics
 from causeway_gateway.handlers.calling import Calling
 from causeway_gateway.handlers.hooks import Hooks
 from causeway_gateway.handlers.identity import Identity
@@ -110,7 +112,7 @@ class Commands:
         """
         match ask:
             case ConnectAsk(request=request):
-                return self._connect_now(ask, request)
+                return self._unbanned(self._connect_now(ask, request))
             case SubscribeAsk():
                 return self._subscribing.begin_now(ask)
             case _:
@@ -126,7 +128,8 @@ class Commands:
         """
         match ask:
             case ConnectAsk():
-                return await self._connect(ask, deadline)
+                outcome = await self._connect(ask, deadline)
+                return self._unbanned(outcome) or outcome
             case RefreshAsk():
                 return await self._refresh(ask, deadline)
             case SubscribeAsk():
@@ -161,6 +164,13 @@ class Commands:
             verdict = self._identity.connection_now(request.token, ask.who.client)
             return None if verdict is None else admit(verdict, self._options, self._timers.wall())
         return None if self._options.connect_app else admit_without_token(self._options)
+
+    def _unbanned(self, outcome: Outcome | None) -> Outcome | None:
+        """Who is banned comes in by no way: whatever says who it is, that is known now."""
+        if isinstance(outcome, Grant) and self._identity.banned(outcome.user):
+            metrics.banned.add()
+            return Ends(CloseCode.PERMISSION_DENIED)
+        return outcome
 
     async def _connect(self, ask: ConnectAsk, deadline: Deadline) -> Outcome:
         request, app = ask.request, self._options.connect_app

@@ -36,7 +36,7 @@ class Gate:
             node=self._node if codec.emulated else "",
             transport=visit.transport,
         )
-        client = Client(self._around, link, codec, kind)
+        client = Client(self._around, link, codec, kind, visit)
         metrics.opened.add(1, visit.transport)
         self._around.registry.arrived(client)
         return client

@@ -81,6 +81,16 @@ class Identity:
             log.error("there are too many revocations, one more is not applied; revoke with an expire_at")
         return True
 
+    def banned(self, user: str) -> bool:
+        """Whether a user may not come in, by whichever way."""
+        return bool(user) and self._revocations.banned(user, self._wall())
+
+    @property
+    def bans(self) -> list[Revocation]:
+        """The bans that hold, by user."""
+        now = self._wall()
+        return [each for each in self._revocations.bans if not 0 < each.expire_at_ms <= now]
+
     def forget(self) -> None:
         """Forget the revocations that hold no more."""
         self._revocations.expire(self._wall())

@@ -18,6 +18,10 @@ skipped: Final = counters.counter(
     "publications not handed to a subscriber: filtered by tags, dropped or conflated for a slow reader",
     label="reason",
 )
+feed_lag: Final = counters.counter(
+    "feed.lag", "milliseconds from the commit of publications in storage until they came here", unit="ms"
+)
+feed_logged: Final = counters.counter("feed.logged", "publications that came here from logs, for the lag of each")
 feed_messages: Final = counters.counter("feed.messages", "feed messages received")
 gaps: Final = counters.counter("feed.gaps", "times that a channel's feed was behind and waited for what is missing")
 repairs: Final = counters.counter("feed.repairs", "reads of missing publications, by outcome")
@@ -30,6 +34,7 @@ calls_kept: Final = counters.counter("calls.kept", "calls that no instance of an
 members_lost: Final = counters.counter("members.lost", "joins and leaves that could not be told")
 unknown_keys: Final = counters.counter("tokens.unknown_keys", "tokens of unknown key ids for which the keys were not fetched again")
 revoked: Final = counters.counter("tokens.revoked", "tokens refused because they were revoked")
+banned: Final = counters.counter("connects.banned", "connects refused because the user is banned")
 api_requests: Final = counters.counter("api.requests", "server API requests, by outcome")
 audit_lost: Final = counters.counter("audit.lost", "audit records that only the log has: storage could not keep them")
 attend_failures: Final = counters.counter(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from causeway_common.bus import Deadline
 from causeway_common.contracts.codes import CloseCode
-from causeway_common.contracts.messages import ClientInfo, Control, DisconnectUser, Revocation
+from causeway_common.contracts.messages import ClientInfo, ConnectedClient, Control, DisconnectUser, Revocation
 from causeway_gateway.domain.revocations import concerns
 from causeway_gateway.handlers.feeds import Feeds
 from causeway_gateway.ports import Timers
@@ -114,7 +114,11 @@ class Registry:
         for client in list(mine):
             grant, who = client.session.grant, client.session.who
             if grant is not None and concerns(revocation, who.user, who.client, grant.jti, grant.issued_at):
-                client.close(CloseCode.INVALID_TOKEN)
+                client.close(CloseCode.PERMISSION_DENIED if revocation.ban else CloseCode.INVALID_TOKEN)
+
+    def clients(self, user: str) -> list[ConnectedClient]:
+        """The connections of a user that stand."""
+        return [client.shown() for client in self._users.get(user, {})]
 
     def emulated(self, session: str, data: bytes) -> bool:
         """A frame of an emulated connection; whether it is here."""
@@ -124,9 +128,9 @@ class Registry:
         client.received(data)
         return True
 
-    def presence(self, channel: str) -> Iterable[ClientInfo]:
-        """The subscribers of a channel."""
-        return self._feeds.present(channel)
+    def presence(self, channel: str, *, everyone: bool = False) -> Iterable[ClientInfo]:
+        """The subscribers of a channel that count in its presence, or every one."""
+        return self._feeds.present(channel, everyone=everyone)
 
     def channels(self) -> Mapping[str, int]:
         """Each channel with subscribers, and how many."""

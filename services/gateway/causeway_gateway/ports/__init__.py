@@ -5,19 +5,32 @@ from causeway_gateway.ports.connections import Gate, Link, Peer, Registry, Visit
 from causeway_gateway.ports.feeds import Attendances, FeedBus, Members, Subscription, Unlogged
 from causeway_gateway.ports.others import Emulation, Gateways, GoneError, Keys, KeySource, Presence, Revoker
 from causeway_gateway.ports.running import Tasks, Timers
-from causeway_gateway.ports.storage import AuditTrail, EntityInspection, Records, RecordsDesk, Storage
+from causeway_gateway.ports.storage import (
+    AuditLog,
+    AuditTrail,
+    EntityInspection,
+    EventStream,
+    KeptEvent,
+    Records,
+    RecordsDesk,
+    Storage,
+    TimersDesk,
+)
 
 __all__ = [
     "AppVersions",
     "Apps",
     "Attendances",
+    "AuditLog",
     "AuditTrail",
     "Emulation",
     "EntityInspection",
+    "EventStream",
     "FeedBus",
     "Gate",
     "Gateways",
     "GoneError",
+    "KeptEvent",
     "KeySource",
     "Keys",
     "Link",
@@ -34,6 +47,7 @@ __all__ = [
     "Subscription",
     "Tasks",
     "Timers",
+    "TimersDesk",
     "Unlogged",
     "Visit",
     "WebhookDesk",

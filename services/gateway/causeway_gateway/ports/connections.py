@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from causeway_common.bus import Deadline
-from causeway_common.contracts.messages import ClientInfo, Control, Revocation
+from causeway_common.contracts.messages import ClientInfo, ConnectedClient, Control, Revocation
 from causeway_gateway.domain.frames.codecs import Codec
 
 
@@ -94,8 +94,12 @@ class Registry(Protocol):
         """Close the connections that came with what is good no more."""
         ...
 
-    def presence(self, channel: str) -> Iterable[ClientInfo]:
-        """The subscribers of a channel."""
+    def clients(self, user: str) -> Sequence[ConnectedClient]:
+        """The connections of a user."""
+        ...
+
+    def presence(self, channel: str, *, everyone: bool = False) -> Iterable[ClientInfo]:
+        """The subscribers of a channel that count in its presence, or every one."""
         ...
 
     def channels(self) -> Mapping[str, int]:

@@ -11,6 +11,8 @@ from causeway_common.contracts.messages import (
     ChannelsReply,
     ChannelsRequest,
     ClientInfo,
+    ClientsReply,
+    ClientsRequest,
     ControlReply,
     ControlRequest,
     EmulateReply,
@@ -57,6 +59,10 @@ class Gateways(Protocol):
         """A page of the channels there."""
         ...
 
+    async def clients(self, node: str, request: ClientsRequest, deadline: Deadline) -> ClientsReply:
+        """The connections of a user there."""
+        ...
+
     async def info(self, node: str, request: NodeInfoRequest, deadline: Deadline) -> NodeInfo:
         """How it is."""
         ...
@@ -71,6 +77,10 @@ class Revoker(Protocol):
 
     async def revoke(self, revocation: Revocation, deadline: Deadline) -> None:
         """Keep it, durably; every gateway hears of it. Raises CausewayError: 100 unavailable."""
+        ...
+
+    async def lift(self, ban: Revocation, deadline: Deadline) -> None:
+        """Keep this ban no more; every gateway hears of it. Raises CausewayError: 100 unavailable."""
         ...
 
 

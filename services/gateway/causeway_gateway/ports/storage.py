@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from causeway_common.bus import Deadline
@@ -18,6 +19,8 @@ from causeway_common.contracts.messages import (
     NewRecord,
     RecordsReply,
     RecordsRequest,
+    TimersReply,
+    TimersRequest,
 )
 from causeway_gateway.domain.namespaces import Rule
 
@@ -52,6 +55,48 @@ class AuditTrail(Protocol):
 
     async def audit(self, record: AuditRecord, deadline: Deadline) -> None:
         """Returns once it is durable. Raises CausewayError: 100 unavailable where storage cannot answer in time."""
+        ...
+
+
+class AuditLog(Protocol):
+    """The audit records of operations."""
+
+    async def audit_page(self, before: str, limit: int, deadline: Deadline) -> Sequence[AuditRecord]:
+        """The newest first, from below the id `before` on ("": from the newest). Raises CausewayError: 107, 100 unavailable."""
+        ...
+
+
+class TimersDesk(Protocol):
+    """The timers of entities that wait."""
+
+    async def timers(self, request: TimersRequest, deadline: Deadline) -> TimersReply:
+        """A page of them. Raises CausewayError: 107, 100 unavailable."""
+        ...
+
+
+class KeptEvent(Protocol):
+    """A message of the stream of events."""
+
+    @property
+    def sequence(self) -> int:
+        """Its place there."""
+        ...
+
+    @property
+    def body(self) -> bytes:
+        """A `LifecycleEvent`."""
+        ...
+
+
+class EventStream(Protocol):
+    """The stream of events, which are kept for days."""
+
+    async def end(self) -> int:
+        """The place behind the newest. Raises CausewayError: 100 unavailable."""
+        ...
+
+    def messages(self, since: int | datetime) -> AsyncIterator[KeptEvent]:
+        """From a place or a time on, without end; while the bus is away it waits."""
         ...
 
 

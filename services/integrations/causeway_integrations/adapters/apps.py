@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from causeway_common.bus import Bus, LiveBucket
 from causeway_common.contracts.codec import decode
@@ -40,7 +40,7 @@ class EventsOfApps:
         """Whether the manifests were read once."""
         return self._bucket.ready
 
-    def handling(self, source: str, type: str) -> list[str] | None:
+    def handling(self, source: str, type: str) -> Mapping[str, str] | None:
         """As the port says."""
         return self._audience.handling(source, type, self._now_ms()) if self._bucket.ready else None
 

@@ -27,7 +27,8 @@ class EndpointSettings(Settings):
         description="signs: whsec_ and base64 (24 to 64 bytes recommended), or whsk_ for ed25519; env:NAME and file:/PATH too"
     )
     previous_secret: SecretStr = Field(SecretStr(""), description="the one before it, signs too while the receiver changes over")
-    rate_limit: float = Field(0, ge=0, description="requests a second of one process; 0: no limit")
+    rate_limit: float = Field(0, ge=0, description="requests a second, of all processes together; 0: no limit")
+    ordered: bool = Field(False, description="it gets the events of one key (the entity, or the one given) one after the other")
 
     @field_validator("app")
     @classmethod
@@ -52,7 +53,7 @@ class EndpointSettings(Settings):
     def endpoint(self) -> Endpoint:
         """As the domain knows it."""
         secret, previous = self.secret.get_secret_value(), self.previous_secret.get_secret_value()
-        return Endpoint(self.app, self.event, self.url, secret, previous, self.rate_limit)
+        return Endpoint(self.app, self.event, self.url, secret, previous, self.rate_limit, ordered=self.ordered)
 
 
 def _check_secret(text: str) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from causeway_common.contracts.messages import Manifest
+from causeway_common.contracts.messages import EventSpec, Manifest
+from causeway_common.contracts.versions import version_order
 
 ANY: Final = "*"
 SIDE_BY_SIDE_MS: Final = 60_000
@@ -30,18 +31,21 @@ class Audience:
         if not versions:
             self._known.pop(app, None)
 
-    def handling(self, source: str, type: str, now_ms: int) -> list[str]:
-        """The apps that handle this event, by name."""
-        return sorted(app for app, versions in self._known.items() if _handles(versions, source, type, now_ms))
+    def handling(self, source: str, type: str, now_ms: int) -> dict[str, str]:
+        """The apps that handle this event, by name, and by what path in its data each wants it in order ("": in none)."""
+        found = {app: _handles(self._known[app], source, type, now_ms) for app in sorted(self._known)}
+        return {app: spec.order_by for app, spec in found.items() if spec is not None}
 
 
-def _handles(versions: dict[str, Manifest], source: str, type: str, now_ms: int) -> bool:
+def _handles(versions: dict[str, Manifest], source: str, type: str, now_ms: int) -> EventSpec | None:
+    """The newest version's handler of it, the one for exactly the type before the one for any."""
     newest = max(manifest.at_ms for manifest in versions.values())
     if newest and newest < now_ms - RETIRED_MS:
-        return False
-    return any(
-        event.source == source and event.type in (type, ANY)
-        for manifest in versions.values()
-        if manifest.at_ms >= newest - SIDE_BY_SIDE_MS
-        for event in manifest.events
-    )
+        return None
+    living = [manifest for manifest in versions.values() if manifest.at_ms >= newest - SIDE_BY_SIDE_MS]
+    for manifest in sorted(living, key=lambda each: version_order(each.version), reverse=True):
+        for wanted in (type, ANY):
+            for event in manifest.events:
+                if (event.source, event.type) == (source, wanted):
+                    return event
+    return None

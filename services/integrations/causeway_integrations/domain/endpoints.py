@@ -14,6 +14,8 @@ from causeway_integrations.domain.webhook import Endpoint
 
 KIND: Final = "webhook_endpoint"
 HEALTH_KIND: Final = "webhook_health"
+CONFIGURED_KIND: Final = "webhook_configured"
+RATE_KIND: Final = "webhook_rate"
 PREFIX: Final = "ep_"
 SECRET_BYTES: Final = 24
 OLDER_MAX: Final = 4
@@ -49,6 +51,7 @@ class KeptEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     disabled: str = ""
     disabled_ms: int = 0
     enabled_ms: int = 0
+    ordered: bool = False
 
     def __repr__(self) -> str:
         """Without the secrets."""
@@ -57,7 +60,16 @@ class KeptEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     def endpoint(self, now_ms: int) -> Endpoint:
         """As deliveries use it, with the secrets that sign now."""
         older = tuple(each.secret for each in self.older if each.until_ms > now_ms)
-        return Endpoint(self.app, self.event, self.url, self.secret, "", self.rate_limit, name=self.id, older=older)
+        return Endpoint(
+            self.app, self.event, self.url, self.secret, "", self.rate_limit, name=self.id, older=older, ordered=self.ordered
+        )
+
+
+class ConfiguredState(msgspec.Struct, frozen=True):
+    """The state of what is kept of an endpoint of the configuration: why it is disabled ("": it is not), and since when it is so."""
+
+    disabled: str = ""
+    at_ms: int = 0
 
 
 class SeenAttempt(msgspec.Struct, frozen=True):

@@ -22,6 +22,7 @@ TYPE_MAX_CHARS: Final = 200
 SECONDS_MAX: Final = 253_402_300_799
 """The last second of the year 9999."""
 ON_EVENT: Final = "on_event"
+PLACE_MAX_DIGITS: Final = 9
 TASK: Final = ""
 """The connector of a record that is a task of its app."""
 CONNECTOR: Final = "inbound"
@@ -88,8 +89,18 @@ def verified(source: Source, secrets: Sequence[str], headers: Mapping[str, str],
     return _READERS[source.scheme](source, secrets, headers, body, now_ms)
 
 
-def record_of(event: InboundEvent, app: str, received_ms: int, traceparent: str) -> NewRecord:
-    """The event as a task of an app. The id depends on source, event and app alone: a repeat changes nothing."""
+def record_of(event: InboundEvent, app: str, received_ms: int, traceparent: str, order_by: str = "") -> NewRecord:
+    """The event as a task of an app. The id depends on source, event and app alone: a repeat changes nothing.
+
+    Args:
+        event: what came.
+        app: who gets it.
+        received_ms: when it came.
+        traceparent: of its coming.
+        order_by: where in its data the key stands whose events come one after the other; "" or nothing there: it waits for none.
+    """
+    key = value_at(event.data, order_by) if order_by else None
+    line = "" if key is None else "i:" + derived_id(app, event.source, key)
     return NewRecord(
         id="in:" + derived_id(event.source, event.id, app),
         app=app,
@@ -97,7 +108,21 @@ def record_of(event: InboundEvent, app: str, received_ms: int, traceparent: str)
         op=ON_EVENT,
         payload=payload_of(event, received_ms),
         traceparent=traceparent,
+        line=line,
+        behind=line,
     )
+
+
+def value_at(data: Any, path: str) -> str | None:
+    """The text, whole number or truth value at a path of names and places (`customer.id`, `lines.0.sku`); None where there is none."""
+    for name in path.split("."):
+        if isinstance(data, dict):
+            data = data.get(name)
+        elif isinstance(data, list) and name.isascii() and name.isdigit() and len(name) <= PLACE_MAX_DIGITS:
+            data = data[int(name)] if int(name) < len(data) else None
+        else:
+            return None
+    return json.dumps(data) if isinstance(data, str | int) else None
 
 
 def unclaimed_of(event: InboundEvent, received_ms: int, traceparent: str) -> NewRecord:

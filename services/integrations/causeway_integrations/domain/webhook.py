@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 
+from msgspec.structs import replace
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from causeway_common.contracts.ids import derived_id
@@ -30,9 +32,10 @@ class Endpoint:
         url: where to.
         secret: signs: `whsec_` and base64 (HMAC, `v1`), or `whsk_` and base64 (ed25519, `v1a`); or a reference to it.
         previous_secret: signs too, while the receiver changes over; "" none.
-        rate_limit: requests a second of one process; 0: no limit.
+        rate_limit: requests a second, of all processes together; 0: no limit.
         name: the id of one that was added while everything runs; "" of one in the configuration.
         older: more secrets that sign too.
+        ordered: it gets the events of one key (the line that they were enqueued in) one after the other.
     """
 
     app: str
@@ -43,6 +46,7 @@ class Endpoint:
     rate_limit: float = 0
     name: str = ""
     older: tuple[str, ...] = field(default=(), repr=False)
+    ordered: bool = False
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -52,7 +56,13 @@ class Endpoint:
     @property
     def id(self) -> str:
         """Depends on app, event and URL, so that a changed secret keeps it."""
-        return self.name or derived_id(self.app, self.event, self.url)
+        return self.name or configured_id(self.app, self.event, self.url)
+
+
+@lru_cache(maxsize=4096)
+def configured_id(app: str, event: str, url: str) -> str:
+    """The id of an endpoint of the configuration; asked for at each attempt."""
+    return derived_id(app, event, url)
 
 
 class _Payload(BaseModel):
@@ -125,8 +135,25 @@ def fan_out(work: Work, event: EventPayload, endpoints: tuple[Endpoint, ...], tr
         if (endpoint.app, endpoint.event) == (work.app, event.type):
             key = "msg_" + derived_id(work.id, endpoint.id)
             payload = {"endpoint": endpoint.id, "id": key, "body": body}
-            found.append(NewRecord(id=key, app=work.app, connector=CONNECTOR, op=DELIVER, payload=payload, traceparent=traceparent))
+            record = NewRecord(id=key, app=work.app, connector=CONNECTOR, op=DELIVER, payload=payload, traceparent=traceparent)
+            found.append(in_line(record, endpoint, work.line, work.turn))
     return found
+
+
+def in_line(delivery: NewRecord, endpoint: Endpoint, line: str, turn: int) -> NewRecord:
+    """A delivery in its place, where its endpoint wants order.
+
+    That is the event's turn, behind the endpoint's others of that line, and behind events of earlier turns, whose deliveries are yet to be made.
+
+    Args:
+        delivery: to be made.
+        endpoint: where it goes.
+        line: the event's.
+        turn: the event's.
+    """
+    if not (endpoint.ordered and line):
+        return delivery
+    return replace(delivery, line="w:" + derived_id(endpoint.id, line), turn=turn, behind=line)
 
 
 def _parsed(model: type[P], payload: JsonMap) -> P:

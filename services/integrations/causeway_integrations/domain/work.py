@@ -21,6 +21,8 @@ class Work:
         created_ms: when it was asked for first.
         attempt: the try, from 1.
         traceparent: of what caused it.
+        line: in which line of its app it stands, and
+        turn: its place there; "" and 0: in none.
         waits: somebody waits for the answer; a job's next try comes by its schedule.
         limit_ms: so long somebody waits; 0: it is not known.
     """
@@ -36,3 +38,5 @@ class Work:
     traceparent: str = ""
     waits: bool = False
     limit_ms: int = 0
+    line: str = ""
+    turn: int = 0

@@ -17,6 +17,7 @@ from causeway_common.contracts.names import IDENTIFIER_RULE, is_app_name
 from causeway_integrations.domain.endpoints import (
     PER_EVENT_MAX,
     SECRET_BYTES,
+    ConfiguredState,
     KeptEndpoint,
     Seen,
     check_url,
@@ -24,7 +25,7 @@ from causeway_integrations.domain.endpoints import (
     rotated,
     secret_of,
 )
-from causeway_integrations.domain.webhook import Endpoint
+from causeway_integrations.domain.webhook import Endpoint, judged
 from causeway_integrations.handlers.replays import replay_of
 from causeway_integrations.handlers.webhook import WebhookConnector, seen_attempt
 from causeway_integrations.ports import Records
@@ -34,6 +35,7 @@ GATEWAY: Final = "gateway"
 TEST_TYPE: Final = "webhook.test"
 URL_MAX_CHARS: Final = 2048
 EVENT_MAX_CHARS: Final = 200
+BY_OPERATOR: Final = "disabled by an operator"
 ANSWER_MARGIN_S: Final = 0.5
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -45,6 +47,7 @@ class Add(msgspec.Struct, frozen=True):
     event: str
     url: str
     rate_limit: float = 0
+    ordered: bool = False
 
 
 class Of(msgspec.Struct, frozen=True):
@@ -104,6 +107,7 @@ class EndpointOperations:
             "test": self._test,
             "rotate": self._rotate,
             "enable": self._enable,
+            "disable": self._disable,
             "remove": self._remove,
             "replay": self._replay,
         }
@@ -146,6 +150,7 @@ class EndpointOperations:
             secret=self._sealer.seal(secret),
             created_ms=self._now_ms(),
             rate_limit=asked.rate_limit,
+            ordered=asked.ordered,
         )
         if Endpoint(asked.app, asked.event, asked.url, "").id in there or not await self._book.add(kept):
             raise bad_request(f"this endpoint is there already, as {name} or in the configuration (rotate gives one a new secret)")
@@ -189,7 +194,8 @@ class EndpointOperations:
         body = json.dumps({"type": TEST_TYPE, "timestamp": timestamp, "data": data}, separators=(",", ":"))
         name = "test_" + self._random(12).hex()
         answer = await self._connector.post(endpoint, name, body, max(call.deadline.remaining() - ANSWER_MARGIN_S, ANSWER_MARGIN_S))
-        attempt = seen_attempt(name, answer, now, self._now_ms())
+        ended = self._now_ms()
+        attempt = seen_attempt(name, answer, judged(answer, ended), now, ended)
         return dict(msgspec.to_builtins(attempt))
 
     async def _rotate(self, payload: JsonMap, _call: Call) -> JsonMap:
@@ -208,8 +214,16 @@ class EndpointOperations:
             await self._there(name)
         await self._book.saw(name, Seen(ok_ms=now))
         if configured:
+            await self._book.disable(name, ConfiguredState(at_ms=now))
             self._connector.enable(configured)
         elif await self._book.change(name, lambda kept: replace(kept, disabled="", disabled_ms=0, enabled_ms=now)) is None:
+            raise _unknown()
+        return {"id": name}
+
+    async def _disable(self, payload: JsonMap, _call: Call) -> JsonMap:
+        name, now = _read(payload, Of).id, self._now_ms()
+        self._refuse_configured(name)
+        if await self._book.change(name, lambda kept: replace(kept, disabled=BY_OPERATOR, disabled_ms=now)) is None:
             raise _unknown()
         return {"id": name}
 
@@ -256,11 +270,12 @@ class EndpointOperations:
             "disabled_ms": 0,
             "created_ms": 0,
             "rate_limit": each.rate_limit,
+            "ordered": each.ordered,
         }
 
 
 def _shown(kept: KeptEndpoint) -> dict[str, Any]:
-    names = ("id", "app", "event", "url", "disabled", "disabled_ms", "created_ms", "rate_limit")
+    names = ("id", "app", "event", "url", "disabled", "disabled_ms", "created_ms", "rate_limit", "ordered")
     return {"configured": False, **{name: getattr(kept, name) for name in names}}
 
 

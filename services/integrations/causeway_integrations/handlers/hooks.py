@@ -132,14 +132,14 @@ class Hooks:
         return Taken(503, "try again later\n")
 
 
-async def store(records: Records, event: InboundEvent, apps: list[str], received_ms: int) -> None:
+async def store(records: Records, event: InboundEvent, apps: Mapping[str, str], received_ms: int) -> None:
     """Make an event durable: a task of each app that handles it, all or none; or a job of ours that waits for such an app.
 
     Raises:
         CausewayError: storage is away (100), or the event cannot be kept (107).
     """
     traceparent = current_traceparent()
-    made: list[NewRecord] = [record_of(event, app, received_ms, traceparent) for app in apps]
+    made: list[NewRecord] = [record_of(event, app, received_ms, traceparent, order_by) for app, order_by in apps.items()]
     await records.enqueue(made or [unclaimed_of(event, received_ms, traceparent)], message_id=f"{event.source}:{event.id}"[:200])
 
 

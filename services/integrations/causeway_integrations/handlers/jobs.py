@@ -188,6 +188,8 @@ def work_of(record: Record, attempt: int) -> Work:
         created_ms=record.created_ms,
         attempt=attempt,
         traceparent=record.traceparent,
+        line=record.line,
+        turn=record.turn,
     )
 
 

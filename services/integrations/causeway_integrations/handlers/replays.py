@@ -14,20 +14,20 @@ from causeway_common.contracts.ids import derived_id
 from causeway_common.contracts.messages import JsonMap, KeptRecord, NewRecord
 from causeway_common.runtime import fault_point
 from causeway_integrations.domain.inbound import OWN_APP
-from causeway_integrations.domain.outcome import Done, GivenUp, Outcome
+from causeway_integrations.domain.outcome import Done, Failed, GivenUp, Outcome
 from causeway_integrations.domain.webhook import CONNECTOR, DELIVER, EVENT, REPLAY, Endpoint, parse_event
 from causeway_integrations.domain.work import Work
 from causeway_integrations.ports import Records
 from causeway_integrations.ports.endpoints import EventLog
 
-STATES: Final = ("done", "dead")
+ENDED: Final = ("done", "dead")
 """An event that waits is delivered anyway."""
 PREFIX: Final = "replay_"
 PAGES_AT_ONCE: Final = 2
 
 
 class Replay(msgspec.Struct, frozen=True):
-    """What is replayed, and how far it is: the records in `state` behind the id `after` are still to be looked at."""
+    """What is replayed, and how far it is: the events behind the cursor `after` are still to be looked at, in the order of their making."""
 
     replay: str
     endpoint: str
@@ -35,14 +35,14 @@ class Replay(msgspec.Struct, frozen=True):
     event: str
     since_ms: int
     until_ms: int
-    state: str = STATES[0]
     after: str = ""
     made: int = 0
+    ordered: bool = False
 
     def record(self) -> NewRecord:
         """The job that goes on from here."""
         payload: JsonMap = msgspec.to_builtins(self)
-        part = "whr:" + derived_id(self.replay, self.state, self.after)
+        part = "whr:" + derived_id(self.replay, self.after)
         return NewRecord(id=part, app=OWN_APP, connector=CONNECTOR, op=REPLAY, payload=payload)
 
 
@@ -61,27 +61,27 @@ class Replays:
         """One part. Raises CausewayError: storage is away; a part that is done twice makes nothing twice."""
         if work.app != OWN_APP:
             return GivenUp("operators alone ask for this: causeway webhooks replay")
+        older = "state" in work.payload  # made by an older process, which went by ids: begin anew, what is made twice is harmless
         try:
-            going = msgspec.convert(work.payload, Replay)
+            going = msgspec.convert({**work.payload, **({"after": ""} if older else {})}, Replay)
         except msgspec.ValidationError as error:
             return GivenUp(f"the payload is wrong: {error}")
         for _ in range(PAGES_AT_ONCE):
-            page = await self._log.page(going.state, going.after)
+            page = await self._log.page(going.app, f"{CONNECTOR}.{EVENT}", going.since_ms, going.until_ms, going.after)
+            if page.more and not page.cursor:
+                return Failed("storage is older than this and cannot tell events by their time yet")
             made = sum([await self._again(going, each) for each in page.records])
             fault_point("integrations.replay.page")
-            after = page.records[-1].record.id if page.records else ""
-            going = msgspec.structs.replace(going, after=after, made=going.made + made)
+            going = msgspec.structs.replace(going, after=page.cursor or going.after, made=going.made + made)
             if not page.more:
-                if going.state == STATES[-1]:
-                    return Done(f"{going.made} deliveries")
-                going = msgspec.structs.replace(going, state=STATES[-1], after="")
+                return Done(f"{going.made} deliveries")
         rest = going.record()
         await self._records.enqueue([rest], message_id=rest.id)
         return Done(f"{going.made} deliveries so far, the rest is {rest.id}")
 
     async def _again(self, going: Replay, kept: KeptRecord) -> bool:
         brief = kept.record
-        if (brief.app, brief.connector, brief.op) != (going.app, CONNECTOR, EVENT):
+        if brief.state not in ENDED or (brief.app, brief.connector, brief.op) != (going.app, CONNECTOR, EVENT):
             return False
         if not going.since_ms <= brief.created_ms <= going.until_ms:
             return False
@@ -99,6 +99,9 @@ class Replays:
         made = NewRecord(
             id=key, app=going.app, connector=CONNECTOR, op=DELIVER, payload=payload, traceparent=full.record.traceparent
         )
+        if going.ordered and brief.line:
+            line = "w:" + derived_id(going.endpoint, brief.line)
+            made = msgspec.structs.replace(made, line=line, turn=brief.turn, behind=brief.line)
         await self._records.enqueue([made], message_id=key)
         return True
 
@@ -106,4 +109,4 @@ class Replays:
 def replay_of(endpoint: Endpoint, since_ms: int, now_ms: int, unique: str) -> Replay:
     """A replay of all that an endpoint was or would have been sent from then until now."""
     replay = PREFIX + derived_id(endpoint.id, unique, size=6)
-    return Replay(replay, endpoint.id, endpoint.app, endpoint.event, since_ms, now_ms)
+    return Replay(replay, endpoint.id, endpoint.app, endpoint.event, since_ms, now_ms, ordered=endpoint.ordered)

@@ -97,6 +97,6 @@ class Breakers(Protocol):
 class AppsOfEvents(Protocol):
     """Which apps handle which events from outside."""
 
-    def handling(self, source: str, type: str) -> list[str] | None:
-        """Their names; None while the manifests are not known yet."""
+    def handling(self, source: str, type: str) -> Mapping[str, str] | None:
+        """By name, with the path in the event's data by which each wants it in order; None while the manifests are not known yet."""
         ...

@@ -7,7 +7,7 @@ from datetime import datetime
 from apps.chat.models import Indexed, Person, Posting, ReadPublished, Room, RoomMessage, Seat, TypingPublished
 from causeway_logic import App, Context, History
 
-app = App("chat", version="0.2.0")
+app = App("chat", version="0.3.0")
 
 room_namespace = app.namespace(
     "chat",

@@ -14,6 +14,7 @@ from apps.chat.models import (
     Edit,
     Edited,
     Indexed,
+    LoadRoom,
     Mention,
     Message,
     MessageCreated,
@@ -24,6 +25,7 @@ from apps.chat.models import (
     ReadHistory,
     ReadPublished,
     Room,
+    RoomSnapshot,
     Seat,
     Send,
     Sent,
@@ -38,7 +40,7 @@ MENTIONS_MAX: Final = 20
 _MENTION: Final = re.compile(r"(?<![\w@])@([\w.-]{1,100})")
 
 
-@app.rpc
+@app.rpc(idempotent="key")
 async def send(ctx: Context, req: Send, options: Options) -> Sent:
     """Send a message: stored, published to the members and told to outside receivers, all or nothing."""
     user, at, now = rules.require_user(ctx.user), rfc3339(ctx.now()), now_ms(ctx)
@@ -56,6 +58,7 @@ async def send(ctx: Context, req: Send, options: Options) -> Sent:
             reply_to=req.reply_to,
             thread=(parent.thread or parent.id) if parent else None,
             attachments=req.attachments,
+            key=req.key,
         )
         draft.publish(room_channel(room=req.room), MessagePublished(type="message", **dict(message)))
         created = MessageCreated(room=req.room, **dict(message)).model_dump(mode="json")
@@ -119,6 +122,15 @@ async def history(ctx: Context, req: ReadHistory) -> Messages:
         if len(found) >= req.limit or not page.more or not page.publications:
             return Messages(messages=await _amended(ctx, req.room, found[: req.limit][::-1]))
         since = page.publications[-1].offset
+
+
+@app.rpc
+async def snapshot(ctx: Context, req: LoadRoom) -> RoomSnapshot:
+    """The newest messages with a position of the room's channel: for an SDK's `getState`. What came between is in both."""
+    found = await ctx.entity(Room, req.room).snapshot(room_channel(room=req.room))
+    rules.require_member(found.state, ctx.user)
+    newest = await history(ctx, ReadHistory(room=req.room, limit=req.limit))
+    return RoomSnapshot(messages=newest.messages, offset=found.offset, epoch=found.epoch)
 
 
 @app.rpc

@@ -17,10 +17,12 @@ PAGE_MAX: Final = 200
 ATTACHMENTS_MAX: Final = 10
 ATTACHMENT_MAX_BYTES: Final = 5 * 1024**3
 MUTE_MAX_S: Final = 30 * 86_400
+KEY_MAX_CHARS: Final = 64
 
 RoomId = Annotated[str, Field(min_length=1, max_length=ROOM_ID_MAX_CHARS)]
 UserId = Annotated[str, Field(min_length=1, max_length=USER_MAX_CHARS)]
 MessageId = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,14}$")]
+Key = Annotated[str, Field(min_length=1, max_length=KEY_MAX_CHARS)]
 Text = Annotated[str, Field(min_length=1, max_length=TEXT_MAX_CHARS)]
 _SPARSE: Final = Field(exclude_if=not_)
 """A field that is left out where it says nothing."""
@@ -82,6 +84,7 @@ class Message(BaseModel):
         reply_to: the message that it answers; `thread` is the first one of that exchange.
         edited_at: when its text was changed last.
         deleted: it was taken back, by its author or a moderator; its text is gone.
+        key: what its author sent it with, and knows its own message by.
     """
 
     id: MessageId
@@ -93,6 +96,7 @@ class Message(BaseModel):
     attachments: Annotated[list[Attachment], _SPARSE] = []
     edited_at: Annotated[str | None, _SPARSE] = None
     deleted: Annotated[bool, _SPARSE] = False
+    key: Annotated[Key | None, _SPARSE] = None
 
 
 class Indexed(BaseModel):
@@ -111,7 +115,7 @@ class Posting(BaseModel):
 
 
 class Seat(BaseModel):
-    """One member's place in one room: how far it has read."""
+    """One user's place in one room: how far it has read. Who is invited has one, too."""
 
     room: str
     user: str
@@ -217,9 +221,13 @@ class Mute(Member):
 
 
 class Send(RoomRef):
-    """Input of `chat.send`."""
+    """Input of `chat.send`.
+
+    Who sends the same `key` again, since no answer came, gets the first answer and sends no second message.
+    """
 
     text: Text
+    key: Key | None = None
     reply_to: MessageId | None = None
     attachments: Annotated[list[Attachment], Field(max_length=ATTACHMENTS_MAX)] = []
 
@@ -255,6 +263,20 @@ class Messages(BaseModel):
     messages: list[Message]
 
 
+class LoadRoom(RoomRef):
+    """Input of `chat.snapshot`."""
+
+    limit: Annotated[int, Field(ge=1, le=PAGE_MAX)] = PAGE_DEFAULT
+
+
+class RoomSnapshot(BaseModel):
+    """Answer of `chat.snapshot`: the newest messages, oldest first, and the position of `chat:<room>` from which one misses nothing."""
+
+    messages: list[Message]
+    offset: int
+    epoch: str
+
+
 class Search(RoomRef):
     """Input of `chat.search`: messages that have all of these words."""
 
@@ -277,10 +299,17 @@ class MyRoom(BaseModel):
     unread: int
 
 
+class Invitation(RoomRef):
+    """A room that a user is invited into."""
+
+    name: str
+
+
 class MyRooms(BaseModel):
     """Answer of `chat.rooms`."""
 
     rooms: list[MyRoom]
+    invitations: list[Invitation] = []
 
 
 class RoomView(BaseModel):

@@ -22,6 +22,7 @@ from apps.chat.models import (
     ROOM_ID_MAX_CHARS,
     Appoint,
     CreateRoom,
+    Invitation,
     Member,
     Mute,
     MyRoom,
@@ -99,15 +100,21 @@ async def room(ctx: Context, req: RoomRef) -> RoomView:
 
 @app.rpc
 async def rooms(ctx: Context) -> MyRooms:
-    """The rooms of the caller with what is unread, by name; up to 200."""
+    """The rooms of the caller with what is unread, and those it is invited into, by name; up to 200."""
     page = await ctx.query(Seat, seat_user == rules.require_user(ctx.user), limit=200)
     found: list[MyRoom] = []
+    invitations: list[Invitation] = []
     for seat in page.items:
         there = await ctx.entity(Room, seat.state.room).find()
         if there is not None and ctx.user in there.members:
             unread = max(0, there.messages - seat.state.read)
             found.append(MyRoom(room=seat.state.room, name=there.name, messages=there.messages, unread=unread))
-    return MyRooms(rooms=sorted(found, key=lambda each: (each.name, each.room)))
+        elif there is not None and ctx.user in there.invited:
+            invitations.append(Invitation(room=seat.state.room, name=there.name))
+    return MyRooms(
+        rooms=sorted(found, key=lambda each: (each.name, each.room)),
+        invitations=sorted(invitations, key=lambda each: (each.name, each.room)),
+    )
 
 
 @app.rpc
@@ -125,8 +132,13 @@ async def profile(ctx: Context, req: Profile) -> Profile:
 
 @app.rpc
 async def invite(ctx: Context, req: Member) -> RoomRef:
-    """Let a user join a private room."""
-    await ctx.entity(Room, req.room).edit(lambda draft: rules.invite(draft.state, ctx.user, req.user))
+    """Let a user join a private room. It finds the invitation among its rooms."""
+
+    def change(draft: Draft[Room]) -> None:
+        if rules.invite(draft.state, ctx.user, req.user):
+            draft.schedule(take_seat, Member(room=req.room, user=req.user))
+
+    await ctx.entity(Room, req.room).edit(change)
     return RoomRef(room=req.room)
 
 
@@ -166,7 +178,7 @@ async def unban(ctx: Context, req: Member) -> RoomRef:
 
 @app.task
 async def take_seat(ctx: Context, req: Member) -> None:
-    """A member came: from now on the room is among its rooms."""
+    """A member came, or somebody was invited: from now on the room is among its rooms."""
     await _sit(ctx, req)
 
 

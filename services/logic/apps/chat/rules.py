@@ -62,18 +62,19 @@ def admit(room: Room, user: str) -> None:
     room.invited = [other for other in room.invited if other != user]
 
 
-def invite(room: Room, inviter: str, user: str) -> None:
-    """Let the user join. Raises Reject 403 where the inviter may not, or the user is banned; 409 when there are too many."""
+def invite(room: Room, inviter: str, user: str) -> bool:
+    """Let the user join; True where that is new. Raises Reject 403 where the inviter may not, or the user is banned; 409 when there are too many."""
     if room.private and _RANK[role_of(room, inviter)] < _RANK[Role.MODERATOR]:
         raise Reject(403, "only moderators invite into a private room")
     require_member(room, inviter)
     if user in room.banned:
         raise Reject(403, "that user is banned from this room")
     if user in room.members or user in room.invited:
-        return
+        return False
     if len(room.invited) >= MEMBERS_MAX:
         raise Reject(409, "too many invitations are open")
     room.invited.append(user)
+    return True
 
 
 def may_send(room: Room, user: str, now_ms: int, pace: int) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from causeway_common.contracts.connectors import Operation
 from causeway_common.contracts.messages import CancelItem, JobItem, Message, OutboxItem, PublishItem
-from causeway_logic.domain.operations import order
+from causeway_logic.domain.operations import order, order_key
 from causeway_logic.domain.publishing import outgoing
 from causeway_logic.domain.tasks import TaskName, find_task, item_of, timer_name
 from causeway_logic.domain.values import Channel
@@ -60,22 +60,23 @@ class Draft(Generic[M]):
         self._items.append(PublishItem(channel=name, data=body, size=history.size, ttl_ms=history.ttl_ms, tags=tags))
 
     @overload
-    def enqueue(self, operation: Operation[Req, Any], payload: Req) -> None: ...
+    def enqueue(self, operation: Operation[Req, Any], payload: Req, *, key: str = "") -> None: ...
     @overload
-    def enqueue(self, operation: str, payload: Any) -> None: ...
-    def enqueue(self, operation: Operation[Any, Any] | str, payload: Any) -> None:
+    def enqueue(self, operation: str, payload: Any, *, key: str = "") -> None: ...
+    def enqueue(self, operation: Operation[Any, Any] | str, payload: Any, *, key: str = "") -> None:
         """Call a connector durably, after the commit and at least once.
 
         Args:
             operation: a row of `causeway_logic.connectors` such as `EMAIL_SEND`, or `connector.operation`.
             payload: what the operation takes: the row's own request; by name a map or a model.
+            key: whoever delivers in order (an ordered endpoint of webhooks) does so among those of one key; left out, of this entity.
 
         Raises:
-            ValueError: the operation is not of that form.
+            ValueError: the operation is not of that form, or the key is longer than 255 bytes.
             TypeError: the payload is not what the row takes, is no map, or cannot be JSON.
         """
         connector, op, made = order(operation, payload)
-        self._items.append(JobItem(connector=connector, op=op, payload=made))
+        self._items.append(JobItem(connector=connector, op=op, payload=made, key=order_key(key)))
 
     def schedule(self, task: TaskName, payload: Any = None, *, at: datetime | None = None, name: str | None = None) -> None:
         """Have a task of the app run once the change is committed.

@@ -108,7 +108,9 @@ class Durables(Declarations):
 
         return declare
 
-    def on_event(self, source: str, type_: str, *, retry: Retry | None = None, timeout: str = "") -> Callable[[F], F]:
+    def on_event(
+        self, source: str, type_: str, *, order_by: str = "", retry: Retry | None = None, timeout: str = ""
+    ) -> Callable[[F], F]:
         """Hand events from outside to `async def paid(ctx: Context, event: Event[PaymentIntent]) -> None`, each at least once.
 
         An event is a task: tried again, and dead at once where its data do not fit the annotation or `Reject` says so. Its commits happen
@@ -117,20 +119,26 @@ class Durables(Declarations):
         Args:
             source: the source's name in the configuration of integrations.
             type_: the sender's name of the event's kind; "*": any.
+            order_by: the path of a value in their data (`customer.id`): those of the source with one value come one after the other, in the
+                order in which they were taken, the next once the one before is done or dead. One without that value waits for none.
             retry: as for a task.
             timeout: as for a task.
 
         Raises:
             TypeError: its parameters are of another form.
-            ValueError: there is one for this source and type already.
+            ValueError: there is one for this source and type already, or the path has an empty part.
         """
+        if order_by and not all(order_by.split(".")):
+            raise ValueError(f"order_by is a path such as customer.id, got {order_by!r}")
 
         def declare(function: F) -> F:
             if (source, type_) in self.event_handlers:
                 raise ValueError(f"there is a handler of {type_!r} of {source!r} already")
             signature = self._read(function, _EVENT)
             data = adapter(data_type(signature.given(Event)), f"the data of the event in {signature.what}")
-            self.event_handlers[(source, type_)] = EventHandler(signature, data, _running(retry, None, timeout, signature.what))
+            self.event_handlers[(source, type_)] = EventHandler(
+                signature, data, _running(retry, None, timeout, signature.what), order_by
+            )
             return function
 
         return declare
@@ -169,7 +177,10 @@ class Durables(Declarations):
         return super()._manifest() | {
             "indexes": {made.kind: sorted(made.indexes) for made in self.entities.values() if made.indexes},
             "tasks": sorted(self.tasks),
-            "events": [EventSpec(source=source, type=type_) for source, type_ in self.event_handlers],
+            "events": [
+                EventSpec(source=source, type=type_, order_by=handler.order_by)
+                for (source, type_), handler in self.event_handlers.items()
+            ],
             "lifecycle": sorted(self.lifecycle_handlers),
         }
 

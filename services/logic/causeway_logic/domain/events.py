@@ -75,11 +75,12 @@ class LifecycleEvent:
 
 @dataclass(frozen=True, slots=True)
 class EventHandler:
-    """A handler of events from outside, and the type of their data."""
+    """A handler of events from outside, the type of their data, and by what in them they come in order ("": by nothing)."""
 
     signature: Signature
     data: TypeAdapter[Any]
     running: Running
+    order_by: str = ""
 
     def read(self, payload: JsonMap) -> Event[Any]:
         """The event of a record's payload. Raises CausewayError 107, naming the field, where its data do not fit."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from causeway_common.contracts.connectors import Operation
 from causeway_common.contracts.messages import JsonMap
 from causeway_common.contracts.names import is_identifier
 from causeway_logic.domain.values import json_map
+
+KEY_MAX_BYTES: Final = 255
 
 
 class Order(NamedTuple):
@@ -37,3 +39,10 @@ def order(operation: Operation[Any, Any] | str, request: Any) -> Order:
     if not (is_identifier(connector) and is_identifier(name)):
         raise ValueError(f"an operation is `connector.operation`, got {operation!r}")
     return Order(connector, name, json_map(request, f"the request of {operation}"))
+
+
+def order_key(key: str) -> str:
+    """A key that jobs may be delivered in order by, or "". Raises ValueError where it is longer than 255 bytes."""
+    if len(key.encode()) > KEY_MAX_BYTES:
+        raise ValueError(f"a key has at most {KEY_MAX_BYTES} bytes, got {len(key.encode())}")
+    return key

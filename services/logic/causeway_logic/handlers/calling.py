@@ -9,7 +9,7 @@ from causeway_common.contracts.errors import CausewayError
 from causeway_common.contracts.messages import CallRequest, JsonMap, Message, NewRecord
 from causeway_common.runtime.durations import parse_duration
 from causeway_common.telemetry import current_traceparent
-from causeway_logic.domain.operations import order
+from causeway_logic.domain.operations import order, order_key
 from causeway_logic.handlers.asked import ContextBase
 from causeway_logic.handlers.limits import sooner
 
@@ -74,10 +74,10 @@ class Calling(ContextBase):
         return _read(operation, reply) if isinstance(operation, Operation) else reply
 
     @overload
-    async def enqueue(self, operation: Operation[Req, Any], payload: Req) -> None: ...
+    async def enqueue(self, operation: Operation[Req, Any], payload: Req, *, key: str = "") -> None: ...
     @overload
-    async def enqueue(self, operation: str, payload: Any) -> None: ...
-    async def enqueue(self, operation: Operation[Any, Any] | str, payload: Any) -> None:
+    async def enqueue(self, operation: str, payload: Any, *, key: str = "") -> None: ...
+    async def enqueue(self, operation: Operation[Any, Any] | str, payload: Any, *, key: str = "") -> None:
         """Call an operation durably, at least once: the record of it is written before this returns. A rerun writes no second one.
 
         What follows from a change of an entity belongs into the change (`draft.enqueue`), so that both happen or none.
@@ -85,16 +85,23 @@ class Calling(ContextBase):
         Args:
             operation: a row of `causeway_logic.connectors`, or `connector.operation`.
             payload: what it takes: the row's own request; by name a map or a model.
+            key: whoever delivers in order (an ordered endpoint of webhooks) does so among those of one key; left out, this waits for none.
 
         Raises:
-            ValueError: the operation is not of that form.
+            ValueError: the operation is not of that form, or the key is longer than 255 bytes.
             TypeError: the payload is not what the row takes, is no map, or cannot be JSON.
             CausewayError: unavailable, the outcome is unknown.
         """
         connector, op, made = order(operation, payload)
         number = self._scope.identity.next("enqueue", connector, op)
         record = NewRecord(
-            id=number, app=self._scope.app.name, connector=connector, op=op, payload=made, traceparent=current_traceparent()
+            id=number,
+            app=self._scope.app.name,
+            connector=connector,
+            op=op,
+            payload=made,
+            traceparent=current_traceparent(),
+            line=order_key(key),
         )
         await self._scope.outside.storage.enqueue([record], self.deadline)
 

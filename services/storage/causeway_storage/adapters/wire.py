@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Final
 
 from causeway_common.bus import Bus, Deadline, publish_durable
+from causeway_common.bus.jetstream import send_durable
 from causeway_common.contracts.codec import encode
 from causeway_common.contracts.errors import CausewayError
 from causeway_common.contracts.messages import (
@@ -92,14 +93,38 @@ class BusWorkQueue:
         """As the port says. The message id names this one delivery, so that a later one is not taken for its repeat."""
         await publish_durable(
             self._bus,
-            TASK.at(app=record.app, task=record.op)
-            if record.connector == OWN_TASK
-            else JOB.at(connector=record.connector, op=record.op),
+            _job(record),
             JobDelivery(id=record.id),
             Deadline.after(DELIVER_SECONDS),
-            message_id=f"{record.id}:{record.next_at_ms}",
+            message_id=_delivery(record),
             traceparent=record.traceparent,
         )
+
+    def send(self, record: DueRecord) -> None:
+        """As the port says."""
+        send_durable(
+            self._bus, _job(record), JobDelivery(id=record.id), message_id=_delivery(record), traceparent=record.traceparent
+        )
+
+
+def _job(record: DueRecord) -> str:
+    if record.connector == OWN_TASK:
+        return _task_subject(record.app, record.op)
+    return _job_subject(record.connector, record.op)
+
+
+def _delivery(record: DueRecord) -> str:
+    return f"{record.id}:{record.next_at_ms}"
+
+
+@lru_cache(maxsize=1024)
+def _task_subject(app: str, task: str) -> str:
+    return TASK.at(app=app, task=task)
+
+
+@lru_cache(maxsize=1024)
+def _job_subject(connector: str, op: str) -> str:
+    return JOB.at(connector=connector, op=op)
 
 
 class BusEvents:

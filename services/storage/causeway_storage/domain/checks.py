@@ -16,6 +16,7 @@ from causeway_common.contracts.messages import (
     AuditRequest,
     CancelItem,
     ClaimRequest,
+    ClaimsRequest,
     ClientInfo,
     CommitRequest,
     EnqueueRequest,
@@ -30,7 +31,9 @@ from causeway_common.contracts.messages import (
     RedriveRequest,
     ScheduleItem,
     SettleRequest,
+    SettlesRequest,
     TaskItem,
+    TimersRequest,
 )
 from causeway_common.contracts.names import CHANNEL_MAX_BYTES, IDENTIFIER_RULE, is_identifier
 from causeway_storage.domain.entity import OUTBOX_MAX_BYTES, OUTBOX_MAX_ITEMS, Commit, EntityKey
@@ -41,6 +44,9 @@ from causeway_storage.domain.record import TASK
 ITEMS_MAX: Final = 256
 RECORDS_MAX: Final = 256
 HEADS_MAX: Final = 512
+LINE_MAX_BYTES: Final = 255
+CURSOR_MAX_CHARS: Final = ID_MAX_CHARS + 40
+OPERATION_MAX_CHARS: Final = 255
 PAYLOAD_MAX_BYTES: Final = 256 * 1024
 STATE_MAX_BYTES: Final = 512 * 1024
 KIND_MAX_BYTES: Final = 64
@@ -52,6 +58,7 @@ BY_MAX_BYTES: Final = 1024
 NODE_MAX_CHARS: Final = 64
 NOTE_MAX_CHARS: Final = 4096
 ANSWER_MAX_CHARS: Final = 1024
+CURSOR_DIGITS: Final = 16
 COUNT_MAX: Final = 2**53 - 1
 """Sizes, offsets and versions: what a JavaScript client still counts exactly."""
 REMEMBER_MAX_MS: Final = 8 * 86_400_000
@@ -197,6 +204,12 @@ def check_record(record: NewRecord, *, or_task: bool = False) -> None:
             raise bad_request(f"a record's {what} is {IDENTIFIER_RULE}, got {name!r:.80}")
     if len(record.traceparent) > 64:
         raise bad_request("a record's traceparent is no traceparent")
+    for line in (record.line, record.behind):
+        if len(line.encode()) > LINE_MAX_BYTES:
+            raise bad_request(f"a record's line has at most {LINE_MAX_BYTES} bytes")
+    if record.behind and not record.line:
+        raise bad_request("a record that waits for others stands in a line")
+    _within(record.turn, 0, COUNT_MAX, "a record's turn")
     require_plain(record.payload, "a record's payload", PAYLOAD_MAX_BYTES)
 
 
@@ -224,6 +237,17 @@ def check_audit_page(request: AuditPageRequest) -> None:
     _within(request.limit, 1, RECORDS_MAX, "limit")
     if len(request.before) > ID_MAX_CHARS:
         raise bad_request(f"before has at most {ID_MAX_CHARS} characters")
+
+
+def check_timers(request: TimersRequest) -> tuple[int, str]:
+    """Behind which time and key the page begins. Raises CausewayError 107."""
+    _within(request.limit, 1, RECORDS_MAX, "limit")
+    at, found, key = request.after.partition(":")
+    if not request.after:
+        return 0, ""
+    if not found or not (at.isdecimal() and at.isascii() and len(at) <= CURSOR_DIGITS):
+        raise bad_request("after is the cursor of a page of timers")
+    return int(at), key
 
 
 def check_claim(request: ClaimRequest) -> None:
@@ -254,11 +278,34 @@ def check_settle(request: SettleRequest) -> None:
             raise bad_request(f"an attempt has at most {ANSWER_MAX_CHARS} characters of an answer, and a trace's id")
 
 
+def check_claims(request: ClaimsRequest) -> None:
+    """Raises CausewayError 107."""
+    if not 1 <= len(request.claims) <= RECORDS_MAX:
+        raise bad_request(f"1 to {RECORDS_MAX} claims at once, got {len(request.claims)}")
+    for each in request.claims:
+        check_claim(each)
+
+
+def check_settles(request: SettlesRequest) -> None:
+    """Raises CausewayError 107."""
+    if not 1 <= len(request.settles) <= RECORDS_MAX:
+        raise bad_request(f"1 to {RECORDS_MAX} ends of attempts at once, got {len(request.settles)}")
+    for each in request.settles:
+        check_settle(each)
+
+
 def check_records(request: RecordsRequest) -> None:
     """Raises CausewayError 107."""
     _within(request.limit, 1, RECORDS_MAX, "limit")
-    if len(request.after) > ID_MAX_CHARS:
-        raise bad_request(f"after has at most {ID_MAX_CHARS} characters")
+    if len(request.after) > CURSOR_MAX_CHARS:
+        raise bad_request(f"after has at most {CURSOR_MAX_CHARS} characters")
+    _within(request.since_ms, 0, COUNT_MAX, "since_ms")
+    _within(request.until_ms, 0, COUNT_MAX, "until_ms")
+    if request.by_time and not (request.app and request.operation):
+        raise bad_request("records are told by their time for one app and operation")
+    for text, what in ((request.app, "app"), (request.operation, "operation")):
+        if len(text) > OPERATION_MAX_CHARS:
+            raise bad_request(f"{what} has at most {OPERATION_MAX_CHARS} characters")
 
 
 def check_record_id(id: str) -> None:
@@ -302,6 +349,8 @@ def _outbox_item(item: JsonMap, index: int) -> OutboxItem | None:
             for name, what in ((job.connector, "connector"), (job.op, "op")):
                 if not is_identifier(name):
                     raise bad_request(f"the {what} of item {index} is {IDENTIFIER_RULE}, got {name!r:.80}")
+            if len(job.key.encode()) > LINE_MAX_BYTES:
+                raise bad_request(f"the key of item {index} has at most {LINE_MAX_BYTES} bytes")
             return job
         case TaskItem() as task:
             check_task(task, f"item {index}")

@@ -8,8 +8,9 @@ from typing import Final, Literal
 import msgspec
 from msgspec.structs import replace as replace_fields
 
-from causeway_common.contracts.errors import CausewayError, ErrorName
-from causeway_common.contracts.messages import Attempt, KeptRecord, NewRecord, Record, SettleRequest
+from causeway_common.contracts.errors import CausewayError, ErrorName, bad_request
+from causeway_common.contracts.ids import derived_id
+from causeway_common.contracts.messages import Attempt, KeptRecord, NewRecord, Record, RecordsReply, RecordsRequest, SettleRequest
 
 State = Literal["pending", "done", "dead"]
 LOG_MAX: Final = 100
@@ -17,8 +18,15 @@ LOG_MAX: Final = 100
 ANSWERS_MAX: Final = 20
 ANSWER_CUT_CHARS: Final = 100
 """Of all but the newest `ANSWERS_MAX`, so much is kept of the peer's answer: a log stays below 40 KiB."""
+LOOK_AGAIN_MIN_MS: Final = 15_000
+LOOK_AGAIN_MAX_MS: Final = 300_000
+"""A record that waits for others of its line is woken by the end of the one before it; where that was lost, it looks again after its age, at
+least and at most so long."""
+CURSOR_MAX_DIGITS: Final = 32
 TASK: Final = ""
 """The connector of a record that is a task of its app; no connector has this name, since it is no identifier."""
+ANY_TASK: Final = "task"
+"""What operators call that connector."""
 QUEUED_CALL: Final = "on_queued_call"
 """The task of each app that takes clients' calls which came while no instance of it answered."""
 
@@ -51,6 +59,13 @@ class RecordLife:
 @dataclass(frozen=True, slots=True)
 class Claimed:
     """Run it: this is its life from now on."""
+
+    life: RecordLife
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """Others of its line come first. Nothing is to be done; this is its life from now on."""
 
     life: RecordLife
 
@@ -101,8 +116,19 @@ def is_queued_call(record: NewRecord) -> bool:
 
 
 def scoped(record: NewRecord, app: str) -> NewRecord:
-    """A record that an app asks for: under an id that no other app, and nothing that storage derives, can have."""
-    return replace_fields(record, id=f"a:{app}:{record.id}")
+    """A record that an app asks for: under an id that no other app, and nothing that storage derives, can have; so too its line."""
+    line = line_of_key(app, record.line) if record.line else ""
+    return replace_fields(record, id=f"a:{app}:{record.id}", line=line, turn=0, behind="")
+
+
+def line_of_key(app: str, key: str) -> str:
+    """The line of what an app enqueues under a key of its own."""
+    return "k:" + derived_id(app, key)
+
+
+def line_of_entity(app: str, kind: str, id: str) -> str:
+    """The line of what leaves with the commits of an entity."""
+    return "e:" + derived_id(app, kind, id)
 
 
 def refusal(app: str, connector: str, runner: str) -> CausewayError | None:
@@ -133,17 +159,33 @@ def record_message(record: NewRecord, created_ms: int, life: RecordLife) -> Reco
         traceparent=record.traceparent,
         note=life.note,
         log=unpack_log(life.log),
+        line=record.line,
+        turn=record.turn,
     )
 
 
-def plan_claim(life: RecordLife | None, *, now_ms: int, lease_ms: int) -> Claimed | NotClaimed:
-    """Decide a claim; None is a record that is not there."""
+def look_again_ms(created_ms: int, now_ms: int) -> int:
+    """How long a record that waits for others sleeps where nothing wakes it."""
+    return min(max(now_ms - created_ms, LOOK_AGAIN_MIN_MS), LOOK_AGAIN_MAX_MS)
+
+
+def plan_claim(life: RecordLife | None, *, now_ms: int, lease_ms: int, waits_ms: int = 0) -> Claimed | Waits | NotClaimed:
+    """Decide a claim.
+
+    Args:
+        life: None is a record that is not there.
+        now_ms: the time of day.
+        lease_ms: of the claim.
+        waits_ms: others of its line come first, and it looks again after so long; 0: none do.
+    """
     if life is None:
         return NotClaimed("missing")
     if life.state != "pending":
         return NotClaimed(life.state)
     if life.free_at_ms > now_ms:
         return NotClaimed("leased")
+    if waits_ms:
+        return Waits(replace(life, next_at_ms=now_ms + waits_ms))
     end = now_ms + lease_ms
     return Claimed(replace(life, attempts=life.attempts + 1, free_at_ms=end, next_at_ms=end))
 
@@ -185,6 +227,36 @@ def kept_record(record: NewRecord, created_ms: int, life: RecordLife, *, brief: 
         tries=tries,
         told=life.settled > 0,
     )
+
+
+def connector_of(shown: str) -> str:
+    """A connector as records name it, of what operators call it."""
+    return TASK if shown == ANY_TASK else shown
+
+
+def operation_of(operation: str) -> tuple[str, str]:
+    """Connector and op of an operation as operators name it; a task's is `task.NAME`."""
+    connector, _, op = operation.partition(".")
+    return connector_of(connector), op
+
+
+def after_of(request: RecordsRequest) -> tuple[str | int, ...]:
+    """Where a page begins: behind this id, or where it goes by time behind this time, turn and id. Raises CausewayError 107."""
+    if not request.by_time:
+        return (request.after,)
+    if not request.after:
+        return (request.since_ms - 1, 0, "")
+    at, turn, name = (*request.after.split(":", 2), "", "")[:3]
+    if not (at.isdigit() and turn.isdigit() and len(at) + len(turn) < CURSOR_MAX_DIGITS):
+        raise bad_request("after is no cursor of a page by time")
+    return (int(at), int(turn), name)
+
+
+def page_of(found: list[KeptRecord], *, more: bool, by_time: bool) -> RecordsReply:
+    """A page of records as it is answered."""
+    last = found[-1].record if found else None
+    cursor = "" if last is None else f"{last.created_ms}:{last.turn}:{last.id}" if by_time else last.id
+    return RecordsReply(records=found, more=more, cursor=cursor)
 
 
 def unpack_log(packed: bytes) -> list[Attempt]:

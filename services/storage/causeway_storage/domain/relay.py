@@ -29,7 +29,7 @@ from causeway_common.contracts.messages import (
 )
 from causeway_storage.domain import checks
 from causeway_storage.domain.entity import Element, EntityKey
-from causeway_storage.domain.record import TASK, RecordLife
+from causeway_storage.domain.record import TASK, RecordLife, line_of_entity, line_of_key
 from causeway_storage.domain.stored import Timer
 
 PARKED_CONNECTOR: Final = "outbox"
@@ -189,6 +189,7 @@ def _gather(
                     op=job.op,
                     payload=job.payload,
                     traceparent=element.traceparent,
+                    line=line_of_key(key.app, job.key) if job.key else line_of_entity(key.app, key.kind, key.id),
                 )
                 checks.check_record(record)
                 gathered.records.append(record)

@@ -92,6 +92,9 @@ class Record(Entry, frozen=True, tag="record"):
     ended_ms: int
     node: str
     log: bytes = b""
+    line: str = ""
+    turn: int = 0
+    behind: str = ""
 
 
 class Attendance(Entry, frozen=True, tag="attendance"):

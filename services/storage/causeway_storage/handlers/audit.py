@@ -8,7 +8,7 @@ from causeway_common.bus import Call
 from causeway_common.contracts.messages import AuditPageReply, AuditPageRequest, AuditRecord, AuditReply, AuditRequest
 from causeway_storage.domain import checks
 from causeway_storage.domain.stored import Operation
-from causeway_storage.handlers.access import GATEWAY, OPERATOR, Access
+from causeway_storage.handlers.access import GATEWAY, Access
 from causeway_storage.ports import AuditLog
 
 FIELDS: Final = AuditRecord.__struct_fields__
@@ -33,8 +33,8 @@ class AuditHandlers:
         return AuditReply()
 
     async def audit_page(self, request: AuditPageRequest, call: Call) -> AuditPageReply:
-        """A page, for the operator."""
-        self._access.service(call, OPERATOR)
+        """A page, for operators."""
+        self._access.operates(call)
         checks.check_audit_page(request)
         page = await self._log.page(request.before, request.limit)
         return AuditPageReply(records=[AuditRecord(**{name: getattr(each, name) for name in FIELDS}) for each in page])

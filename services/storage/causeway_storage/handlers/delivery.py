@@ -15,13 +15,13 @@ from causeway_common.runtime import fault_point
 from causeway_common.telemetry import Counters, get_logger
 from causeway_storage.domain.record import is_later
 from causeway_storage.domain.relay import ParkedItem
-from causeway_storage.handlers.background import Tasks
 from causeway_storage.ports import Clock, DueRecord, Records, WorkQueue
 
 log = get_logger("storage")
-_deliveries: Final = Counters("storage").counter("deliveries", "records put into the work queue by outcome: ok, failed, postponed")
+_deliveries: Final = Counters("storage").counter(
+    "deliveries", "records put into the work queue by outcome: sent (its answer not awaited), ok, failed, postponed"
+)
 
-DELIVERIES_MAX: Final = 256
 DUE_PAGE: Final = 128
 RETRY_MS: Final = 1000
 # A new record's first delivery may die with this process; a claim, which comes within milliseconds, moves the time on.
@@ -42,7 +42,6 @@ class Delivery:
 
     def __init__(self, records: Records, queue: WorkQueue, clock: Clock, *, redeliver_after_ms: int) -> None:
         self._records, self._queue, self._clock, self._redeliver_after_ms = records, queue, clock, redeliver_after_ms
-        self._tasks = Tasks(DELIVERIES_MAX)
         self.overdue_ms = 0
         """How long the record that is due longest had waited at the last look."""
 
@@ -54,7 +53,7 @@ class Delivery:
         for record in records:
             if record.id in new and not is_later(record, now):
                 # Named by now and not by `next_at`: the sweep's delivery has that name, and JetStream drops a name that it has seen.
-                self._begin(DueRecord(record.id, record.connector, record.op, now, record.traceparent, record.app))
+                self.begin(DueRecord(record.id, record.connector, record.op, now, record.traceparent, record.app))
         return len(new)
 
     async def sweep(self) -> float:
@@ -69,22 +68,17 @@ class Delivery:
         wait = LOOK_AGAIN_MAX_S if page.next_ms is None else (page.next_ms - self._clock()) / 1000
         return min(max(wait, LOOK_AGAIN_MIN_S), LOOK_AGAIN_MAX_S)
 
-    async def stop(self) -> None:
-        """Wait for the deliveries under way."""
-        await self._tasks.stop()
-
-    def _begin(self, record: DueRecord) -> None:
-        if self._tasks.full:
-            _deliveries.add(1, "postponed")  # the sweep delivers it
+    def begin(self, record: DueRecord) -> None:
+        """Deliver one that is due again soon, without waiting for the queue: where it does not have it, the sweep delivers it then."""
+        fault_point("storage.delivery.before")
+        try:
+            self._queue.send(record)
+        except CausewayError as error:
+            _deliveries.add(1, "postponed")
+            log.debug("a delivery waits for its sweep", record=record.id, reason=error.message)
             return
-        self._tasks.spawn(self._first(record))
-
-    async def _first(self, record: DueRecord) -> None:
-        if not await self._delivered(record):
-            try:
-                await self._postpone([record], RETRY_MS)
-            except CausewayError as error:
-                log.warning("a delivery waits for its sweep", record=record.id, reason=error.message)
+        fault_point("storage.delivery.after")
+        _deliveries.add(1, "sent")
 
     async def _delivered(self, record: DueRecord) -> bool:
         fault_point("storage.delivery.before")

@@ -10,14 +10,22 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from msgspec import msgpack
+
+from causeway_common.bus import Call
+from causeway_common.contracts.messages import TimersReply, TimersRequest, WaitingTimer
 from causeway_common.runtime import fault_point
 from causeway_common.telemetry import Counters
+from causeway_storage.domain import checks
 from causeway_storage.domain.relay import fired_record
 from causeway_storage.domain.stored import Timer
+from causeway_storage.handlers.access import Access
 from causeway_storage.handlers.delivery import LOOK_AGAIN_MAX_S, LOOK_AGAIN_MIN_S, Delivery
 from causeway_storage.ports import Clock, Timers
 
 TIMERS_PAGE: Final = 128
+PAGES_LOOKED_AT: Final = 16
+PAGE_BYTES: Final = 128 * 1024
 _fired: Final = Counters("storage").counter("timers_fired", "due timers that became tasks")
 
 
@@ -73,6 +81,51 @@ class TimerSweep:
         wait = min(max(wait, LOOK_AGAIN_MIN_S), LOOK_AGAIN_MAX_S)
         self._next_ms = self._clock() + wait * 1000
         return wait
+
+
+class TimerHandlers:
+    """The verb of the timers that operators look through.
+
+    Args:
+        timers: where they are.
+        access: who may.
+    """
+
+    def __init__(self, timers: Timers, access: Access) -> None:
+        self._timers, self._access = timers, access
+
+    async def timers(self, request: TimersRequest, call: Call) -> TimersReply:
+        """A page, shorter than asked for where few of those looked at are wanted, or they are large."""
+        self._access.operates(call)
+        place = checks.check_timers(request)
+        found: list[WaitingTimer] = []
+        size = 0
+        for _ in range(PAGES_LOOKED_AT):
+            page = await self._timers.waiting(place, TIMERS_PAGE)
+            for timer in page:
+                place = (timer.at_ms, timer.key)
+                if not _is_wanted(timer, request):
+                    continue
+                found.append(_shown(timer))
+                size += len(msgpack.encode(timer))
+                if len(found) >= request.limit or size > PAGE_BYTES:
+                    return _reply(found, place)
+            if len(page) < TIMERS_PAGE:
+                return TimersReply(timers=found)
+        return _reply(found, place)
+
+
+def _is_wanted(timer: Timer, request: TimersRequest) -> bool:
+    asked = ((request.app, timer.app), (request.kind, timer.kind), (request.entity, timer.entity))
+    return all(wanted in ("", there) for wanted, there in asked)
+
+
+def _shown(timer: Timer) -> WaitingTimer:
+    return WaitingTimer(**{name: getattr(timer, name) for name in WaitingTimer.__struct_fields__})
+
+
+def _reply(found: list[WaitingTimer], place: tuple[int, str]) -> TimersReply:
+    return TimersReply(timers=found, cursor=f"{place[0]}:{place[1]}")
 
 
 def _nobody() -> None:

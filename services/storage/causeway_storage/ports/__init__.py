@@ -13,7 +13,7 @@ from causeway_storage.ports.entities import Committed, Conflicted, Entities, Fou
 from causeway_storage.ports.inspection import Inspection, Restoration
 from causeway_storage.ports.logs import Appended, Logs
 from causeway_storage.ports.outside import Apps, Shards, WorkQueue
-from causeway_storage.ports.records import AuditLog, DuePage, DueRecord, Records, RecordsDesk, TimerPage, Timers
+from causeway_storage.ports.records import AuditLog, DuePage, DueRecord, Ending, Records, RecordsDesk, TimerPage, Timers
 
 Clock = Callable[[], int]
 """The time of day in ms."""
@@ -29,6 +29,7 @@ __all__ = [
     "Conflicted",
     "DuePage",
     "DueRecord",
+    "Ending",
     "Entities",
     "Events",
     "Found",

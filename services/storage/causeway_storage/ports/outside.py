@@ -19,6 +19,10 @@ class WorkQueue(Protocol):
         """Returns once the queue has it. The same delivery again within two minutes is dropped there."""
         ...
 
+    def send(self, record: DueRecord) -> None:
+        """As `deliver`, without waiting: whether the queue has it is not told."""
+        ...
+
 
 class Apps(Protocol):
     """The apps' manifests, as far as they are known right now."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
+from causeway_common.contracts.errors import CausewayError
 from causeway_common.contracts.messages import (
     ClaimReply,
     ClaimRequest,
@@ -17,6 +18,12 @@ from causeway_common.contracts.messages import (
 )
 from causeway_storage.domain.relay import ParkedItem
 from causeway_storage.domain.stored import Operation, Timer
+
+CLAIMS_MAX_BYTES: Final = 256 * 1024
+"""Of the payloads of one answer, but for the first one."""
+WOKEN_LOOK_MS: Final = 2000
+WOKEN_MAX: Final = 128
+"""So many are woken by the end of one that they had to wait for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +46,21 @@ class DuePage:
     next_ms: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What the end of an attempt came to: whether it counts, and the records of its lines whose turn it may be now, to be delivered."""
+
+    settled: bool
+    woken: tuple[DueRecord, ...] = ()
+
+
 class Records(Protocol):
-    """Durable calls. A record is there from its commit on until it is done or dead."""
+    """Durable calls. A record is there from its commit on until it is done or dead.
+
+    Of a line: a record with `behind` is claimed only when none of its line with a lower turn, and none of the line `behind` with a lower
+    turn, is pending, and none of its line is under way. The turn of one that has none yet is behind all that have one. On MongoDB two
+    records of one line that are put and claimed in the same moment by different processes may be under way at once.
+    """
 
     async def put(
         self, records: Sequence[NewRecord], parked: Sequence[ParkedItem], *, now_ms: int, next_at_ms: int
@@ -75,6 +95,14 @@ class Records(Protocol):
         """
         ...
 
+    async def claims(self, requests: Sequence[ClaimRequest], now_ms: int, runner: str = "") -> Sequence[ClaimReply | CausewayError]:
+        """As `claim`, for each; a refusal is in its place. What would make the answer larger than `CLAIMS_MAX_BYTES` is `later`."""
+        ...
+
+    async def settles(self, requests: Sequence[SettleRequest], now_ms: int, runner: str = "") -> Sequence[Ending | CausewayError]:
+        """As `settle`, for each; a refusal is in its place. Those woken are due `WOKEN_LOOK_MS` from now, should nobody deliver them."""
+        ...
+
     async def due(self, now_ms: int, limit: int) -> DuePage:
         """What is pending and should be delivered (again)."""
         ...
@@ -92,7 +120,7 @@ class RecordsDesk(Protocol):
     """The records as operators look at them."""
 
     async def page(self, request: RecordsRequest) -> RecordsReply:
-        """Records in one state, by id."""
+        """Records as asked for: by id, or by time (then by turn and id)."""
         ...
 
     async def find(self, id: str) -> KeptRecord | None:
@@ -100,7 +128,7 @@ class RecordsDesk(Protocol):
         ...
 
     async def redrive(self, id: str, now_ms: int) -> bool:
-        """Have a dead record delivered again; False where it is not there or not dead."""
+        """Have a dead record delivered again, at the end of its line; False where it is not there or not dead."""
         ...
 
 
@@ -121,6 +149,10 @@ class Timers(Protocol):
 
     async def due(self, now_ms: int, limit: int) -> TimerPage:
         """Those to fire. Each is told again until `fired`: what comes of it must be harmless twice, by key and version."""
+        ...
+
+    async def waiting(self, after: tuple[int, str], limit: int) -> list[Timer]:
+        """Those that wait, the soonest first and then by key, from behind this time and key on."""
         ...
 
     async def fired(self, timers: Sequence[Timer]) -> None:

@@ -93,6 +93,9 @@ class EchoApi:
             raise ValueError("empty")
         return Answered(b'{"by":"%s","body":%s}' % (str(caller).encode(), body), 404 if transport_errors else 200)
 
+    async def open(self, method: str, body: bytes, caller: Any) -> Answered:
+        raise LookupError(method)
+
     def openapi(self) -> bytes:
         return b'{"openapi":"3.1.0"}'
 

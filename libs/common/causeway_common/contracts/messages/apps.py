@@ -140,10 +140,14 @@ class MethodSpec(Message, frozen=True):
 
 
 class EventSpec(Message, frozen=True):
-    """Events from outside that an app handles: of one source, of one type or of any ("*")."""
+    """Events from outside that an app handles: of one source, of one type or of any ("*").
+
+    `order_by`: the path of a value in their data; those of one value come one after the other. "": in no order.
+    """
 
     source: str
     type: str
+    order_by: str = ""
 
 
 class ChannelSpec(Message, frozen=True):

@@ -19,11 +19,12 @@ class PublishItem(Message, frozen=True, tag_field="kind", tag="publish"):
 
 
 class JobItem(Message, frozen=True, tag_field="kind", tag="job"):
-    """An outbox item: one durable call of a connector. `payload` is a JSON-like map."""
+    """An outbox item: one durable call of a connector. `payload` is a JSON-like map. `key`: its line; "": the entity's own."""
 
     connector: str
     op: str
     payload: JsonMap
+    key: str = ""
 
 
 class TaskItem(Message, frozen=True, tag_field="kind", tag="task"):

@@ -69,10 +69,11 @@ class ControlReply(Message, frozen=True):
 
 
 class PresenceRequest(Message, frozen=True):
-    """Who is subscribed to a channel on one gateway; at most `limit` are listed."""
+    """Who is subscribed to a channel on one gateway; at most `limit` are listed. `everyone`: also who does not count in its presence."""
 
     channel: str
     limit: int
+    everyone: bool = False
 
 
 class PresenceReply(Message, frozen=True):
@@ -83,9 +84,10 @@ class PresenceReply(Message, frozen=True):
 
 
 class PresenceStatsRequest(Message, frozen=True):
-    """How many are subscribed to a channel on one gateway."""
+    """How many are subscribed to a channel on one gateway, likewise."""
 
     channel: str
+    everyone: bool = False
 
 
 class PresenceStatsReply(Message, frozen=True):
@@ -103,10 +105,11 @@ class PresenceCounts(Message, frozen=True):
 
 
 class ChannelsRequest(Message, frozen=True):
-    """The channels of one gateway that match a glob ("" is all), `after` this name in order."""
+    """The channels of one gateway that match a glob ("" is all), `after` this name in order; or with `top` as many with the most clients."""
 
     pattern: str = ""
     after: str = ""
+    top: int = 0
 
 
 class ChannelsReply(Message, frozen=True):
@@ -114,6 +117,34 @@ class ChannelsReply(Message, frozen=True):
 
     channels: dict[str, int]
     more: bool = False
+
+
+class ClientsRequest(Message, frozen=True):
+    """The connections of a user on one gateway; at most `limit` are listed."""
+
+    user: str
+    limit: int
+
+
+class ConnectedClient(Message, frozen=True):
+    """A connection. `name` and `version` are what its SDK says of itself; `channels` the first of those it is subscribed to."""
+
+    client: str
+    transport: str
+    codec: str
+    name: str
+    version: str
+    address: str
+    connected_ms: int
+    channels: list[str] = []
+    num_channels: int = 0
+
+
+class ClientsReply(Message, frozen=True):
+    """The connections on one gateway, `total` of them."""
+
+    clients: list[ConnectedClient]
+    total: int
 
 
 class NodeInfoRequest(Message, frozen=True):
@@ -163,6 +194,7 @@ class Revocation(Message, frozen=True):
     """Tokens that are good no more, in the KV bucket `cw_revocations`. One of user, client and jti is set.
 
     Tokens of `user` issued before `issued_before_ms` (0: all of them), a client id, or one token by its `jti`, until `expire_at_ms`.
+    `ban`: the user comes in by no way at all, until it is lifted; `by` whom, `at_ms` when and for what `reason`.
     """
 
     user: str | None = None
@@ -170,3 +202,7 @@ class Revocation(Message, frozen=True):
     jti: str = ""
     issued_before_ms: int = 0
     expire_at_ms: int = 0
+    ban: bool = False
+    by: str = ""
+    at_ms: int = 0
+    reason: str = ""

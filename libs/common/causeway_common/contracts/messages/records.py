@@ -10,7 +10,12 @@ from causeway_common.contracts.messages.base import JsonMap, Message
 class NewRecord(Message, frozen=True):
     """A record to create; an id that exists already is left as it is. One with the `connector` "" is a task of its app, named `op`.
 
-    `due_ms`: delivered at that time of day; 0: at once.
+    Attributes:
+        due_ms: delivered at that time of day; 0: at once.
+        line: in which line it stands; "" in none. From an app it is the app's own name of it.
+        turn: its place there, lower ones come first; 0: behind all that is there.
+        behind: it waits until those before it in `line`, and those of an earlier turn in this other line (which may be the same one), are
+            done or dead; "": it only has a place, and waits for nobody.
     """
 
     id: str
@@ -20,6 +25,9 @@ class NewRecord(Message, frozen=True):
     payload: JsonMap
     traceparent: str = ""
     due_ms: int = 0
+    line: str = ""
+    turn: int = 0
+    behind: str = ""
 
 
 class EnqueueRequest(Message, frozen=True):
@@ -61,7 +69,7 @@ class Attempt(Message, frozen=True):
 class Record(Message, frozen=True):
     """One durable call and all that became of it. `attempts` counts the claims, this one included. A task's `connector` is "".
 
-    `log`: the newest attempts that were told, oldest first.
+    `log`: the newest attempts that were told, oldest first. `line` and `turn`: its place, as `NewRecord` has it.
     """
 
     id: str
@@ -75,6 +83,8 @@ class Record(Message, frozen=True):
     traceparent: str = ""
     note: str = ""
     log: list[Attempt] = []
+    line: str = ""
+    turn: int = 0
 
 
 class JobDelivery(Message, frozen=True):
@@ -92,10 +102,25 @@ class ClaimRequest(Message, frozen=True):
 
 
 class ClaimReply(Message, frozen=True):
-    """`run`: go ahead with `record`. Anything else: there is nothing to do, acknowledge the delivery."""
+    """`run`: go ahead with `record`. Anything else: there is nothing to do, acknowledge the delivery.
 
-    outcome: Literal["run", "done", "dead", "leased", "missing"]
+    `leased`: somebody has it, or others of its line come first. `later`: as `ClaimsReply` says, and nowhere else.
+    """
+
+    outcome: Literal["run", "done", "dead", "leased", "missing", "later"]
     record: Record | None = None
+
+
+class ClaimsRequest(Message, frozen=True):
+    """Take several records at once, each for an attempt of its own."""
+
+    claims: list[ClaimRequest]
+
+
+class ClaimsReply(Message, frozen=True):
+    """The answers, in the order asked. `later`: together they would have been too large for one message, ask for this one again."""
+
+    replies: list[ClaimReply]
 
 
 class SettleRequest(Message, frozen=True):
@@ -118,6 +143,18 @@ class SettleReply(Message, frozen=True):
     settled: bool
 
 
+class SettlesRequest(Message, frozen=True):
+    """End several attempts at once."""
+
+    settles: list[SettleRequest]
+
+
+class SettlesReply(Message, frozen=True):
+    """For each, in the order asked, as `SettleReply.settled`."""
+
+    settled: list[bool]
+
+
 class KeptRecord(Message, frozen=True):
     """A record as operators see it.
 
@@ -137,18 +174,34 @@ class KeptRecord(Message, frozen=True):
 
 
 class RecordsRequest(Message, frozen=True):
-    """Records in one state, or in any (""), by id from behind `after` on. `pending` was not tried yet, `retrying` waits for another try."""
+    """Records in one state, or in any (""), by id from behind `after` on. `pending` was not tried yet, `retrying` waits for another try.
+
+    Attributes:
+        app: of this app alone; "": of any.
+        connector: of this one alone, "task" for tasks; "": of any.
+        operation: of this one alone, such as `webhook.event` or `task.close`; "": of any.
+        since_ms: made then or later.
+        until_ms: made then or earlier; 0: whenever.
+        by_time: in the order in which they were made, from behind the reply's `cursor` (in `after`) on; `app` and `operation` are needed then.
+    """
 
     state: Literal["", "pending", "retrying", "done", "dead"]
     after: str = ""
     limit: int = 50
+    app: str = ""
+    connector: str = ""
+    operation: str = ""
+    since_ms: int = 0
+    until_ms: int = 0
+    by_time: bool = False
 
 
 class RecordsReply(Message, frozen=True):
-    """A page, without payloads and logs; `more`: there are others behind it."""
+    """A page, without payloads and logs; `more`: there are others behind it, from `cursor` on."""
 
     records: list[KeptRecord]
     more: bool = False
+    cursor: str = ""
 
 
 class RecordRequest(Message, frozen=True):

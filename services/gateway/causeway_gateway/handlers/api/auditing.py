@@ -13,29 +13,28 @@ from causeway_common.bus import Deadline
 from causeway_common.contracts.errors import CausewayError, ErrorName
 from causeway_common.contracts.messages import AuditRecord
 from causeway_common.telemetry import current_traceparent, get_logger
-from causeway_gateway.domain.keyring import ApiCaller
+from causeway_gateway.domain.keyring import WRITES, ApiCaller
 from causeway_gateway.handlers import metrics
 from causeway_gateway.handlers.api import bodies as b
 from causeway_gateway.ports import AuditTrail
 
 log = get_logger("gateway.api")
-AUDITED: Final = frozenset(
-    (
-        *(
-            "subscribe",
-            "unsubscribe",
-            "disconnect",
-            "refresh",
-            "revoke",
-            "history_remove",
-            "route.set",
-            "route.remove",
-            "jobs.redrive",
-        ),
-        *(f"webhooks.{op}" for op in ("add", "test", "rotate", "enable", "remove", "replay")),
-    )
+AUDITED: Final = WRITES | {"subscribe", "unsubscribe", "disconnect", "refresh", "revoke", "history_remove"}
+TARGETS: Final = (
+    "user",
+    "client",
+    "session",
+    "jti",
+    "channel",
+    "app",
+    "method",
+    "version",
+    "share_permille",
+    "ids",
+    "id",
+    "event",
+    "expire_at_ms",
 )
-TARGETS: Final = ("user", "client", "session", "jti", "channel", "app", "method", "version", "share_permille", "ids", "id", "event")
 TARGET_MAX_CHARS: Final = 1000
 AUDIT_SECONDS: Final = 2.0
 

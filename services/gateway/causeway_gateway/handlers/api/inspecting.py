@@ -11,8 +11,8 @@ from causeway_common.bus import Deadline
 from causeway_common.contracts.errors import CausewayError, ErrorName
 from causeway_common.contracts.messages import InspectRequest, JsonMap, Manifest, Trace
 from causeway_gateway.domain.keyring import ApiCaller
+from causeway_gateway.handlers.api.answers import Row
 from causeway_gateway.handlers.api.bodies import Body
-from causeway_gateway.handlers.api.server import Row
 from causeway_gateway.ports import AppVersions, EntityInspection
 
 

@@ -11,18 +11,20 @@ from causeway_common.bus import Deadline
 from causeway_common.contracts.errors import CausewayError, ErrorName
 from causeway_common.contracts.messages import Attempt, KeptRecord, RecordsRequest
 from causeway_gateway.domain.keyring import ApiCaller
+from causeway_gateway.handlers.api.answers import Row
 from causeway_gateway.handlers.api.bodies import Body
 from causeway_gateway.handlers.api.inspecting import plain
-from causeway_gateway.handlers.api.server import Row
 from causeway_gateway.ports import RecordsDesk
 
 State = Literal["pending", "retrying", "done", "dead"]
 
 
 class ListJobs(Body, frozen=True):
-    """Jobs in one state or in any (""), by id from behind `after` on."""
+    """Jobs in one state or in any (""), by id from behind `after` on; of one app, of one connector ("task": tasks) where these are given."""
 
     state: Literal["", "pending", "retrying", "done", "dead"] = ""
+    app: str = ""
+    connector: str = ""
     after: str = ""
     limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
 
@@ -92,7 +94,9 @@ class JobOperations:
 
     async def list_jobs(self, request: ListJobs, _caller: ApiCaller, deadline: Deadline) -> Body:
         """Raises CausewayError: 107, 100."""
-        asked = RecordsRequest(state=request.state, after=request.after, limit=request.limit)
+        asked = RecordsRequest(
+            state=request.state, after=request.after, limit=request.limit, app=request.app, connector=request.connector
+        )
         page = await self._desk.records(asked, deadline)
         return JobList(jobs=[JobShown(**_fields(each)) for each in page.records], more=page.more)
 

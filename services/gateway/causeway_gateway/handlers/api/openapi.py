@@ -14,15 +14,19 @@ from causeway_gateway.handlers.api import bodies as b
 TEMPLATE: Final = "#/components/schemas/{name}"
 
 
-def document(methods: Mapping[str, tuple[type[b.Body], type[b.Body]]]) -> bytes:
-    """The document of these methods: name to types of request and result. `batch` is added."""
-    types = [each for pair in methods.values() for each in pair] + [b.ApiError]
+def document(methods: Mapping[str, tuple[type[b.Body], type[b.Body]]], streams: Mapping[str, type[b.Body]]) -> bytes:
+    """The document of these methods: name to types of request and result; and of what goes on: name to type of request. `batch` is added."""
+    types = [each for pair in methods.values() for each in pair] + [*streams.values(), b.ApiError]
     refs, schemas = msgspec.json.schema_components(types, schema_hook=_schema, ref_template=TEMPLATE)
     error = refs[-1]
     paths = {
         f"/{'ops' if name in OPERATIONS else 'api'}/{name}": _path(name, refs[2 * index], refs[2 * index + 1], error)
         for index, name in enumerate(methods)
     }
+    for name, request in zip(streams, refs[2 * len(methods) :], strict=False):
+        paths[f"/ops/{name}"] = _operation(
+            name, "Lines of JSON that go on.", request, {"type": "object"}, kind="application/x-ndjson"
+        )
     command = {"type": "object", "description": 'one method: `{"publish": {…}}`', "additionalProperties": {"type": "object"}}
     paths["/api/batch"] = _operation(
         "batch",
@@ -53,14 +57,16 @@ def _path(name: str, request: dict[str, Any], result: dict[str, Any], error: dic
     return _operation(name, "", request, answer)
 
 
-def _operation(name: str, summary: str, request: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+def _operation(
+    name: str, summary: str, request: dict[str, Any], answer: dict[str, Any], *, kind: str = "application/json"
+) -> dict[str, Any]:
     return {
         "post": {
             "operationId": name,
             "summary": summary or name.replace("_", " "),
             "requestBody": {"required": True, "content": {"application/json": {"schema": request}}},
             "responses": {
-                "200": {"description": "the answer, errors included", "content": {"application/json": {"schema": answer}}},
+                "200": {"description": "the answer, errors included", "content": {kind: {"schema": answer}}},
                 "400": {"description": "the body cannot be decoded"},
                 "401": {"description": "no such key"},
             },

@@ -16,14 +16,15 @@ from causeway_common.contracts.errors import CausewayError, ErrorName, bad_reque
 from causeway_common.contracts.ids import IDEMPOTENCY_KEY_MAX_CHARS, key_id
 from causeway_common.contracts.verbs import CLIENT_COMMAND_SECONDS
 from causeway_common.telemetry import Kind, get_logger, names, span
-from causeway_gateway.domain.frames.json import replace_lone_surrogates
 from causeway_gateway.domain.keyring import OPERATIONS, ApiCaller
 from causeway_gateway.domain.namespaces import Catalogue, Rule
 from causeway_gateway.domain.protocol import HistoryRequest, Raw, client_info
 from causeway_gateway.handlers import metrics
 from causeway_gateway.handlers.api import bodies as b
+from causeway_gateway.handlers.api.answers import ApiAnswer, Row, answer_of, failed, permit, permit_channel, readable
 from causeway_gateway.handlers.api.auditing import Auditor
 from causeway_gateway.handlers.api.openapi import document
+from causeway_gateway.handlers.api.streaming import Streams
 from causeway_gateway.handlers.api.users import UserMethods
 from causeway_gateway.handlers.cluster import Cluster
 from causeway_gateway.handlers.publishing import Publisher
@@ -36,15 +37,6 @@ HISTORY_MAX_BYTES: Final = 8 * 1024 * 1024
 HISTORY_MAX: Final = 1_000_000
 COMMANDS_MAX: Final = 10_000
 AT_ONCE: Final = 64
-HTTP_STATUS: Final = {100: 500, 102: 404, 103: 403, 104: 404, 107: 400, 108: 400, 111: 429, 112: 416, 113: 409}
-
-
-@dataclass(frozen=True, slots=True)
-class ApiAnswer:
-    """A JSON document and its HTTP status."""
-
-    body: bytes
-    status: int = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +49,6 @@ class Method:
     decoder: msgspec.json.Decoder[Any]
 
 
-Row = tuple[type[b.Body], type[b.Body], Callable[[Any, ApiCaller, Deadline], Awaitable[b.Body]]]
-"""The types of a request and its result, and what answers."""
 _encoder: Final = msgspec.json.Encoder()
 _batch: Final = msgspec.json.Decoder(b.BatchRequest)
 
@@ -75,6 +65,7 @@ class ServerApi:
         cluster: all gateways.
         users: the methods about connections.
         operations: what operators call, by name.
+        streams: likewise, what goes on.
         auditor: keeps audit records.
         new_id: makes random ids.
     """
@@ -90,11 +81,13 @@ class ServerApi:
         cluster: Cluster,
         users: UserMethods,
         operations: Mapping[str, Row],
+        streams: Streams,
         auditor: Auditor,
         new_id: Callable[[], str],
     ) -> None:
         self._catalogue, self._publisher, self._reader, self._storage = catalogue, publisher, reader, storage
         self._keys, self._cluster, self._auditor, self._new_id = keys, cluster, auditor, new_id
+        self._streams, self.open = streams, streams.open
         table: dict[str, Row] = {
             "publish": (b.PublishRequest, b.PublishResult, self._publish),
             "broadcast": (b.BroadcastRequest, b.BroadcastResult, self._broadcast),
@@ -118,7 +111,8 @@ class ServerApi:
 
     def openapi(self) -> bytes:
         """The OpenAPI document of what is answered here."""
-        return document({name: (method.request, method.result) for name, method in self._methods.items()})
+        methods = {name: (method.request, method.result) for name, method in self._methods.items()}
+        return document(methods, self._streams.requests)
 
     async def handle(
         self, method: str, body: bytes, caller: ApiCaller, *, transport_errors: bool, operation: bool = False
@@ -145,31 +139,29 @@ class ServerApi:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             metrics.api_requests.add(1, "undecodable")
             raise ValueError(str(error)) from error
-        if transport_errors and reply.error is not None:
-            return ApiAnswer(_encoder.encode(reply.error), HTTP_STATUS.get(reply.error.code, 500))
-        return ApiAnswer(_encoder.encode(reply))
+        return answer_of(reply, transport_errors=transport_errors)
 
     async def _answer(self, name: str, body: bytes, caller: ApiCaller) -> b.ApiReply:
         method = self._methods[name]
         try:
             with span(names.SPAN_API.format(method=name), kind=Kind.SERVER, attributes={names.HTTP_METHOD: "POST"}):
-                request = method.decoder.decode(_readable(body))
+                request = method.decoder.decode(readable(body))
                 async with self._auditor.around(name, request, caller):
-                    _permit(caller, name, request)
+                    permit(caller, name, request)
                     result = await method.run(request, caller, Deadline.after(CLIENT_COMMAND_SECONDS))
         except CausewayError as error:
-            return _failed(error)
+            return failed(error)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             raise
         except Exception:
             log.exception("an API request failed", method=name)
-            return _failed(CausewayError(ErrorName.INTERNAL))
+            return failed(CausewayError(ErrorName.INTERNAL))
         metrics.api_requests.add(1, "ok")
         return b.ApiReply(result=result)
 
     async def _batch(self, body: bytes, caller: ApiCaller) -> bytes:
         try:
-            request = _batch.decode(_readable(body))
+            request = _batch.decode(readable(body))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise ValueError(str(error)) from error
         if len(request.commands) > COMMANDS_MAX:
@@ -189,11 +181,11 @@ class ServerApi:
     async def _command(self, command: dict[str, Raw], caller: ApiCaller) -> dict[str, Any]:
         name = next((name for name in command if name in self._methods and name not in OPERATIONS), "")
         if not name:
-            return {"error": _failed(CausewayError(ErrorName.METHOD_NOT_FOUND)).error}
+            return {"error": failed(CausewayError(ErrorName.METHOD_NOT_FOUND)).error}
         try:
             reply = await self._answer(name, bytes(command[name]), caller)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            reply = _failed(bad_request(str(error)))
+            reply = failed(bad_request(str(error)))
         return {"error": reply.error} if reply.error is not None else {name: reply.result}
 
     # --- publishing
@@ -212,10 +204,10 @@ class ServerApi:
         async def one(channel: str) -> b.ApiReply:
             async with at_once:
                 try:
-                    _permit_channel(caller, channel)
+                    permit_channel(caller, channel)
                     return b.ApiReply(result=await self._publish_one(channel, request, data, deadline))
                 except CausewayError as error:
-                    return _failed(error)
+                    return failed(error)
 
         return b.BroadcastResult(responses=list(await asyncio.gather(*map(one, request.channels))))
 
@@ -302,24 +294,6 @@ class ServerApi:
         return rule
 
 
-def _permit(caller: ApiCaller, method: str, request: b.Body) -> None:
-    if not (caller.may_operate(method) if method in OPERATIONS else caller.may_call(method)):
-        raise CausewayError(ErrorName.PERMISSION_DENIED, f"permission denied: this key may not call {method}")
-    channel = getattr(request, "channel", None)
-    if channel is not None:
-        _permit_channel(caller, channel)
-
-
-def _permit_channel(caller: ApiCaller, channel: str) -> None:
-    if not caller.may_use(channel):
-        raise CausewayError(ErrorName.PERMISSION_DENIED, "permission denied: this key may not use this namespace")
-
-
-def _failed(error: CausewayError) -> b.ApiReply:
-    metrics.api_requests.add(1, error.name.value)
-    return b.ApiReply(error=b.ApiError(code=error.code, message=error.message, temporary=error.temporary))
-
-
 def _data_of(request: b.Publishing) -> bytes:
     if request.b64data:
         try:
@@ -329,9 +303,3 @@ def _data_of(request: b.Publishing) -> bytes:
     if request.data is msgspec.UNSET:
         raise bad_request("data is missing")
     return json_value(bytes(request.data))
-
-
-def _readable(body: bytes) -> bytes:
-    """The body, checked to be UTF-8 and without halves of surrogate pairs, which the decoder refuses."""
-    body.decode()
-    return replace_lone_surrogates(body) if b"\\ud" in body.lower() else body

@@ -13,8 +13,8 @@ from causeway_common.contracts.errors import CausewayError, ErrorName, bad_reque
 from causeway_common.contracts.messages import Manifest, Route
 from causeway_gateway.domain.keyring import ApiCaller
 from causeway_gateway.domain.routing import Routing
+from causeway_gateway.handlers.api.answers import Row
 from causeway_gateway.handlers.api.bodies import Body, Empty
-from causeway_gateway.handlers.api.server import Row
 from causeway_gateway.handlers.compatibility import broken
 from causeway_gateway.ports import AppVersions, Routes
 

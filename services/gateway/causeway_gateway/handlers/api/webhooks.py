@@ -10,8 +10,8 @@ import msgspec
 from causeway_common.bus import Deadline
 from causeway_common.contracts.verbs import WEBHOOKS
 from causeway_gateway.domain.keyring import ApiCaller
+from causeway_gateway.handlers.api.answers import Row
 from causeway_gateway.handlers.api.bodies import Body
-from causeway_gateway.handlers.api.server import Row
 from causeway_gateway.ports import WebhookDesk
 
 R = TypeVar("R", bound=Body)
@@ -19,12 +19,13 @@ OVERLAP_MAX_MS: Final = 30 * 24 * 3600 * 1000
 
 
 class AddEndpoint(Body, frozen=True):
-    """Send an app's events of one type to a URL. `rate_limit`: requests a second of one process, 0: no limit."""
+    """Send an app's events of one type to a URL. `rate_limit`: requests a second, 0: no limit. `ordered`: those of one key one after the other."""
 
     app: str
     event: str
     url: str
     rate_limit: Annotated[float, msgspec.Meta(ge=0)] = 0
+    ordered: bool = False
 
 
 class EndpointSecret(Body, frozen=True, omit_defaults=False):
@@ -46,6 +47,7 @@ class EndpointShown(Body, frozen=True, omit_defaults=False):
     disabled_ms: int
     created_ms: int
     rate_limit: float
+    ordered: bool = False
 
 
 class ListEndpoints(Body, frozen=True):
@@ -120,6 +122,7 @@ class WebhookOperations:
             "test": (EndpointName, EndpointAttempt),
             "rotate": (RotateSecret, EndpointSecret),
             "enable": (EndpointName, EndpointName),
+            "disable": (EndpointName, EndpointName),
             "remove": (EndpointName, EndpointName),
             "replay": (ReplayEvents, Replaying),
         }

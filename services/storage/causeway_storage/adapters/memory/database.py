@@ -32,7 +32,7 @@ class MemoryLog:
 
 @dataclass(slots=True)
 class MemoryRecord:
-    """One record."""
+    """One record, its turn in `record`."""
 
     record: NewRecord
     created_ms: int
@@ -48,6 +48,7 @@ class MemoryDatabase:
     logs: dict[str, MemoryLog] = field(default_factory=dict)
     entities: dict[EntityKey, JsonMap] = field(default_factory=dict)
     records: dict[str, MemoryRecord] = field(default_factory=dict)
+    turn: int = 0
     attendances: dict[str, JsonMap] = field(default_factory=dict)
     holders: dict[str, Holder] = field(default_factory=dict)
     timers: dict[str, Timer] = field(default_factory=dict)

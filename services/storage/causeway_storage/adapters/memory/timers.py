@@ -30,6 +30,11 @@ class MemoryTimers:
         due = tuple(each for each in waiting[:limit] if each.at_ms <= now_ms)
         return TimerPage(due, waiting[len(due)].at_ms if len(due) < len(waiting) else None)
 
+    async def waiting(self, after: tuple[int, str], limit: int) -> list[Timer]:
+        """As the port says."""
+        found = sorted((each.at_ms, each.key) for each in self._timers.values() if each.at_ms)
+        return [self._timers[key] for at, key in found if (at, key) > after][:limit]
+
     async def fired(self, timers: Sequence[Timer]) -> None:
         """As the port says."""
         for timer in timers:

@@ -7,9 +7,10 @@ from typing import Final
 from causeway_common.contracts.errors import unavailable
 from causeway_common.contracts.messages import KeptRecord, NewRecord, RecordsReply, RecordsRequest
 from causeway_storage.adapters.mongo.database import Collection, Fields, MongoDatabase
-from causeway_storage.adapters.mongo.records import RECORDS, MongoRecords, life_fields, life_of
+from causeway_storage.adapters.mongo.lines import RECORDS
+from causeway_storage.adapters.mongo.records import MongoRecords, life_fields, life_of
 from causeway_storage.domain.packing import unpack
-from causeway_storage.domain.record import kept_record, plan_redrive
+from causeway_storage.domain.record import after_of, connector_of, kept_record, operation_of, page_of, plan_redrive
 
 TRIES: Final = 20
 _STATES: Final[dict[str, Fields]] = {
@@ -34,13 +35,15 @@ class MongoRecordsDesk:
 
     async def page(self, request: RecordsRequest) -> RecordsReply:
         """As the port says."""
-        wanted = {**_STATES[request.state], "_id": {"$gt": request.after}}
+        wanted, by_time = _wanted(request), request.by_time
+        order = [("created_ms", 1), ("turn", 1), ("_id", 1)] if by_time else [("_id", 1)]
 
         async def work(collection: Collection) -> list[Fields]:
-            return [each async for each in collection.find(wanted, {"payload": 0}).sort([("_id", 1)]).limit(request.limit + 1)]
+            return [each async for each in collection.find(wanted, {"payload": 0}).sort(order).limit(request.limit + 1)]
 
         found = await self._database.read(RECORDS, "page", work)
-        return RecordsReply(records=[_kept(each, brief=True) for each in found[: request.limit]], more=len(found) > request.limit)
+        kept = [_kept(each, brief=True) for each in found[: request.limit]]
+        return page_of(kept, more=len(found) > request.limit, by_time=by_time)
 
     async def find(self, id: str) -> KeptRecord | None:
         """As the port says."""
@@ -54,9 +57,37 @@ class MongoRecordsDesk:
             life = plan_redrive(life_of(found), now_ms) if found else None
             if found is None or life is None:
                 return False
-            if await self._records.change("redrive", found, life_fields(life)):
+            place = {"turn": await self._records.lines.turns(1) + 1} if found.get("line") else {}
+            if await self._records.change("redrive", found, {**life_fields(life), **place}):
                 return True
         raise unavailable("whether the record is delivered again is unknown")
+
+
+def _wanted(request: RecordsRequest) -> Fields:
+    """What must hold. A record without a line has no turn, and comes before those of its time that have one."""
+    made: Fields = {
+        **({"$gte": request.since_ms} if request.since_ms else {}),
+        **({"$lte": request.until_ms} if request.until_ms else {}),
+    }
+    wanted: Fields = {
+        **_STATES[request.state],
+        **({"created_ms": made} if made else {}),
+        **({"app": request.app} if request.app else {}),
+    }
+    if request.connector:
+        wanted["connector"] = connector_of(request.connector)
+    if request.operation:
+        wanted |= dict(zip(("connector", "op"), operation_of(request.operation), strict=True))
+    if not request.by_time:
+        return {**wanted, "_id": {"$gt": request.after}}
+    at, turn, name = after_of(request)
+    same_turn: Fields = {"turn": turn} if turn else {"turn": {"$exists": False}}
+    later: list[Fields] = [
+        {"created_ms": {"$gt": at}},
+        {"created_ms": at, "turn": {"$gt": turn}},
+        {"created_ms": at, **same_turn, "_id": {"$gt": name}},
+    ]
+    return {"$and": [wanted, {"$or": later}]}
 
 
 def _kept(found: Fields, *, brief: bool) -> KeptRecord:
@@ -67,5 +98,7 @@ def _kept(found: Fields, *, brief: bool) -> KeptRecord:
         op=found["op"],
         payload={} if brief else unpack(found["payload"]),
         traceparent=found["trace"],
+        line=found.get("line", ""),
+        turn=found.get("turn", 0),
     )
     return kept_record(record, found["created_ms"], life_of(found), brief=brief)

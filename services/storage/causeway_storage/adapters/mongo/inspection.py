@@ -21,7 +21,7 @@ from causeway_storage.adapters.mongo.cache import HEADS
 from causeway_storage.adapters.mongo.database import Fields, MongoDatabase, MongoOptions
 from causeway_storage.adapters.mongo.entities import ENTITIES, ENTRIES, as_known, name_of, stored_entries
 from causeway_storage.adapters.mongo.heads import HeadDocument, Kept, read_head, read_kept
-from causeway_storage.adapters.mongo.records import RECORDS
+from causeway_storage.adapters.mongo.lines import RECORDS
 from causeway_storage.adapters.mongo.schema import META, open_schema
 from causeway_storage.adapters.mongo.segments import SEGMENTS, log_key
 from causeway_storage.adapters.mongo.timers import OPERATIONS, TIMERS, read_operation, read_timer
@@ -241,7 +241,8 @@ def _record(fields: Fields) -> Found:
     if fields.get("state") == "pending":  # what the sweep looks for
         renamed["next_at_ms"] = fields.get("due")
     try:
-        return msgspec.convert({name: renamed.get(name) for name in Record.__struct_fields__}, Record)
+        place = {"line": fields.get("line", ""), "turn": fields.get("turn", 0), "behind": fields.get("behind", "")}
+        return msgspec.convert({name: renamed.get(name) for name in Record.__struct_fields__} | place, Record)
     except _READ_FAULTS as error:
         return Unreadable("record.row", f"record {fields['_id']}", f"it cannot be read: {error}")
 

@@ -1,7 +1,7 @@
 """`ports.Records` on MongoDB: claim, settle and postponement are conditional updates of one document.
 
-`due` is there while a record is pending, `done` once it is done: what the sweeps look for is indexed, and nothing else is. `born`
-and `claim` name the call that made the document or the claim, so that a lost answer can be looked up.
+`due` is there while a record is pending, `done` once it is done: what the sweeps look for is indexed. `line`, `turn` and `behind` are there
+where a record stands in a line (`lines`), `lined` and `waits` while it does so and is pending, `held` while it is under way. `born` and `claim` name the call that made the document or the claim, so that a lost answer can be looked up.
 """
 
 from __future__ import annotations
@@ -9,18 +9,20 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
+from collections.abc import Awaitable, Sequence
 from collections.abc import Collection as Several
-from collections.abc import Sequence
-from typing import Any, Final, Protocol, assert_never
+from typing import Any, Final, Protocol, TypeVar, assert_never
 
 from bson.binary import Binary
+from msgspec.structs import replace
 from pymongo import UpdateOne
 from pymongo.errors import PyMongoError
 
-from causeway_common.contracts.errors import unavailable
+from causeway_common.contracts.errors import CausewayError, unavailable
 from causeway_common.contracts.messages import ClaimReply, ClaimRequest, JsonMap, NewRecord, Record, SettleRequest
 from causeway_storage.adapters.mongo.database import Collection, Fields, MongoDatabase
 from causeway_storage.adapters.mongo.faults import OutcomeUnknownError, duplicates
+from causeway_storage.adapters.mongo.lines import RECORDS, Lines
 from causeway_storage.domain.packing import pack, unpack
 from causeway_storage.domain.record import (
     Claimed,
@@ -28,18 +30,21 @@ from causeway_storage.domain.record import (
     NotClaimed,
     RecordLife,
     Settled,
+    Waits,
     life_of_new,
+    look_again_ms,
     plan_claim,
     plan_settle,
     record_message,
     refusal,
 )
 from causeway_storage.domain.relay import ParkedItem, parked_record
-from causeway_storage.ports import DuePage, DueRecord
+from causeway_storage.ports import DuePage, DueRecord, Ending
+from causeway_storage.ports.records import CLAIMS_MAX_BYTES
 
-RECORDS: Final = "records"
 TRIES: Final = 20
 PAUSE_S: Final = 0.05
+T = TypeVar("T")
 LIFE: Final = ("state", "attempts", "settled", "free_at_ms", "next_at_ms", "note", "ended_ms", "log")
 
 
@@ -48,18 +53,29 @@ class MongoRecords:
 
     def __init__(self, database: MongoDatabase) -> None:
         self._database = database
+        self.lines = Lines(database)
 
     async def put(
         self, records: Sequence[NewRecord], parked: Sequence[ParkedItem], *, now_ms: int, next_at_ms: int
     ) -> frozenset[str]:
         """As the port says."""
         born = secrets.token_hex(8)
-        alive = [(record, life_of_new(record, now_ms=now_ms, next_at_ms=next_at_ms)) for record in records]
+        placed = await self._placed(records)
+        alive = [(record, life_of_new(record, now_ms=now_ms, next_at_ms=next_at_ms)) for record in placed]
         dead = [parked_record(item, now_ms) for item in parked]
         documents = {each.id: stored_record(each, its, now_ms, born=born) for each, its in (*alive, *dead)}
         if not documents:
             return frozenset()
-        missing = list(documents.values())
+        # Those of a line go in one by one in their order: where this dies half way, no later one is there without those before it.
+        lined = [each for each in documents.values() if each.get("line")]
+        loose = [each for each in documents.values() if not each.get("line")]
+        there = set[str]()
+        for some in (*([each] for each in lined), *([loose] if loose else [])):
+            there |= await self._put(some, born)
+        return frozenset(record.id for record in records) - there
+
+    async def _put(self, missing: list[Fields], born: str) -> set[str]:
+        """Insert these; those that were there already."""
 
         async def work(collection: Collection) -> None:
             await collection.insert_many(missing, ordered=False)
@@ -73,35 +89,64 @@ class MongoRecords:
             except PyMongoError as error:
                 refused = duplicates(error) or frozenset()
                 mine = await self._born_here([missing[index]["_id"] for index in refused], born)
-                there = {missing[index]["_id"] for index in refused} - mine
-            else:
-                there = set[str]()
-            return frozenset(record.id for record in records) - there
+                return {missing[index]["_id"] for index in refused} - mine
+            return set()
         raise unavailable("whether the records are there is unknown")
 
     async def claim(self, request: ClaimRequest, now_ms: int, runner: str = "") -> ClaimReply:
         """As the port says."""
+        return await self._claim(request, now_ms, runner, await self.document(request.id))
+
+    async def settle(self, request: SettleRequest, now_ms: int, runner: str = "") -> bool:
+        """As the port says."""
+        return (await self._settle(request, now_ms, runner)).settled
+
+    async def claims(self, requests: Sequence[ClaimRequest], now_ms: int, runner: str = "") -> Sequence[ClaimReply | CausewayError]:
+        """As the port says."""
+        found = await self._documents([each.id for each in requests])
+        size, taken = 0, list[bool]()
+        for each in requests:
+            its = len(found[each.id]["payload"]) if each.id in found else 0
+            taken.append(not (size and its) or size + its <= CLAIMS_MAX_BYTES)
+            size += its if taken[-1] else 0
+        return await asyncio.gather(
+            *(
+                _told(self._claim(each, now_ms, runner, found.get(each.id))) if take else _later()
+                for each, take in zip(requests, taken, strict=True)
+            )
+        )
+
+    async def settles(self, requests: Sequence[SettleRequest], now_ms: int, runner: str = "") -> Sequence[Ending | CausewayError]:
+        """As the port says."""
+        return await asyncio.gather(*(_told(self._settle(each, now_ms, runner)) for each in requests))
+
+    async def _claim(self, request: ClaimRequest, now_ms: int, runner: str, found: Fields | None) -> ClaimReply:
         claim = secrets.token_hex(8)
         for _ in range(TRIES):
-            found = await self.document(request.id)
             if found and found.get("claim") == claim:
                 return ClaimReply(outcome="run", record=_record(found, life_of(found)))
             _require_own(found, runner)
-            match plan_claim(life_of(found) if found else None, now_ms=now_ms, lease_ms=request.lease_ms):
+            waits_ms = look_again_ms(found["created_ms"], now_ms) if found and await self.lines.must_wait(found, now_ms) else 0
+            match plan_claim(life_of(found) if found else None, now_ms=now_ms, lease_ms=request.lease_ms, waits_ms=waits_ms):
                 case Claimed(life):
                     assert found is not None  # noqa: S101 - only a record that is there is claimed
-                    change = {**life_fields(life), "node": request.node, "claim": claim}
+                    held = {"held": found["line"]} if found.get("line") else {}
+                    change = {**life_fields(life), **held, "node": request.node, "claim": claim}
                     if await self.change("claim", found, change):
                         return ClaimReply(outcome="run", record=_record(found, life))
+                case Waits(life):
+                    assert found is not None  # noqa: S101 - as above
+                    if await self.change("wait", found, life_fields(life)):
+                        return ClaimReply(outcome="leased")
                 case NotClaimed(outcome):
                     return ClaimReply(outcome=outcome)
                 case other:
                     assert_never(other)
             await _pause()
+            found = await self.document(request.id)
         raise unavailable("whether the record is claimed is unknown")
 
-    async def settle(self, request: SettleRequest, now_ms: int, runner: str = "") -> bool:
-        """As the port says."""
+    async def _settle(self, request: SettleRequest, now_ms: int, runner: str) -> Ending:
         for _ in range(TRIES):
             found = await self.document(request.id)
             _require_own(found, runner)
@@ -109,9 +154,9 @@ class MongoRecords:
             match plan_settle(before, request, now_ms=now_ms):
                 case Settled(life):
                     if found is None or life == before or await self.change("settle", found, life_fields(life)):
-                        return True
+                        return Ending(True, await self.lines.woken(found, now_ms) if found else ())
                 case LeaseLost():
-                    return False
+                    return Ending(settled=False)
                 case other:
                     assert_never(other)
             await _pause()
@@ -148,6 +193,25 @@ class MongoRecords:
             await self._repeatable("remove", lambda collection: collection.delete_many({"_id": {"$in": names}}))
         return len(names)
 
+    async def _placed(self, records: Sequence[NewRecord]) -> list[NewRecord]:
+        """With a turn each, where they stand in a line."""
+        count = sum(1 for record in records if record.line and not record.turn)
+        turn = await self.lines.turns(count) if count else 0
+        placed: list[NewRecord] = []
+        for record in records:
+            if record.line and not record.turn:
+                turn += 1
+                placed.append(replace(record, turn=turn))
+            else:
+                placed.append(record)
+        return placed
+
+    async def _documents(self, names: list[str]) -> dict[str, Fields]:
+        async def work(collection: Collection) -> dict[str, Fields]:
+            return {each["_id"]: each async for each in collection.find({"_id": {"$in": names}})}
+
+        return await self._database.read(RECORDS, "find", work)
+
     async def _born_here(self, names: list[str], born: str) -> set[str]:
         """Those of these that this call made: the answer to its first try was lost."""
 
@@ -162,7 +226,9 @@ class MongoRecords:
 
     async def change(self, operation: str, found: Fields, change: Fields) -> bool:
         """Change a record that was read. Whether it counted for sure: nothing of its life changed since it was read."""
-        gone = [name for name in ("due", "done") if name in found and name not in change]
+        if "due" in change:
+            change = {**change, **line_fields(found.get("line", ""), found.get("behind", ""))}
+        gone = [name for name in ("due", "done", "held", "lined", "waits") if name in found and name not in change]
         update: Fields = {"$set": change, **({"$unset": dict.fromkeys(gone, "")} if gone else {})}
         fence = {"_id": found["_id"], **{name: found[name] for name in ("state", "attempts", "settled", "next_at_ms")}}
         try:
@@ -181,6 +247,17 @@ class MongoRecords:
 def _require_own(found: Fields | None, runner: str) -> None:
     if found and (refused := refusal(found["app"], found["connector"], runner)):
         raise refused
+
+
+async def _told(asked: Awaitable[T]) -> T | CausewayError:
+    try:
+        return await asked
+    except CausewayError as error:
+        return error
+
+
+async def _later() -> ClaimReply:
+    return ClaimReply(outcome="later")
 
 
 async def _pause() -> None:
@@ -202,6 +279,12 @@ class _New(Protocol):
     def payload(self) -> JsonMap: ...
     @property
     def traceparent(self) -> str: ...
+    @property
+    def line(self) -> str: ...
+    @property
+    def turn(self) -> int: ...
+    @property
+    def behind(self) -> str: ...
 
 
 def stored_record(record: _New, life: RecordLife, now_ms: int, *, born: str, node: str = "") -> Fields:
@@ -216,8 +299,16 @@ def stored_record(record: _New, life: RecordLife, now_ms: int, *, born: str, nod
         "created_ms": now_ms,
         "born": born,
         "node": node,
+        **({"line": record.line, "turn": record.turn} if record.line else {}),
+        **({"behind": record.behind} if record.behind else {}),
+        **(line_fields(record.line, record.behind) if life.state == "pending" else {}),
         **life_fields(life),
     }
+
+
+def line_fields(line: str, behind: str) -> Fields:
+    """What a record is found by in its lines while it is pending."""
+    return {**({"lined": line} if line else {}), **({"waits": behind} if behind else {})}
 
 
 def life_fields(life: RecordLife) -> Fields:
@@ -244,5 +335,7 @@ def _record(found: Fields, life: RecordLife) -> Record:
         op=found["op"],
         payload=unpack(found["payload"]),
         traceparent=found["trace"],
+        line=found.get("line", ""),
+        turn=found.get("turn", 0),
     )
     return record_message(record, found["created_ms"], life)

@@ -17,7 +17,8 @@ from causeway_storage.adapters.mongo.cache import HEADS
 from causeway_storage.adapters.mongo.database import Fields, MongoDatabase, MongoOptions
 from causeway_storage.adapters.mongo.entities import ENTITIES, stored_entity
 from causeway_storage.adapters.mongo.heads import NEWEST_MAX, NEWEST_MAX_BYTES, HeadDocument, Kept, insertion
-from causeway_storage.adapters.mongo.records import RECORDS, stored_record
+from causeway_storage.adapters.mongo.lines import RECORDS, TURN
+from causeway_storage.adapters.mongo.records import stored_record
 from causeway_storage.adapters.mongo.schema import IMPORTING, META, migrate
 from causeway_storage.adapters.mongo.segments import SEGMENTS, Segment
 from causeway_storage.adapters.mongo.timers import OPERATIONS, TIMERS, stored_operation, stored_timer
@@ -55,6 +56,7 @@ class MongoRestoration:
     def __init__(self, database: MongoDatabase) -> None:
         self._database = database
         self._log: Log | None = None
+        self._turn = 0
         self._kept: list[Kept] = []
         self._documents: dict[str, list[Fields]] = {name: [] for name in FILLED}
 
@@ -83,6 +85,8 @@ class MongoRestoration:
         await self._write()
         await clear_all_holders(self._database)
         await self._collection(META).update_one({"_id": "generation"}, {"$set": {"value": generation}})
+        if self._turn:
+            await self._collection(META).update_one({"_id": TURN}, {"$max": {"value": self._turn}}, upsert=True)
         await self._collection(META).delete_one({"_id": IMPORTING})
 
     def _collection(self, name: str) -> Any:
@@ -110,6 +114,7 @@ class MongoRestoration:
             case Record():
                 self._end_log()
                 self._documents[RECORDS].append(_record(entry))
+                self._turn = max(self._turn, entry.turn)
             case Attendance():
                 self._documents[ATTENDANCES].append(stored_attendance(entry.key, entry.document))
             case Holder():

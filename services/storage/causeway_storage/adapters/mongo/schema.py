@@ -113,7 +113,14 @@ COLLECTIONS: Final = (
     ),
     Declared(
         "records",
-        (Index((("due", 1),), sparse=True), Index((("done", 1),), sparse=True)),
+        (
+            Index((("due", 1),), sparse=True),
+            Index((("done", 1),), sparse=True),
+            Index((("lined", 1), ("turn", 1)), sparse=True),
+            Index((("waits", 1), ("turn", 1)), sparse=True),
+            Index((("held", 1),), sparse=True),
+            Index((("app", 1), ("connector", 1), ("op", 1), ("created_ms", 1))),
+        ),
         _BY_ID,
         {"app": _TEXT, "state": _TEXT, "attempts": _NUMBER},
     ),

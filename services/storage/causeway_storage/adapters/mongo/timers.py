@@ -65,6 +65,15 @@ class MongoTimers:
         due = tuple(read_timer(each) for each in waiting[:limit] if each["at"] <= now_ms)
         return TimerPage(due, waiting[len(due)]["at"] if len(due) < len(waiting) else None)
 
+    async def waiting(self, after: tuple[int, str], limit: int) -> list[Timer]:
+        """As the port says: first those of the same time, then the later ones, each an index's own range."""
+        at, key = after
+        order = [("at", 1), ("_id", 1)]
+        found = await _found(self._database, TIMERS, {"at": at, "_id": {"$gt": key}}, order, limit) if at > 0 else []
+        if len(found) < limit:
+            found += await _found(self._database, TIMERS, {"at": {"$gt": max(at, 0)}}, order, limit - len(found))
+        return [read_timer(each) for each in found]
+
     async def fired(self, timers: Sequence[Timer]) -> None:
         """As the port says."""
         changes = [UpdateOne({"_id": each.key, "version": each.version}, {"$unset": {"at": ""}}) for each in timers]

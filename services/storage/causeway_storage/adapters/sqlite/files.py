@@ -12,7 +12,7 @@ from typing import Final
 
 from causeway_common.runtime import StartError
 
-SCHEMA: Final = 7
+SCHEMA: Final = 8
 CHECKPOINT_PAGES: Final = 4096
 """The write-ahead log is brought into the main file when it has so many, 16 MiB: a page that is written often is then copied once."""
 CLEARED_LONG_AGO_MS: Final = 1
@@ -56,6 +56,17 @@ _QUIET: Final = (
 """When each log was last appended to."""
 _ATTEMPTS: Final = "ALTER TABLE records ADD COLUMN log BLOB NOT NULL DEFAULT x'';"
 """What became of each attempt of a record."""
+_LINES: Final = """
+ALTER TABLE records ADD COLUMN line TEXT NOT NULL DEFAULT '';
+ALTER TABLE records ADD COLUMN turn INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE records ADD COLUMN behind TEXT NOT NULL DEFAULT '';
+CREATE INDEX records_lines ON records (line, turn, id) WHERE line != '' AND state = 'pending';
+CREATE INDEX records_behind ON records (behind, turn) WHERE behind != '' AND state = 'pending';
+CREATE INDEX records_running ON records (line) WHERE line != '' AND state = 'pending' AND attempts > settled;
+CREATE INDEX records_by_time ON records (app, connector, op, created_ms);
+INSERT INTO meta VALUES ('turn', 0);
+"""
+"""Which records wait for which; and each operation's in the order in which they were made."""
 _QUIET_FROM_NOW: Final = "UPDATE heads SET at_ms = CAST(strftime('%s', 'now') AS INTEGER) * 1000;"
 _UPGRADES: Final = {
     1: "BEGIN;" + _VERSIONS + "UPDATE meta SET value = 2 WHERE key = 'schema';COMMIT;",  # noqa: S608 - constants
@@ -64,12 +75,13 @@ _UPGRADES: Final = {
     4: "BEGIN;" + _QUERIES + _ID_ENTRIES + "UPDATE meta SET value = 5 WHERE key = 'schema';COMMIT;",  # noqa: S608 - constants
     5: "BEGIN;" + _QUIET + _QUIET_FROM_NOW + "UPDATE meta SET value = 6 WHERE key = 'schema';COMMIT;",  # noqa: S608 - constants
     6: "BEGIN;" + _ATTEMPTS + "UPDATE meta SET value = 7 WHERE key = 'schema';COMMIT;",  # noqa: S608 - constants
+    7: "BEGIN;" + _LINES + "UPDATE meta SET value = 8 WHERE key = 'schema';COMMIT;",  # noqa: S608 - constants
 }
 """From each older schema to the next one, in one transaction."""
 
 _TABLES: Final = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-INSERT INTO meta VALUES ('schema', 7), ('generation', 1);
+INSERT INTO meta VALUES ('schema', 8), ('generation', 1);
 
 CREATE TABLE heads (
     number INTEGER PRIMARY KEY, channel TEXT NOT NULL UNIQUE, letters TEXT NOT NULL, head INTEGER NOT NULL, floor INTEGER NOT NULL,
@@ -242,7 +254,7 @@ def _checkpoint(connection: sqlite3.Connection) -> None:
 
 def _ensure_schema(connection: sqlite3.Connection, path: Path) -> None:
     if not _tables(connection):
-        connection.executescript(f"BEGIN;{_TABLES}{_VERSIONS}{_ATTENDANCES}{_COMMITS}{_QUERIES}{_QUIET}{_ATTEMPTS}COMMIT;")
+        connection.executescript(f"BEGIN;{_TABLES}{_VERSIONS}{_ATTENDANCES}{_COMMITS}{_QUERIES}{_QUIET}{_ATTEMPTS}{_LINES}COMMIT;")
         return
     for schema in range(_schema(connection, path), SCHEMA):
         connection.executescript(_UPGRADES[schema])

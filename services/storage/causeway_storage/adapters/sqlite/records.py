@@ -4,28 +4,20 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Sequence
-from typing import Final, assert_never
+from typing import Final
 
 from causeway_common.contracts.errors import CausewayError
-from causeway_common.contracts.messages import ClaimReply, ClaimRequest, NewRecord, Record, SettleRequest
+from causeway_common.contracts.messages import ClaimReply, ClaimRequest, NewRecord, SettleRequest
+from causeway_storage.adapters.sqlite.claims import Claims, Ends, claim_all, settle_all
 from causeway_storage.adapters.sqlite.database import SqliteDatabase
-from causeway_storage.domain.packing import pack, unpack
-from causeway_storage.domain.record import (
-    Claimed,
-    LeaseLost,
-    NotClaimed,
-    RecordLife,
-    Settled,
-    life_of_new,
-    plan_claim,
-    plan_settle,
-    record_message,
-    refusal,
-)
+from causeway_storage.domain.packing import pack
+from causeway_storage.domain.record import RecordLife, life_of_new
 from causeway_storage.domain.relay import ParkedItem, parked_record
-from causeway_storage.ports import DuePage, DueRecord
+from causeway_storage.ports import DuePage, DueRecord, Ending
 
 COLLECTION: Final = "records"
+COST: Final = 1024
+"""About what one claim or end holds while it waits: many of them at once are no small write."""
 
 
 class SqliteRecords:
@@ -43,7 +35,14 @@ class SqliteRecords:
         packed = [(*each, pack(each[0].payload)) for each in (*dead, *alive)]
 
         def work(connection: sqlite3.Connection) -> frozenset[str]:
-            new = [record.id for record, life, payload in packed if _insert(connection, record, payload, life, now_ms)]
+            turn = _turn(connection, sum(1 for record in records if record.line and not record.turn))
+            new: list[str] = []
+            for record, life, payload in packed:
+                its = record.turn
+                if record.line and not its:
+                    turn, its = turn + 1, turn + 1
+                if _insert(connection, record, payload, life, now_ms, its):
+                    new.append(record.id)
             return frozenset(new).difference(record.id for record, _ in dead)
 
         cost = sum(len(payload) for *_, payload in packed)
@@ -51,17 +50,29 @@ class SqliteRecords:
 
     async def claim(self, request: ClaimRequest, now_ms: int, runner: str = "") -> ClaimReply:
         """As the port says."""
-        reply = await self._database.write(COLLECTION, "claim", lambda connection: _claim(connection, request, now_ms, runner))
+        (reply,) = await self.claims([request], now_ms, runner)
         if isinstance(reply, CausewayError):
             raise reply
         return reply
 
     async def settle(self, request: SettleRequest, now_ms: int, runner: str = "") -> bool:
         """As the port says."""
-        settled = await self._database.write(COLLECTION, "settle", lambda connection: _settle(connection, request, now_ms, runner))
-        if isinstance(settled, CausewayError):
-            raise settled
-        return settled
+        (ending,) = await self.settles([request], now_ms, runner)
+        if isinstance(ending, CausewayError):
+            raise ending
+        return ending.settled
+
+    async def claims(self, requests: Sequence[ClaimRequest], now_ms: int, runner: str = "") -> Sequence[ClaimReply | CausewayError]:
+        """As the port says."""
+        return await self._database.write_kind(
+            COLLECTION, "claim", claim_all, Claims(requests, now_ms, runner), cost=COST * len(requests)
+        )
+
+    async def settles(self, requests: Sequence[SettleRequest], now_ms: int, runner: str = "") -> Sequence[Ending | CausewayError]:
+        """As the port says."""
+        return await self._database.write_kind(
+            COLLECTION, "settle", settle_all, Ends(requests, now_ms, runner), cost=COST * len(requests)
+        )
 
     async def due(self, now_ms: int, limit: int) -> DuePage:
         """As the port says."""
@@ -87,10 +98,25 @@ class SqliteRecords:
         return await self._database.write(COLLECTION, "remove", work)
 
 
-def _insert(connection: sqlite3.Connection, record: NewRecord, payload: bytes, life: RecordLife, now_ms: int) -> bool:
+def _turn(connection: sqlite3.Connection, count: int) -> int:
+    """The turn before so many new ones."""
+    if not count:
+        return 0
+    connection.execute("UPDATE meta SET value = value + ? WHERE key = 'turn'", (count,))
+    return int(connection.execute("SELECT value FROM meta WHERE key = 'turn'").fetchone()[0]) - count
+
+
+def next_turn(connection: sqlite3.Connection) -> int:
+    """A turn behind all that there are."""
+    return _turn(connection, 1) + 1
+
+
+def _insert(  # noqa: PLR0917 - one row
+    connection: sqlite3.Connection, record: NewRecord, payload: bytes, life: RecordLife, now_ms: int, turn: int
+) -> bool:
     """Whether it is new."""
     done = connection.execute(
-        "INSERT OR IGNORE INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?)",
+        "INSERT OR IGNORE INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?, ?, ?)",
         (
             record.id,
             record.app,
@@ -107,65 +133,12 @@ def _insert(connection: sqlite3.Connection, record: NewRecord, payload: bytes, l
             life.note,
             life.ended_ms,
             life.log,
+            record.line,
+            turn,
+            record.behind,
         ),
     )
     return done.rowcount == 1
-
-
-def _life(connection: sqlite3.Connection, id: str, runner: str) -> RecordLife | CausewayError | None:
-    """A refusal is told, not raised: it would have the whole batch done again, one by one."""
-    row = connection.execute(
-        "SELECT app, connector, state, attempts, settled, free_at_ms, next_at_ms, note, ended_ms, log FROM records WHERE id = ?",
-        (id,),
-    ).fetchone()
-    if row is None:
-        return None
-    app, connector, *life = row
-    return refusal(app, connector, runner) or RecordLife(*life)
-
-
-def _store(connection: sqlite3.Connection, id: str, life: RecordLife) -> None:
-    connection.execute(
-        "UPDATE records SET state = ?, attempts = ?, settled = ?, free_at_ms = ?, next_at_ms = ?, note = ?, ended_ms = ?, log = ? "
-        "WHERE id = ?",
-        (life.state, life.attempts, life.settled, life.free_at_ms, life.next_at_ms, life.note, life.ended_ms, life.log, id),
-    )
-
-
-def _claim(connection: sqlite3.Connection, request: ClaimRequest, now_ms: int, runner: str) -> ClaimReply | CausewayError:
-    found = _life(connection, request.id, runner)
-    if isinstance(found, CausewayError):
-        return found
-    match plan_claim(found, now_ms=now_ms, lease_ms=request.lease_ms):
-        case Claimed(life):
-            _store(connection, request.id, life)
-            connection.execute("UPDATE records SET node = ? WHERE id = ?", (request.node, request.id))
-            return ClaimReply(outcome="run", record=_record(connection, request.id, life))
-        case NotClaimed(outcome):
-            return ClaimReply(outcome=outcome)
-        case other:
-            assert_never(other)
-
-
-def _record(connection: sqlite3.Connection, id: str, life: RecordLife) -> Record:
-    query = "SELECT app, connector, op, payload, created_ms, traceparent FROM records WHERE id = ?"
-    app, connector, op, payload, created_ms, traceparent = connection.execute(query, (id,)).fetchone()
-    record = NewRecord(id=id, app=app, connector=connector, op=op, payload=unpack(payload), traceparent=traceparent)
-    return record_message(record, created_ms, life)
-
-
-def _settle(connection: sqlite3.Connection, request: SettleRequest, now_ms: int, runner: str) -> bool | CausewayError:
-    found = _life(connection, request.id, runner)
-    if isinstance(found, CausewayError):
-        return found
-    match plan_settle(found, request, now_ms=now_ms):
-        case Settled(life):
-            _store(connection, request.id, life)
-            return True
-        case LeaseLost():
-            return False
-        case other:
-            assert_never(other)
 
 
 def _due(connection: sqlite3.Connection, now_ms: int, limit: int) -> DuePage:

@@ -120,6 +120,8 @@ class SqliteRestoration:
         match entry:
             case Record():
                 self._insert("records", *_record_of(entry))
+                if entry.turn:
+                    self._connection.execute("UPDATE meta SET value = max(value, ?) WHERE key = 'turn'", (entry.turn,))
             case Attendance():
                 self._insert("attendances", entry.key, pack(entry.document), entry.oldest_ms, entry.idle_ms)
                 for holder in entry.holders:
@@ -160,4 +162,7 @@ def _record_of(record: Record) -> tuple[str | int | bytes | None, ...]:
         record.ended_ms,
         record.node,
         record.log,
+        record.line,
+        record.turn,
+        record.behind,
     )

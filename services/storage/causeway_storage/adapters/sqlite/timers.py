@@ -67,6 +67,15 @@ class SqliteTimers:
         due = tuple(read_timer(*row) for row in waiting[:limit] if row[1] <= now_ms)
         return TimerPage(due, waiting[len(due)][1] if len(due) < len(waiting) else None)
 
+    async def waiting(self, after: tuple[int, str], limit: int) -> list[Timer]:
+        """As the port says."""
+
+        def work(connection: sqlite3.Connection) -> list[tuple[bytes, int]]:
+            query = "SELECT body, at_ms FROM timers WHERE at_ms > 0 AND (at_ms, key) > (?, ?) ORDER BY at_ms, key LIMIT ?"
+            return connection.execute(query, (*after, limit)).fetchall()
+
+        return [read_timer(*row) for row in await self._database.read(TIMERS, "waiting", work)]
+
     async def fired(self, timers: Sequence[Timer]) -> None:
         """As the port says."""
         rows = [(each.key, each.version) for each in timers]

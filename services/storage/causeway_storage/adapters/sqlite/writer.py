@@ -67,6 +67,7 @@ class Writer:
         self._pace = Pace()
         self._closing = False
         self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._connection: sqlite3.Connection | None = None
         self.healthy = False
 
@@ -85,7 +86,7 @@ class Writer:
 
     async def start(self) -> None:
         """Open the database; what `opener` raises is raised."""
-        loop = asyncio.get_running_loop()
+        loop = self._loop = asyncio.get_running_loop()
         opened: asyncio.Future[None] = loop.create_future()
         self._thread = threading.Thread(target=self._run, args=(loop, opened), name="sqlite-writer", daemon=True)
         self._thread.start()
@@ -151,12 +152,12 @@ class Writer:
         *,
         small: bool,
     ) -> T:
-        if self._closing or self._thread is None:
+        loop = self._loop
+        if self._closing or loop is None:
             raise unavailable("storage is stopping")
         if self._count >= self._max_operations or (self._count and self._bytes + cost > self._max_bytes):
             queue_full.add(1, "write")
             raise overloaded(f"{self._count} writes with {self._bytes} bytes wait for the disk")
-        loop = asyncio.get_running_loop()
         operation = Operation(kind, question, then, loop.create_future(), cost, small, traced)
         self._count += 1
         self._bytes += cost

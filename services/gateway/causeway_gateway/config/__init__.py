@@ -11,10 +11,12 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_val
 from causeway_common.contracts.messages import NamespaceSpec
 from causeway_common.contracts.names import CHANNEL_MAX_BYTES, IDENTIFIER_RULE, is_identifier
 from causeway_common.runtime import Duration, ServiceSettings, Settings
-from causeway_gateway.domain.keyring import METHODS, OPERATIONS, ApiCaller, KeyRing
+from causeway_gateway.config.operating import ConsoleSettings, HttpApiSettings
 from causeway_gateway.domain.tokens import TokenRules, public_key
 
 NAMESPACE_RULE: Final = r"^[-a-zA-Z0-9_.]{2,}$"
+PAGE_REACHES: Final = r"^((https://[a-zA-Z0-9.-]+(:\d{1,5})?|http://(127\.0\.0\.1|localhost):\d{1,5})(/[a-zA-Z0-9._~/-]*)?)?$"
+"""A URL that a content security policy may name: https, or this machine."""
 
 
 def _app_or_none(value: str) -> str:
@@ -289,43 +291,26 @@ class RpcSettings(Settings):
     default_app: AppOrNone = Field("", description="the app of methods without a dot; empty: there is none, they are 108")
 
 
-class ApiKeySettings(Settings):
-    """A key of the server API with rights of its own."""
+class OidcSettings(Settings):
+    """`[web.oidc]`: where the web application's users sign in. It holds no secret: the page is told all of it."""
 
-    name: str = Field(min_length=1, description="who has it")
-    key: SecretStr = Field(min_length=1, description="what X-API-Key must hold")
-    methods: list[str] = Field(
-        default_factory=list, description="the methods and operations it may call; empty: all, operations only without `namespaces`"
+    authority: str = Field(
+        "", pattern=PAGE_REACHES, description="the OpenID Connect issuer; empty: the page has the door of dev alone"
     )
-    namespaces: list[str] = Field(default_factory=list, description='the namespaces it may use ("" is without one); empty: all')
+    client_id: str = Field("", max_length=256, description="of the page there: a public client, authorization code with PKCE")
+    scope: str = Field(
+        "openid offline_access", max_length=1024, description="what it asks for; refresh tokens keep a connection alive"
+    )
+    token: Literal["access_token", "id_token"] = Field("access_token", description="which of its tokens goes to the gateway")
+    origins: list[Annotated[str, Field(pattern=PAGE_REACHES)]] = Field(
+        [], description="what the page may reach beside the authority, such as a token endpoint of another origin"
+    )
 
-    @field_validator("methods")
-    @classmethod
-    def _methods_that_are(cls, value: list[str]) -> list[str]:
-        known = METHODS | OPERATIONS
-        if unknown := sorted(set(value) - known):
-            raise ValueError(f"no such method: {', '.join(unknown)}; there are {', '.join(sorted(known))}")
-        return value
-
-    def caller(self) -> ApiCaller:
-        """Whoever has this key."""
-        return ApiCaller(self.name, frozenset(self.methods) or None, frozenset(self.namespaces) or None)
-
-
-class HttpApiSettings(Settings):
-    """The server API."""
-
-    disabled: bool = Field(default=False, description="no server API")
-    key: SecretStr = Field(SecretStr(""), description="what X-API-Key must hold; it may do everything; empty: no such key")
-    keys: list[ApiKeySettings] = Field(default_factory=list, description="more keys, each with rights of its own")
-    port: int = Field(0, ge=0, le=65535, description="a port of the server API's own; 0: it is served on the public one")
-
-    def ring(self) -> KeyRing:
-        """Every key; none where the API is off."""
-        if self.disabled:
-            return KeyRing([])
-        named = [(key.key.get_secret_value(), key.caller()) for key in self.keys]
-        return KeyRing([(self.key.get_secret_value(), ApiCaller("key")), *named])
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.authority and not self.client_id:
+            raise ValueError("web.oidc.client_id is needed where there is an authority")
+        return self
 
 
 class WebSettings(Settings):
@@ -338,6 +323,7 @@ class WebSettings(Settings):
         description="where the page may have processes killed: set by `causeway dev` for itself, on loopback only; empty: nowhere",
     )
     playground_token: SecretStr = Field(SecretStr(""), description="what opens that; told to the page")
+    oidc: OidcSettings = OidcSettings()
 
 
 class ShutdownSettings(Settings):
@@ -360,6 +346,7 @@ class GatewaySettings(ServiceSettings):
     channel: ChannelSettings = ChannelSettings()
     rpc: RpcSettings = RpcSettings()
     http_api: HttpApiSettings = HttpApiSettings()
+    console: ConsoleSettings = ConsoleSettings()
     web: WebSettings = WebSettings()
     shutdown: ShutdownSettings = ShutdownSettings()
 
@@ -367,4 +354,6 @@ class GatewaySettings(ServiceSettings):
     def _ports_differ(self) -> Self:
         if self.http_api.port and self.http_api.port == self.http_server.port:
             raise ValueError("http_api.port must differ from http_server.port; 0 serves the server API there")
+        if self.console.enabled and self.console.port and self.console.port in (self.http_server.port, self.http_api.port):
+            raise ValueError("console.port must differ from http_server.port and http_api.port")
         return self

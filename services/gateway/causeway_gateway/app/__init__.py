@@ -4,32 +4,40 @@ from __future__ import annotations
 
 import os
 import random
-import socket
 import uuid
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from causeway_common.bus import AppsDirectory, Bus
+from causeway_common.bus import AppsDirectory, Bus, StreamTail
 from causeway_common.bus.apps import SILENT_MS
 from causeway_common.bus.nodes import Nodes
 from causeway_common.contracts.messages import NodeInfo, Revocation
-from causeway_common.contracts.subjects import GATEWAY_ALL, VERB_COMPARE_HEADS
-from causeway_common.runtime import ConfigWatch, HistoryNames, Process, Service, StartError, changed_keys, load_settings, new_id
+from causeway_common.contracts.subjects import EVENT, EVENTS_STREAM, GATEWAY_ALL, VERB_COMPARE_HEADS
+from causeway_common.runtime import (
+    ConfigWatch,
+    HistoryNames,
+    Process,
+    ProcessFigures,
+    Service,
+    Telling,
+    changed_keys,
+    load_settings,
+    new_id,
+)
 from causeway_common.telemetry import get_logger
 from causeway_gateway import __version__
-from causeway_gateway.adapters.acceptor import bind
 from causeway_gateway.adapters.apps import BusApps, BusRoutes
 from causeway_gateway.adapters.bus import BusFeeds, BusKeySource, BusStorage
 from causeway_gateway.adapters.clock import TaskGroup, WheelTimers
-from causeway_gateway.adapters.gateways import SERVICE, AppDesk, BusGateways, BusKeys, BusRevocations
+from causeway_gateway.adapters.gateways import SERVICE, AppDesk, BusFigures, BusGateways, BusKeys, BusRevocations
 from causeway_gateway.adapters.http import PublicServer
-from causeway_gateway.adapters.pages import Pages, Playground
-from causeway_gateway.adapters.process import ProcessFigures
-from causeway_gateway.adapters.settings import Endpoints, TransportSettings
-from causeway_gateway.config import GatewaySettings, HttpServerSettings, WebSettings
-from causeway_gateway.domain.admission import SessionOptions
+from causeway_gateway.app.operating import Desks, console_of, operations_of, streams_of
+from causeway_gateway.app.options import bound, session_options, transport_settings, web_pages
+from causeway_gateway.config import GatewaySettings
+from causeway_gateway.domain.calls import CallCounts
+from causeway_gateway.domain.figures import Board
 from causeway_gateway.domain.namespaces import Catalogue
 from causeway_gateway.domain.revocations import Revocations
 from causeway_gateway.domain.routing import Routing
@@ -37,11 +45,9 @@ from causeway_gateway.domain.tokens import KEY_MIN_BYTES, Tokens
 from causeway_gateway.handlers import metrics
 from causeway_gateway.handlers.api import ServerApi
 from causeway_gateway.handlers.api.auditing import Auditor
-from causeway_gateway.handlers.api.inspecting import InspectOperations
-from causeway_gateway.handlers.api.jobs import JobOperations
+from causeway_gateway.handlers.api.console import About
+from causeway_gateway.handlers.api.streaming import Mailboxes
 from causeway_gateway.handlers.api.users import UserMethods
-from causeway_gateway.handlers.api.versions import VersionOperations
-from causeway_gateway.handlers.api.webhooks import WebhookOperations
 from causeway_gateway.handlers.appcontrol import AppControl
 from causeway_gateway.handlers.attending import Attending
 from causeway_gateway.handlers.calling import Calling
@@ -64,7 +70,7 @@ from causeway_gateway.handlers.subscribing import Subscribing
 
 log = get_logger("gateway")
 FORGET_MS: Final = 60_000
-TEST_ECHO: Final = "CAUSEWAY_GATEWAY_TEST_ECHO"
+CONSOLE_STOP_SECONDS: Final = 6.0
 
 
 def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915 - one line for each part
@@ -74,12 +80,13 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
         StartError: the public port is taken, or there is no web application where there should be one.
     """
     _warn(settings)
-    client = settings.client
+    client, http = settings.client, settings.http_server
+    listen = partial(bound, http.address, reuse_port=http.reuse_port)
     bus, feed_bus = Bus(process.bus_settings()), Bus(process.bus_settings("-feeds"))
     directory = AppsDirectory(bus, silent_ms=max(settings.nats.silence, SILENT_MS))
     timers, tasks = WheelTimers(), TaskGroup()
-    routing = Routing()
-    storage, feed_port, apps = BusStorage(bus), BusFeeds(feed_bus, bus), BusApps(bus, routing)
+    routing, counts, board = Routing(), CallCounts(), Board(timers.wall)
+    storage, feed_port, apps = BusStorage(bus), BusFeeds(feed_bus, bus), BusApps(bus, routing, counts)
     routes = BusRoutes(bus, routing)
     catalogue = Catalogue(settings.channel.specs(), settings.channel.max_length)
     feeds = Feeds(feed_port, storage, timers, tasks, catalogue.owner)
@@ -138,7 +145,7 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
         identity.forget()
         timers.at(timers.now() + FORGET_MS, forget_revocations)
 
-    kept = BusRevocations(bus, revoked, timers.wall)
+    kept = BusRevocations(bus, revoked, timers.wall, revocations.remove)
     options = session_options(settings)
     source = BusKeySource(bus)
     connection_keys = Keys(source, client.token.jwks_public_endpoint, timers, tasks)
@@ -192,6 +199,26 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
         wall=timers.wall,
         new_id=new_id,
     )
+    mailboxes = Mailboxes()
+    desks = Desks(
+        about=About(__version__, process.node, settings.console.trace_url),
+        apps=directory,
+        routing=routing,
+        routes=routes,
+        storage=storage,
+        feeds=feed_port,
+        events=StreamTail(bus, EVENTS_STREAM, EVENT.wildcard()),
+        cluster=cluster,
+        board=board,
+        catalogue=catalogue,
+        reader=reader,
+        orders=orders,
+        revoker=kept,
+        identity=identity,
+        timers=timers,
+        tasks=tasks,
+        mailboxes=mailboxes,
+    )
     api = ServerApi(
         catalogue=catalogue,
         publisher=publisher,
@@ -200,27 +227,23 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
         keys=BusKeys(bus),
         cluster=cluster,
         users=users,
-        operations={
-            **VersionOperations(directory, routing, routes).table(),
-            **InspectOperations(directory, storage).table(),
-            **JobOperations(storage).table(),
-            **WebhookOperations(storage).table(),
-        },
+        operations=operations_of(desks),
+        streams=streams_of(desks),
         auditor=Auditor(storage, new_id, timers.wall),
         new_id=new_id,
     )
     server = PublicServer(
-        _bound(settings.http_server, settings.http_server.port, "http_server.port (causeway dev --port)"),
+        listen(http.port, "http_server.port (causeway dev --port)"),
         Gate(around, process.node, _new_uuid, cluster),
         api if len(keys) else None,
         keys,
         transport_settings(settings),
         version=__version__,
         broken=lambda code: metrics.closes.add(1, str(code)),
-        api_bound=_bound(settings.http_server, settings.http_api.port, "http_api.port") if settings.http_api.port else None,
-        pages=_pages(settings.web),
+        api_bound=listen(settings.http_api.port, "http_api.port") if settings.http_api.port else None,
+        pages=web_pages(settings.web, settings.client.token.user_id_claim),
     )
-
+    console = console_of(settings, api, timers)
     disagreements = Disagreements()
 
     def apps_changed() -> None:
@@ -244,15 +267,14 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
         await bus.listen(GATEWAY_ALL.at(verb=VERB_COMPARE_HEADS), lambda _subject, _body: feeds.compare_soon(ASKED_SPREAD_MS))
         await gateways.start()
 
-    metrics.counters.gauge("connections", "client connections", lambda: len(registry))
-    metrics.counters.gauge("subscriptions", "subscriptions of clients", lambda: feeds.subscriptions)
-    metrics.counters.gauge("channels", "channels listened to", lambda: feeds.channels)
-    metrics.counters.gauge("attend.waiting", "changes of what is held that storage was not told yet", lambda: attending.waiting)
-    metrics.counters.gauge("attend.coalesced", "changes left out at that queue's bound, in pairs", lambda: attending.coalesced)
-    metrics.counters.gauge("revocations", "revocations that hold", lambda: len(revocations))
+    _measure(registry, feeds, attending, revocations, server)
     lifecycle, health = process.lifecycle, process.health
+    told = BusFigures(bus, board.heard)
+    telling = Telling(bus, service=SERVICE, node=process.node, version=__version__, methods=counts.changed)
     lifecycle.add("bus", bus.start, bus.stop)
     lifecycle.add("feed bus", feed_bus.start, feed_bus.stop)
+    lifecycle.add("figures of all", told.start, told.stop)
+    lifecycle.add("figures", telling.start, telling.stop)
     lifecycle.add("routes", routes.start, routes.stop)
     lifecycle.add("apps", directory.start, directory.stop)
     lifecycle.add("tasks", tasks.start, tasks.stop)
@@ -266,9 +288,28 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
     lifecycle.add("attendance", attending.start, attending.stop)
     lifecycle.add("public listener", doors.open, leave, stop_seconds=doors.stop_seconds)
     lifecycle.add("control by apps", desk.start, desk.stop)
+    if console is not None:
+        lifecycle.add("console", console.open, console.stop, stop_seconds=CONSOLE_STOP_SECONDS)
+    lifecycle.add("streams", _nothing, mailboxes.end)
     health.check("bus", lambda: bus.connected)
     health.check("feeds", lambda: feed_bus.connected)
     health.check("apps", lambda: directory.ready)
+
+
+def _measure(registry: Registry, feeds: Feeds, attending: Attending, revocations: Revocations, server: PublicServer) -> None:
+    metrics.counters.gauge("connections", "client connections", lambda: len(registry))
+    metrics.counters.gauge("subscriptions", "subscriptions of clients", lambda: feeds.subscriptions)
+    metrics.counters.gauge("users", "different users connected", lambda: registry.num_users)
+    metrics.counters.total("bytes.in", "bytes of messages that came from clients", lambda: server.bytes_in, unit="By")
+    metrics.counters.total("bytes.out", "bytes of frames that were written to clients", lambda: server.bytes_out, unit="By")
+    metrics.counters.gauge("channels", "channels listened to", lambda: feeds.channels)
+    metrics.counters.gauge("attend.waiting", "changes of what is held that storage was not told yet", lambda: attending.waiting)
+    metrics.counters.gauge("attend.coalesced", "changes left out at that queue's bound, in pairs", lambda: attending.coalesced)
+    metrics.counters.gauge("revocations", "revocations that hold", lambda: len(revocations))
+
+
+async def _nothing() -> None:
+    """Has nothing to do at start."""
 
 
 class _Live:
@@ -292,74 +333,8 @@ def _reread(path: Path | None) -> GatewaySettings:
     return load_settings(GatewaySettings, service="gateway", section="", path=path, env=os.environ)
 
 
-def session_options(settings: GatewaySettings) -> SessionOptions:
-    """What every session is told."""
-    client = settings.client
-    return SessionOptions(
-        version=f"causeway {__version__}",
-        insecure=client.insecure,
-        anonymous=client.allow_anonymous_connect_without_token,
-        anonymous_tokens=not client.disallow_anonymous_connection_tokens,
-        ping_interval=client.ping_interval,
-        pong_timeout=client.pong_timeout,
-        stale_delay=client.stale_close_delay,
-        expired_delay=client.expired_close_delay,
-        expired_sub_delay=client.expired_sub_close_delay,
-        channel_limit=client.channel_limit,
-        in_flight_limit=client.in_flight_limit,
-        recovery_max_bytes=client.queue_max_size // 2,
-        default_app=settings.rpc.default_app,
-        connect_app=client.connect_app,
-        personal_channel=client.subscribe_to_user_personal_channel.enabled,
-        personal_channel_namespace=client.subscribe_to_user_personal_channel.namespace,
-    )
-
-
-def transport_settings(settings: GatewaySettings) -> TransportSettings:
-    """What every transport is told."""
-    client, http = settings.client, settings.http_server
-    return TransportSettings(
-        endpoints=Endpoints(
-            websocket=not settings.websocket.disabled,
-            http_stream=settings.http_stream.enabled,
-            sse=settings.sse.enabled,
-            uni_websocket=settings.uni_websocket.enabled,
-            uni_http_stream=settings.uni_http_stream.enabled,
-            uni_sse=settings.uni_sse.enabled,
-            echo=os.environ.get(TEST_ECHO) == "1",
-        ),
-        origins=client.allowed_origins,
-        message_max=settings.websocket.message_size_limit,
-        queue_max=client.queue_max_size,
-        compression=settings.websocket.compression,
-        ping_interval=client.ping_interval,
-        pong_timeout=client.pong_timeout,
-        trusted_proxies=http.trusted_proxies,
-        proxy_protocol=http.proxy_protocol,
-        connection_limit=client.connection_limit,
-        connection_limit_per_ip=client.connection_limit_per_ip,
-        connection_rate=client.connection_rate_limit,
-        header_seconds=http.header_timeout / 1000,
-    )
-
-
 def _new_uuid() -> str:
     return str(uuid.UUID(hex=new_id(), version=4))
-
-
-def _pages(settings: WebSettings) -> Pages | None:
-    url, token = settings.playground_url, settings.playground_token.get_secret_value()
-    try:
-        return Pages(Path(settings.directory), Playground(url, token) if url else None) if settings.directory else None
-    except OSError as error:
-        raise StartError(f"web.directory: {error}") from error
-
-
-def _bound(http: HttpServerSettings, port: int, option: str) -> socket.socket:
-    try:
-        return bind(http.address, port, reuse_port=http.reuse_port)
-    except OSError as error:
-        raise StartError(f"cannot listen on {http.address}:{port} ({error.strerror}); choose another port with {option}") from error
 
 
 def _warn(settings: GatewaySettings) -> None:
