@@ -14,7 +14,7 @@ FAST := tests/unit tests/contract tests/suites
 PARALLEL := -n auto --maxprocesses 4 --dist loadscope
 N ?= 20
 
-.PHONY: help setup run test check fmt lock soak bench contracts clean
+.PHONY: help setup run test check fmt pictures lock soak bench contracts clean
 
 help: ## print this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -59,6 +59,9 @@ soak: setup ## the killing tests N times over, seeds 1 to N (make soak N=20), 10
 
 bench: setup ## measure what the documents claim
 	$(BIN)/python -m tests.bench $(ARGS)
+
+pictures: setup ## take the README's pictures anew (needs Chromium)
+	$(BIN)/python scripts/pictures.py
 
 lock: setup ## make constraints.txt anew from the distributions' dependency lists
 	$(BIN)/python scripts/lock.py $(OURS:%=%/pyproject.toml)
