@@ -24,6 +24,7 @@ export interface ItemProps {
   entry: Entry<Act> | null;
   number: number;
   me: string;
+  leads?: boolean;
   continued?: boolean;
   firstUnread?: boolean;
   answers?: number;
@@ -161,7 +162,7 @@ function Answers({ message, answers = 0, doing }: ItemProps): ReactNode {
 }
 
 /** Seen where the pointer or the focus is. One message's are in the order of the Tab key, the arrow keys lead to the others. */
-function Actions({ message, entry, me, current = false, editing = false, doing }: ItemProps): ReactNode {
+function Actions({ message, entry, me, leads = false, current = false, editing = false, doing }: ItemProps): ReactNode {
   const { id, user, deleted, strange } = message;
   if (doing === null || id === "" || deleted || strange || editing || (entry !== null && entry.state !== "refused")) {
     return null;
@@ -174,14 +175,14 @@ function Actions({ message, entry, me, current = false, editing = false, doing }
         {words.reply}
       </Little>
       {own ? (
-        <>
-          <Little tab={current} name={words.editNamed(id)} press={() => doing.edit(id)}>
-            {words.edit}
-          </Little>
-          <Little tab={current} name={words.takeBackNamed(id)} press={() => doing.takeBack(id)}>
-            {words.takeBack}
-          </Little>
-        </>
+        <Little tab={current} name={words.editNamed(id)} press={() => doing.edit(id)}>
+          {words.edit}
+        </Little>
+      ) : null}
+      {own || leads ? (
+        <Little tab={current} name={words.takeBackNamed(id)} press={() => doing.takeBack(id)}>
+          {words.takeBack}
+        </Little>
       ) : null}
     </div>
   );
