@@ -140,7 +140,7 @@ function Open({ room, rooms, state, people, leads, setSide }: {
   return (
     <>
       {fault === null ? null : <Fault>{texts.chat.failedToLoad(fault)}</Fault>}
-      <Messages shown={shown} me={user} leads={leads} note={note} unread={unread} editing={editing} doing={doing} atTheEnd={setAtTheEnd} />
+      <Messages shown={shown} me={user} leads={leads} busy={!loaded} note={note} unread={unread} editing={editing} doing={doing} atTheEnd={setAtTheEnd} />
       <p aria-live="polite" className="h-5 truncate text-sm text-slate-700 dark:text-slate-300">
         {texts.chat.typing(typing.names)}
       </p>
@@ -169,20 +169,42 @@ function useDoing(room: string, { outbox, messages }: RoomState, setEditing: (id
       room,
       reply: (message: Message) => latest.current.setSide({ kind: "thread", root: threadOf(message) }),
       edit: (id: string) => latest.current.setEditing(id),
-      cancelEdit: () => latest.current.setEditing(""),
+      cancelEdit: () => {
+        latest.current.setEditing("");
+        keepFocus();
+      },
       save: (id: string, text: string) => {
         const { outbox: box, messages: all } = latest.current;
         latest.current.setEditing("");
+        keepFocus();
         if (all.find((each) => each.id === id)?.text !== text) {
           box.add({ room, do: "edit", id, text });
         }
       },
-      takeBack: (id: string) => void latest.current.outbox.add({ room, do: "delete", id }),
-      retry: (key: string) => latest.current.outbox.retry(key),
-      discard: (key: string) => latest.current.outbox.discard(key),
+      takeBack: (id: string) => {
+        latest.current.outbox.add({ room, do: "delete", id });
+        keepFocus();
+      },
+      retry: (key: string) => {
+        latest.current.outbox.retry(key);
+        keepFocus();
+      },
+      discard: (key: string) => {
+        latest.current.outbox.discard(key);
+        keepFocus();
+      },
     }),
     [room],
   );
+}
+
+/** What had the focus may go with what was done: who uses the keyboard then goes on from the messages. */
+function keepFocus(): void {
+  setTimeout(() => {
+    if (document.activeElement === document.body || document.activeElement === null) {
+      document.querySelector<HTMLElement>("[role=log]")?.focus({ preventScroll: true });
+    }
+  });
 }
 
 /** A room that one is no member of, or that is not there. */

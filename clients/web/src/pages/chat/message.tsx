@@ -150,12 +150,12 @@ function Fate({ message: { id, editedAt, deleted }, entry, number, doing }: Item
   );
 }
 
-function Answers({ message, answers = 0, doing }: ItemProps): ReactNode {
+function Answers({ message, answers = 0, current = false, doing }: ItemProps): ReactNode {
   if (answers === 0 || doing === null) {
     return null;
   }
   return (
-    <Little name={texts.chat.actions.answersNamed(answers, message.id)} press={() => doing.reply(message)}>
+    <Little tab={current} name={texts.chat.actions.answersNamed(answers, message.id)} press={() => doing.reply(message)}>
       {texts.chat.actions.answers(answers)}
     </Little>
   );

@@ -13,6 +13,8 @@ export interface MessagesProps {
   me: string;
   /** Whether one may take back what others wrote. */
   leads: boolean;
+  /** Still loading: nothing of it is read out. */
+  busy: boolean;
   note: string | null;
   /** The numbers of the first and the last message that were new when one came. */
   unread: Span | null;
@@ -23,7 +25,7 @@ export interface MessagesProps {
 }
 
 /** The messages of a room, the newest at the end. Who reads the end stays there; who reads further up stays where that is. */
-export function Messages({ shown, me, leads, note, unread, editing, doing, atTheEnd }: MessagesProps): ReactNode {
+export function Messages({ shown, me, leads, busy, note, unread, editing, doing, atTheEnd }: MessagesProps): ReactNode {
   const { box, list, away, onScroll, toTheEnd } = useFollowing(atTheEnd);
   const [picked, pick] = useState<string | null>(null);
   const counts = useMemo(() => answers(shown.map(({ message }) => message)), [shown]);
@@ -61,6 +63,7 @@ export function Messages({ shown, me, leads, note, unread, editing, doing, atThe
         onPointerDown={tapped}
         tabIndex={0}
         role="log"
+        aria-busy={busy}
         aria-labelledby="room"
         className={`min-h-32 flex-1 overflow-x-hidden overflow-y-auto rounded-xl bg-white p-2 shadow-sm dark:bg-slate-900 ${away ? "" : "[overflow-anchor:none]"}`}
       >
