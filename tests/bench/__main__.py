@@ -22,7 +22,24 @@ import uvloop
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from bench import appends, auction, commits, fanout, growth, history, hostile, jobs, lag, mongo, opening, recovery, rpc, sdk, tester
+from bench import (
+    appends,
+    auction,
+    commits,
+    fanout,
+    growth,
+    history,
+    hostile,
+    jobs,
+    lag,
+    lighthouse,
+    mongo,
+    opening,
+    recovery,
+    rpc,
+    sdk,
+    tester,
+)
 from bench.plan import Plan
 from bench.processes import CORES, LOADING, SERVING
 from bench.table import Row, markdown, plain
@@ -45,6 +62,7 @@ FIGURES: Final[dict[str, Callable[[Plan], Awaitable[list[Row]]]]] = {
     "hostile": hostile.figures,
     "jobs": jobs.figures,
     "tester": tester.figures,
+    "lighthouse": lighthouse.figures,
 }
 
 

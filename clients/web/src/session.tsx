@@ -3,6 +3,8 @@ import { Centrifuge, type Options } from "centrifuge";
 import { createContext, useContext, useEffect, useState, type ReactNode } from "react";
 import { Auctions } from "./api/auctions";
 import { Chat } from "./api/chat";
+import { oidcHere } from "./oidc/oidc";
+import { OidcSignedIn } from "./oidc/signedin";
 import { Enter } from "./pages/enter";
 
 /** Who is here, and the typed clients over the connection. */
@@ -14,6 +16,7 @@ export interface Session {
 }
 
 const Context = createContext<Session | null>(null);
+const OIDC = oidcHere();
 const KEPT = "causeway.demo_user"; // for this tab alone: two tabs may be two users
 
 /** The session of a component below `SignedIn`. */
@@ -25,8 +28,12 @@ export function useSession(): Session {
   return session;
 }
 
-/** Asks for a name where there is none, then connects under it. */
-export function SignedIn({ children, entered }: { children: ReactNode; entered: () => void }): ReactNode {
+/** Asks who is here, then connects as that: at the OIDC issuer that the gateway names, else for the name alone, which dev takes. */
+export function SignedIn(props: { children: ReactNode; entered: () => void }): ReactNode {
+  return OIDC === null ? <ByName {...props} /> : <OidcSignedIn at={OIDC} {...props} />;
+}
+
+function ByName({ children, entered }: { children: ReactNode; entered: () => void }): ReactNode {
   const [user, setUser] = useState(() => sessionStorage.getItem(KEPT));
   const [refused, setRefused] = useState<string | null>(null);
   const leave = (reason: string | null): void => {
@@ -44,15 +51,17 @@ export function SignedIn({ children, entered }: { children: ReactNode; entered: 
     return <Enter refused={refused} enter={enter} />;
   }
   return (
-    <Connected key={user} user={user} leave={leave}>
+    <Connected key={user} user={user} how={signIn(user)} leave={() => leave(null)}>
+      <Refused leave={leave} />
       {children}
     </Connected>
   );
 }
 
-function Connected({ user, leave, children }: { user: string; leave: (reason: string | null) => void; children: ReactNode }): ReactNode {
-  const [client] = useState(() => new Centrifuge(address(), { ...signIn(user), name: "causeway-web", maxReconnectDelay: 5000 }));
-  const [session] = useState(() => ({ user, chat: new Chat(client), auctions: new Auctions(client), leave: () => leave(null) }));
+/** What the page is below a connection, whose options `how` say who it is. */
+export function Connected({ user, how, leave, children }: { user: string; how: Partial<Options>; leave: () => void; children: ReactNode }): ReactNode {
+  const [client] = useState(() => new Centrifuge(address(), { ...how, name: "causeway-web", maxReconnectDelay: 5000 }));
+  const [session] = useState(() => ({ user, chat: new Chat(client), auctions: new Auctions(client), leave }));
   useEffect(() => {
     client.connect();
     return () => client.disconnect();
@@ -60,7 +69,6 @@ function Connected({ user, leave, children }: { user: string; leave: (reason: st
   return (
     <CausewayProvider client={client}>
       <Context value={session}>
-        <Refused leave={leave} />
         {children}
       </Context>
     </CausewayProvider>
@@ -78,7 +86,7 @@ function Refused({ leave }: { leave: (reason: string | null) => void }): ReactNo
   return null;
 }
 
-/** What a connection says of who it is: in dev the name alone. With an OIDC login this is the place for `getToken`. */
+/** What a connection of dev says of who it is: the name alone. */
 export function signIn(user: string): Partial<Pick<Options, "data" | "getToken">> {
   return { data: { demo_user: user } };
 }

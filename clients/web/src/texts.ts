@@ -1,6 +1,7 @@
 import { lot, lots } from "./texts/auctions";
 import { chat } from "./texts/chat";
 import { playground } from "./texts/playground";
+import { signIn } from "./texts/signin";
 
 /** Every text that people read, in one place: a module of `texts/` for each part of the page. */
 export const texts = {
@@ -31,5 +32,6 @@ export const texts = {
   lots,
   lot,
   playground,
+  signIn,
   notFound: "There is nothing here.",
 } as const;

@@ -136,6 +136,16 @@ async def test_the_pages_own_origin_alone_may_read_the_answers(desk: Any, origin
         assert (other.status, "Access-Control-Allow-Origin" in other.headers) == (403, False)
 
 
+async def test_the_demos_rates_are_told_without_a_token_and_fit_together(desk: Any) -> None:
+    _, http = desk
+    euro, dollar = [(await ask(http, "GET", f"/rates/latest?base={base}", headers={}))[1] for base in ("EUR", "USD")]
+    assert (euro["base"], dollar["base"]) == ("EUR", "USD")
+    assert float(euro["rates"]["USD"]) * float(dollar["rates"]["EUR"]) == pytest.approx(1, rel=1e-5)
+    for path in ("/rates/latest?base=XXX", "/rates/latest"):
+        assert (await ask(http, "GET", path, headers={}))[0] == 404
+    assert (await ask(http, "GET", "/rates/latest?base=EUR", headers={"Host": "rebound.example"}))[0] == 403
+
+
 async def test_other_paths_and_methods_are_refused_as_such(desk: Any) -> None:
     _, http = desk
     assert await ask(http, "GET", "/nothing") == (404, {"error": "not found"})

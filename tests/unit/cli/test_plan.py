@@ -1,6 +1,7 @@
 """What a stack consists of."""
 
 import itertools
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,6 +56,19 @@ def test_every_service_is_a_process_and_every_gateway_too() -> None:
 def test_the_server_api_is_where_the_configuration_puts_it() -> None:
     assert plan().api_url == "http://127.0.0.1:8000"
     assert plan(configured=replace(CONFIGURED, api_port=9001)).api_url == "http://127.0.0.1:9001"
+
+
+def test_the_demos_rates_are_the_stacks_own_unless_the_configuration_names_outside_apis() -> None:
+    desk = DeskAt("127.0.0.1", 8100, "the-token", ())
+    name = "CAUSEWAY_INTEGRATIONS_APIS"
+
+    def of_integrations(configured: Configured) -> dict[str, str]:
+        made = plan(replace(OPTIONS, desk=desk), configured)
+        return dict(next(spec.env for spec in made.services if spec.name == "integrations"))
+
+    told = json.loads(of_integrations(CONFIGURED)[name])
+    assert told == [{"name": "rates", "base_url": "http://127.0.0.1:8100/rates", "cache": "1m"}]
+    assert name not in of_integrations(replace(CONFIGURED, own_apis=True))
 
 
 def test_only_gateways_integrations_and_nats_serve_others_and_no_internal_port_is_shared() -> None:

@@ -13,8 +13,8 @@ import aiohttp
 import pytest
 from pydantic import ValidationError
 
-from causeway_gateway.adapters.pages import HEADERS, Pages, Playground
-from causeway_gateway.config import WebSettings
+from causeway_gateway.adapters.pages import HEADERS, Pages, Playground, SignIn
+from causeway_gateway.config import OidcSettings, WebSettings
 from unit.gateway.fakes import API_KEY, Gateway
 
 HTML = {"Accept": "text/html,*/*"}
@@ -157,6 +157,37 @@ async def test_elsewhere_there_is_no_trace_of_a_playground(http: aiohttp.ClientS
     async with http.get("/") as index:
         assert "playground" not in await index.text()
         assert "connect-src 'self';" in index.headers["Content-Security-Policy"]
+
+
+async def test_the_page_is_told_of_its_issuer_and_may_reach_the_origins_of_that(folder: Path) -> None:
+    (folder / "index.html").write_text("<head><title>x</title></head><body></body>")
+    sign_in = SignIn("https://id.example.com/realms/a", 'a"client', "openid", "id_token", "sub", ("https://token.example.com/x",))
+    async with (
+        Gateway(pages=Pages(folder, None, sign_in)) as gateway,
+        aiohttp.ClientSession(gateway.http) as http,
+        http.get("/") as index,
+    ):
+        (told,) = re.findall(r'<meta name="causeway-oidc" content="([^"]*)" />', await index.text())
+        policy = index.headers["Content-Security-Policy"]
+    assert json.loads(html.unescape(told)) == {
+        "authority": "https://id.example.com/realms/a",
+        "client_id": 'a"client',
+        "scope": "openid",
+        "token": "id_token",
+        "user_claim": "sub",
+    }
+    assert "connect-src 'self' https://id.example.com https://token.example.com;" in policy
+
+
+@pytest.mark.parametrize(
+    "url", ["http://id.example.com", "https://x; script-src *", "https://x 'unsafe-inline'", "javascript:1", "https://a*b"]
+)
+def test_an_issuer_that_a_policy_cannot_name_is_refused(url: str) -> None:
+    for given in ({"authority": url, "client_id": "c"}, {"origins": [url]}):
+        with pytest.raises(ValidationError):
+            OidcSettings.model_validate(given)
+    with pytest.raises(ValidationError, match="client_id"):
+        OidcSettings(authority="https://id.example.com")
 
 
 @pytest.mark.parametrize("url", ["https://example.com", "http://127.0.0.1:1; script-src *", "http://10.0.0.1:80", "127.0.0.1:1"])

@@ -107,7 +107,7 @@ class Log:
 
     records: FakeRecords
 
-    async def page(self, state: str, after: str) -> RecordsReply:
+    async def page(self, app: str, operation: str, since_ms: int, until_ms: int, after: str) -> RecordsReply:
         raise NotImplementedError
 
     async def record(self, id: str) -> KeptRecord | None:

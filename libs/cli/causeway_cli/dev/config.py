@@ -32,6 +32,7 @@ class Configured:
         hooks_port: where integrations take webhooks, 0 where the configuration does not say.
         own_sign_in: the configuration says what becomes of clients without a token.
         own_web: it says what is served at `/`.
+        own_apis: it names outside APIs, so none is added for the demo.
         console_port: of the operator's console, 0 where the configuration does not say.
         console_key: "" where it is not set.
         own_console: the configuration says whether there is one; `causeway dev` has one otherwise.
@@ -48,6 +49,7 @@ class Configured:
     hooks_port: int = 0
     own_sign_in: bool = False
     own_web: bool = False
+    own_apis: bool = False
     console_port: int = 0
     console_key: str = field(default="", repr=False)
     own_console: bool = False
@@ -95,6 +97,7 @@ def _configured(settings: Mapping[str, ServiceSettings], data_dir: Path) -> Conf
         hooks_port=set_value(settings["integrations"], "hooks.port") or 0,
         own_sign_in=any(set_value(gateway, key) is not None for key in SIGN_IN),
         own_web=set_value(gateway, "web.directory") is not None,
+        own_apis=set_value(settings["integrations"], "apis") is not None,
         console_port=set_value(gateway, "console.port") or 0,
         console_key=set_value(gateway, "console.key") or "",
         own_console=set_value(gateway, "console.enabled") is not None,

@@ -1,7 +1,7 @@
 """The kill port of `causeway dev`: who runs, and SIGKILL for whom one likes. On loopback, for who has the token of the session.
 
 The failure playground of the web application asks it from its own origin; a browser's other pages are refused by Host and Origin, whatever
-they know.
+they know. Without a token it tells one thing, the demo's exchange rates.
 """
 
 from __future__ import annotations
@@ -14,9 +14,12 @@ from typing import Final, Literal, Protocol
 
 from aiohttp import web
 
+from causeway_cli.dev.rates import RATES_PATH, demo_rates
+
 SERVICE: Final = "dev"
 """Its name in stack.json."""
 BODY_MAX_BYTES: Final = 4096
+_RATES: Final = f"{RATES_PATH}/latest"
 _PREFLIGHT: Final = {
     "Access-Control-Allow-Methods": "GET, POST",
     "Access-Control-Allow-Headers": "authorization, content-type",
@@ -88,6 +91,7 @@ class Desk:
         app = web.Application(client_max_size=BODY_MAX_BYTES, middlewares=[self._guard])
         app.router.add_get("/processes", self._processes)
         app.router.add_post("/kill", self._kill)
+        app.router.add_get(_RATES, self._rates)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
         await web.TCPSite(self._runner, self.at.host, self.at.port).start()
@@ -114,7 +118,7 @@ class Desk:
 
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         given = request.headers.get("Authorization", "").encode()
-        if not hmac.compare_digest(given, f"Bearer {self.at.token}".encode()):
+        if request.path != _RATES and not hmac.compare_digest(given, f"Bearer {self.at.token}".encode()):
             return _refused(401, "the token of this session is missing or wrong; it changes with each start of causeway dev")
         try:
             return await handler(request)
@@ -123,6 +127,10 @@ class Desk:
 
     async def _processes(self, _request: web.Request) -> web.Response:
         return web.json_response({"processes": [asdict(each) for each in self._keepers.processes()]})
+
+    async def _rates(self, request: web.Request) -> web.Response:
+        found = demo_rates(request.query.get("base", ""))
+        return _refused(404, "there is no rate of this currency") if found is None else web.json_response(found)
 
     async def _kill(self, request: web.Request) -> web.Response:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from causeway_cli.dev.config import Configured
 from causeway_cli.dev.credentials import Credentials
 from causeway_cli.dev.desk import DeskAt
 from causeway_cli.dev.natsconf import NatsUser
+from causeway_cli.dev.rates import CACHE, RATES_API, RATES_PATH
 from causeway_common.contracts.rights import Role, rights_of
 
 NATS_CONFIG_FILE: Final = "nats.conf"
@@ -163,7 +165,7 @@ def plan_stack(
         port = options.port if member.role is Role.GATEWAY else None
         if member.role is Role.INTEGRATIONS:
             port = configured.hooks_port or new_port()
-            own |= {"HOOKS__HOST": options.host, "HOOKS__PORT": str(port)}
+            own |= {"HOOKS__HOST": options.host, "HOOKS__PORT": str(port), **_api_variables(options, configured)}
         inherited = {**env, **configured.added.get(member.role, {}), **_demo_variables(member)}
         services.append(_service(options, member, inherited, own, (port, new_port())))
         if options.reload and member.role is Role.LOGIC:
@@ -243,6 +245,13 @@ def _console_variables(options: StackOptions, configured: Configured, credential
 def _page_variables(folder: Path, desk: DeskAt | None) -> dict[str, str]:
     kills = {"WEB__PLAYGROUND_URL": desk.url, "WEB__PLAYGROUND_TOKEN": desk.token} if desk else {}
     return {"WEB__DIRECTORY": str(folder), **kills}
+
+
+def _api_variables(options: StackOptions, configured: Configured) -> dict[str, str]:
+    """The demo's exchange rates, unless the configuration has outside APIs of its own."""
+    if options.desk is None or configured.own_apis:
+        return {}
+    return {"APIS": json.dumps([{"name": RATES_API, "base_url": options.desk.url + RATES_PATH, "cache": CACHE}])}
 
 
 def _app_variables(member: _Member, options: StackOptions) -> dict[str, str]:

@@ -7,10 +7,11 @@ import hashlib
 import html
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -66,12 +67,38 @@ class Playground:
     token: str = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """Where the page's users sign in, told in its head, and the origins that it may reach for that.
+
+    `token` names the one that is for the gateway, `user_claim` the claim of it that is the user's id.
+    """
+
+    authority: str
+    client_id: str
+    scope: str
+    token: str
+    user_claim: str
+    origins: tuple[str, ...] = ()
+
+    @property
+    def reached(self) -> tuple[str, ...]:
+        """Every origin, as a policy names it."""
+        return tuple(dict.fromkeys("{0.scheme}://{0.netloc}".format(urlsplit(each)) for each in (self.authority, *self.origins)))
+
+    @property
+    def told(self) -> dict[str, str]:
+        """What the page is told."""
+        return {name: getattr(self, name) for name in ("authority", "client_id", "scope", "token", "user_claim")}
+
+
 class Pages:
     """The files of a folder by their paths, as they were when it was read.
 
     Args:
         folder: of the built files.
         playground: None: the page is told of none, and it cannot reach one.
+        sign_in: None: the page has no issuer.
         index: the page itself, which every place in the application is.
 
     Raises:
@@ -79,15 +106,19 @@ class Pages:
         OSError: it cannot be read.
     """
 
-    def __init__(self, folder: Path, playground: Playground | None = None, *, index: str = INDEX) -> None:
+    def __init__(
+        self, folder: Path, playground: Playground | None = None, sign_in: SignIn | None = None, *, index: str = INDEX
+    ) -> None:
         self._index = index
         root = folder.resolve()
-        self._headers = _headers(playground)
+        self._headers = _headers([*([playground.url] if playground else []), *(sign_in.reached if sign_in else [])])
         self._pages = {f"/{path.relative_to(root).as_posix()}": _page(path) for path in sorted(root.rglob("*")) if _is_page(path)}
         if index not in self._pages:
             raise FileNotFoundError(f"{folder} has no {index[1:]}")
         if playground:
-            self._pages[index] = _told(self._pages[index], playground)
+            self._pages[index] = _told(self._pages[index], "playground", {"url": playground.url, "token": playground.token})
+        if sign_in:
+            self._pages[index] = _told(self._pages[index], "oidc", sign_in.told)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """A file; for a place in the application, which the script finds by itself, the index."""
@@ -118,17 +149,14 @@ class Pages:
         return self._index if is_place else None
 
 
-def _headers(playground: Playground | None) -> dict[str, str]:
-    if playground is None:
-        return HEADERS
-    policy = HEADERS["Content-Security-Policy"].replace("connect-src 'self'", f"connect-src 'self' {playground.url}")
+def _headers(reached: Sequence[str]) -> dict[str, str]:
+    policy = HEADERS["Content-Security-Policy"].replace("connect-src 'self'", " ".join(("connect-src 'self'", *reached)))
     return {**HEADERS, "Content-Security-Policy": policy}
 
 
-def _told(index: Page, playground: Playground) -> Page:
-    """The index with what the script needs to know of the playground."""
-    told = json.dumps({"url": playground.url, "token": playground.token})
-    meta = f'<meta name="causeway-playground" content="{html.escape(told)}" /></head>'.encode()
+def _told(index: Page, name: str, told: Mapping[str, str]) -> Page:
+    """The index with what the script needs to know of this part."""
+    meta = f'<meta name="causeway-{name}" content="{html.escape(json.dumps(told))}" /></head>'.encode()
     content = index.content.replace(b"</head>", meta, 1)
     return Page(index.kind, content, _tag(content), {"gzip": gzip.compress(content, mtime=0)})
 

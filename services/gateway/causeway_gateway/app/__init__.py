@@ -241,7 +241,7 @@ def build(settings: GatewaySettings, process: Process) -> None:  # noqa: PLR0915
         version=__version__,
         broken=lambda code: metrics.closes.add(1, str(code)),
         api_bound=listen(settings.http_api.port, "http_api.port") if settings.http_api.port else None,
-        pages=web_pages(settings.web),
+        pages=web_pages(settings.web, settings.client.token.user_id_claim),
     )
     console = console_of(settings, api, timers)
     disagreements = Disagreements()

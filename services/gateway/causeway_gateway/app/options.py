@@ -11,7 +11,7 @@ from causeway_common.runtime import StartError
 from causeway_gateway import __version__
 from causeway_gateway.adapters.acceptor import bind
 from causeway_gateway.adapters.console import INDEX as CONSOLE_INDEX
-from causeway_gateway.adapters.pages import Pages, Playground
+from causeway_gateway.adapters.pages import Pages, Playground, SignIn
 from causeway_gateway.adapters.settings import Endpoints, TransportSettings
 from causeway_gateway.config import GatewaySettings, WebSettings
 from causeway_gateway.domain.admission import SessionOptions
@@ -70,11 +70,15 @@ def transport_settings(settings: GatewaySettings) -> TransportSettings:
     )
 
 
-def web_pages(settings: WebSettings) -> Pages | None:
-    """The web application; None where none is named. Raises StartError: it is not there."""
+def web_pages(settings: WebSettings, user_claim: str) -> Pages | None:
+    """The web application; None where none is named. `user_claim`: of the tokens, as the page must know too. Raises StartError: it is not there."""
+    oidc = settings.oidc
+    sign_in = (
+        SignIn(oidc.authority, oidc.client_id, oidc.scope, oidc.token, user_claim, tuple(oidc.origins)) if oidc.authority else None
+    )
     url, token = settings.playground_url, settings.playground_token.get_secret_value()
     try:
-        return Pages(Path(settings.directory), Playground(url, token) if url else None) if settings.directory else None
+        return Pages(Path(settings.directory), Playground(url, token) if url else None, sign_in) if settings.directory else None
     except OSError as error:
         raise StartError(f"web.directory: {error}") from error
 

@@ -15,6 +15,8 @@ from causeway_gateway.config.operating import ConsoleSettings, HttpApiSettings
 from causeway_gateway.domain.tokens import TokenRules, public_key
 
 NAMESPACE_RULE: Final = r"^[-a-zA-Z0-9_.]{2,}$"
+PAGE_REACHES: Final = r"^((https://[a-zA-Z0-9.-]+(:\d{1,5})?|http://(127\.0\.0\.1|localhost):\d{1,5})(/[a-zA-Z0-9._~/-]*)?)?$"
+"""A URL that a content security policy may name: https, or this machine."""
 
 
 def _app_or_none(value: str) -> str:
@@ -289,6 +291,28 @@ class RpcSettings(Settings):
     default_app: AppOrNone = Field("", description="the app of methods without a dot; empty: there is none, they are 108")
 
 
+class OidcSettings(Settings):
+    """`[web.oidc]`: where the web application's users sign in. It holds no secret: the page is told all of it."""
+
+    authority: str = Field(
+        "", pattern=PAGE_REACHES, description="the OpenID Connect issuer; empty: the page has the door of dev alone"
+    )
+    client_id: str = Field("", max_length=256, description="of the page there: a public client, authorization code with PKCE")
+    scope: str = Field(
+        "openid offline_access", max_length=1024, description="what it asks for; refresh tokens keep a connection alive"
+    )
+    token: Literal["access_token", "id_token"] = Field("access_token", description="which of its tokens goes to the gateway")
+    origins: list[Annotated[str, Field(pattern=PAGE_REACHES)]] = Field(
+        [], description="what the page may reach beside the authority, such as a token endpoint of another origin"
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.authority and not self.client_id:
+            raise ValueError("web.oidc.client_id is needed where there is an authority")
+        return self
+
+
 class WebSettings(Settings):
     """A web application of files, beside the clients' endpoints."""
 
@@ -299,6 +323,7 @@ class WebSettings(Settings):
         description="where the page may have processes killed: set by `causeway dev` for itself, on loopback only; empty: nowhere",
     )
     playground_token: SecretStr = Field(SecretStr(""), description="what opens that; told to the page")
+    oidc: OidcSettings = OidcSettings()
 
 
 class ShutdownSettings(Settings):
