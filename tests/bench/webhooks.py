@@ -25,6 +25,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from bench.asking import traced
 from bench.load import WrongError
 from bench.plan import Plan
 from bench.processes import Stack
@@ -32,6 +33,7 @@ from bench.speaking import message
 from causeway_common.bus import Bus, BusSettings, Deadline
 from causeway_common.contracts import messages as m
 from causeway_common.contracts import verbs
+from causeway_common.telemetry import span
 from causeway_integrations.domain.webhook import CONNECTOR, DELIVER, Endpoint
 from support.nats import free_port
 
@@ -118,12 +120,14 @@ class Door:
                 op=DELIVER,
                 payload={"endpoint": endpoint, "id": each, "body": body},
                 due_ms=due_ms,
+                traceparent=traced(),
             )
             for each in ids
         ]
         deadline = Deadline.after(verbs.CLIENT_COMMAND_SECONDS)
         request = m.EnqueueRequest(records=records)
-        reply = await self.bus.request(verbs.ENQUEUE, request, deadline, message_id=ids[0], caller="integrations")
+        with span("leave", parent=traced()):  # as a gateway samples them
+            reply = await self.bus.request(verbs.ENQUEUE, request, deadline, message_id=ids[0], caller="integrations")
         if reply.created != len(ids):
             raise WrongError(f"of {len(ids)} jobs {reply.created} are new")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from causeway_common.contracts import verbs
 from causeway_common.contracts.codec import encode_item
 from causeway_common.contracts.ids import derived_id
 from causeway_integrations.domain.inbound import InboundEvent, record_of
+from causeway_integrations.domain.webhook import configured_id
 from support.door import Door, door_in
 from support.logic_process import app_world
 from support.peers import Peer
@@ -130,6 +132,33 @@ async def test_an_ordered_endpoint_gets_the_events_of_a_key_one_after_the_other_
     assert receiver.over == {"0": [number for number in whole if number != BROKEN], "1": whole, "given": whole}
     assert len(dead) == 1, "the one that the receiver never takes, and nothing else"
     assert receiver.loose >= 3 * COUNT
+
+
+async def test_two_processes_share_the_rate_of_an_endpoint(tmp_path: Path) -> None:
+    """Together they send no more than it allows: so many deliveries take at least so long. Each on its own would need half of that."""
+    rate, count = 10, 50
+    receiver = Ordered()
+    config = (
+        f'[integrations.webhook]\ntimeout = "5s"\nallow_hosts = ["127.0.0.1"]\n'
+        f"{endpoint(f'{receiver.url}/loose', ordered=False)}rate_limit = {rate}\n"
+    )
+    async with receiver, door_in(tmp_path, config, replicas=2) as door:
+        name = configured_id(APP, TYPE, f"{receiver.url}/loose")
+        body = json.dumps({"data": {"key": "k", "number": 1}})
+        made = [
+            m.NewRecord(
+                id=f"d{n}", app=APP, connector="webhook", op="deliver", payload={"endpoint": name, "id": f"d{n}", "body": body}
+            )
+            for n in range(count)
+        ]
+        began = time.monotonic()
+        await door.ask(verbs.ENQUEUE, m.EnqueueRequest(records=made), "integrations")
+        await door.ended(*(each.id for each in made))
+        took = time.monotonic() - began
+
+        assert receiver.loose == count
+        assert count <= rate * (took + 1) + 1
+        assert all(record.state == "done" for record in door.records())
 
 
 SHOP = """

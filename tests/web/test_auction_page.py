@@ -7,16 +7,15 @@ import itertools
 import re
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 import pytest_asyncio
 from centrifuge import Client
-from playwright.async_api import Browser, Locator, expect
+from playwright.async_api import Locator, expect
 
-from support.browser import MISSING, Visitor, running_browser
+from support.browser import MISSING, PHONE, Visitor, Visits
 from support.peers import RatesServer
 from support.stack import Stack, running_stack
 from support.waiting import until
@@ -28,7 +27,6 @@ pytestmark = [
     pytest.mark.skipif(MISSING, reason="Chromium is not installed; CI has it"),
 ]
 
-PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 SKEWED = "const RealDate = Date; Date = class extends RealDate { constructor(...a) { a.length ? super(...a) : super(RealDate.now() + SKEW); } static now() { return RealDate.now() + SKEW; } };"
 """A browser whose time of day is wrong by SKEW milliseconds."""
 SEEN = """(price) => { window.seen = [price.textContent]; new MutationObserver(() => window.seen.push(price.textContent)).observe(price, {childList: true, characterData: true, subtree: true}); }"""
@@ -49,12 +47,6 @@ async def stack(tmp_path_factory: pytest.TempPathFactory, rates: RatesServer) ->
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with running_browser() as running:
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def sam(stack: Stack) -> AsyncIterator[Client]:
     """A seller, without a page."""
     client = stack.client("sam")
@@ -62,32 +54,6 @@ async def sam(stack: Stack) -> AsyncIterator[Client]:
     await client.ready(10)
     yield client
     await client.disconnect()
-
-
-class Visits(Protocol):
-    async def __call__(self, name: str = "", path: str = "/lots", script: str = "", **options: Any) -> Visitor: ...
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def visit(stack: Stack, browser: Browser) -> AsyncIterator[Visits]:
-    """Opens a page for a user; at the end none may have logged an error."""
-    visitors: list[Visitor] = []
-    async with AsyncExitStack() as contexts:
-
-        async def opened(name: str = "", path: str = "/lots", script: str = "", **options: Any) -> Visitor:
-            context = await browser.new_context(base_url=f"http://127.0.0.1:{stack.port}", **options)
-            contexts.push_async_callback(context.close)
-            if script:
-                await context.add_init_script(script)
-            visitor = Visitor(await context.new_page())
-            visitors.append(visitor)
-            await visitor.page.goto(path)
-            await visitor.enter(name)
-            await expect(visitor.page.get_by_role("status", name="Connection")).to_have_text("Connected")
-            return visitor
-
-        yield opened
-        assert [visitor.errors for visitor in visitors] == [[] for _ in visitors]
 
 
 async def offered(sam: Client, **fields: Any) -> str:
@@ -120,7 +86,7 @@ async def bids_of(sam: Client, lot_id: str) -> list[dict[str, Any]]:
 
 async def test_a_lot_is_offered_bid_on_and_its_price_is_live(visit: Visits) -> None:
     """A refused bid stays where it was typed, with the reason; one that stands is everybody's price."""
-    ann, bob = await visit("Ann"), await visit("Bob")
+    ann, bob = await visit("Ann", "/lots"), await visit("Bob", "/lots")
     title = f"A brass telescope {next(numbers)}"
     await ann.page.get_by_role("textbox", name="What is it?", exact=True).fill(title)
     await ann.page.get_by_role("button", name="Offer", exact=True).click()
@@ -169,7 +135,11 @@ async def test_after_a_bid_war_every_page_shows_the_same_and_none_saw_the_price_
 @pytest.mark.parametrize("hours", [-5, 5])
 async def test_the_countdown_follows_the_servers_clock_though_the_browsers_is_wrong(visit: Visits, sam: Client, hours: int) -> None:
     lot_id = await offered(sam, closes_in=1800)
-    ann = await visit("Ann", f"/lots/{lot_id}", script=SKEWED.replace("SKEW", str(hours * 3_600_000)))
+    ann = await visit()
+    await ann.page.add_init_script(SKEWED.replace("SKEW", str(hours * 3_600_000)))
+    await ann.page.goto(f"/lots/{lot_id}")
+    await ann.enter("Ann")
+    assert abs(await ann.page.evaluate("Date.now()") / 1000 - time.time()) > 3600
     timer = ann.page.get_by_role("timer", name="Closes in", exact=True)
     await expect(timer).to_have_text(re.compile(r"^\d+:\d\d$"))
     minutes, seconds = map(int, (await timer.inner_text()).split(":"))
@@ -282,7 +252,7 @@ async def test_the_list_is_live_and_is_searched_by_category_and_by_name_and_keep
     clock, cup = f"A station clock {mark}", f"A cracked cup {mark}"
     lot_id = await offered(sam, title=clock, category="clocks")
     await offered(sam, title=cup, category="home")
-    ann = await visit("Ann")
+    ann = await visit("Ann", "/lots")
     card = ann.page.get_by_role("list", name="Lots", exact=True).get_by_role("listitem").filter(has_text=clock)
     await expect(card.get_by_text("€10.00")).to_be_visible()
     bob = await visit("Bob", f"/lots/{lot_id}")
@@ -308,7 +278,7 @@ async def test_the_list_is_live_and_is_searched_by_category_and_by_name_and_keep
 async def test_axe_finds_nothing_and_every_control_has_a_name_of_its_own(visit: Visits, sam: Client, scheme: str) -> None:
     """The list, also with two lots of one name, and a lot with bids."""
     twins = [await offered(sam, title=f"A twin {scheme}", category="home") for _ in range(2)]
-    ann = await visit("Ann", color_scheme=scheme, viewport={"width": 1280, "height": 900})
+    ann = await visit("Ann", "/lots", color_scheme=scheme, viewport={"width": 1280, "height": 900})
     await expect(ann.page.get_by_role("link", name=f"A twin {scheme}, lot {twins[0][-4:]}", exact=True)).to_be_visible()
     await ann.screenshot(f"lots-{scheme}")
     assert await ann.faults() == []
@@ -332,7 +302,7 @@ async def twice_named(visitor: Visitor) -> list[str]:
 
 async def test_on_a_phone_nothing_is_cut_off_and_who_wants_no_motion_sees_none(visit: Visits, sam: Client) -> None:
     lot_id = await offered(sam, title="W" * 200, start_price=10**10)
-    ann = await visit("A name of exactly forty characters, this", **PHONE, reduced_motion="reduce")
+    ann = await visit("A name of exactly forty characters, this", "/lots", **PHONE, reduced_motion="reduce")
     await expect(ann.page.get_by_role("link", name="W" * 200, exact=True)).to_be_visible()
     assert await ann.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     await ann.screenshot("phone-lots")

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
-from support.browser import MISSING, Visitor, running_browser
+from support.browser import MISSING, Visitor
 from support.issuer import AUDIENCE, CLIENT_ID, Issuer
 from support.stack import Stack, running_stack
 from support.waiting import until
@@ -49,12 +49,6 @@ async def issuer() -> AsyncIterator[Issuer]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stack(tmp_path_factory: pytest.TempPathFactory, issuer: Issuer) -> AsyncIterator[Stack]:
     async with running_stack(tmp_path_factory.mktemp("sign-in"), config=configuration(issuer)) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with running_browser() as running:
         yield running
 
 

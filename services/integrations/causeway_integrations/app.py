@@ -187,7 +187,7 @@ class _Parts:
         settings = self._settings.webhook
         endpoints = tuple(each.endpoint() for each in settings.endpoints)
         book = self._book
-        health = EndpointHealth(book, self.records, self._breakers, book, now_ms=now_ms, disable_after_ms=settings.disable_after)
+        health = EndpointHealth(book, self._breakers, book, now_ms=now_ms, disable_after_ms=settings.disable_after)
         made = WebhookConnector(
             endpoints,
             self.records,
@@ -197,6 +197,7 @@ class _Parts:
             reveal=self._vault.reveal,
             book=book,
             health=health,
+            rates=book,
             max_payload=settings.max_payload,
         )
         destinations = CheckedDestinations(_hosts(settings.allow_hosts))

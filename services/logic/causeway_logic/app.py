@@ -52,7 +52,7 @@ class Durables:
         settings: LogicSettings,
     ) -> None:
         works = Works(app, dispatcher)
-        self._tasks = Tasks(works, records, outside, concurrency=settings.task_concurrency)
+        self._tasks = Tasks(works, records, outside, concurrency=settings.task_concurrency, unhandled_ms=settings.unhandled_after)
         events = LifecycleEvents(app, dispatcher, outside, lambda: directory.manifests.get(app.name))
         recurring = Recurring(app, dispatcher)
         self._consumers: list[DurableConsumer[Any]] = []

@@ -18,6 +18,9 @@ class LogicSettings(ServiceSettings):
     tasks_held: int = Field(
         256, ge=1, le=10_000, description="tasks that run or wait in this process at once, of all kinds together"
     )
+    unhandled_after: Duration = Field(
+        86_400_000, ge=1000, description="a task or event that no version of the app has had a handler for so long is dead"
+    )
     announce_interval: Duration = Field(5000, ge=100, le=5000, description="how often the app's manifest is announced again")
     blocking_warning: Duration = Field(
         200,

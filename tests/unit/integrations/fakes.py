@@ -18,11 +18,13 @@ class FakeRecords:
     records: dict[str, Record] = field(default_factory=dict)
     settled: list[SettleRequest] = field(default_factory=list)
     lease_lost: bool = False
+    made: list[NewRecord] = field(default_factory=list)
 
     def add(self, new: NewRecord) -> bool:
         """Create one; False where its id exists."""
         if new.id in self.records:
             return False
+        self.made.append(new)
         self.records[new.id] = Record(
             id=new.id,
             app=new.app,

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import msgspec
 import pytest
 
 from causeway_common.bus import Call, Deadline
-from causeway_common.contracts.errors import CausewayError
+from causeway_common.contracts.errors import CausewayError, unavailable
 from causeway_common.contracts.messages import CallRequest, JsonMap, KeptRecord, LifecycleEvent, NewRecord, RecordsReply
 from causeway_integrations.adapters.endpoints import CheckedDestinations
 from causeway_integrations.adapters.fresh import Fresh
 from causeway_integrations.adapters.secrets import SecretFiles
 from causeway_integrations.adapters.vault import Vault
-from causeway_integrations.domain.endpoints import Health, KeptEndpoint, Seen, SeenAttempt, merged, rotated
+from causeway_integrations.domain.endpoints import ConfiguredState, Health, KeptEndpoint, Seen, SeenAttempt, merged, rotated
 from causeway_integrations.domain.outcome import Done, GivenUp
 from causeway_integrations.domain.outside import Answered
 from causeway_integrations.domain.webhook import Endpoint
+from causeway_integrations.domain.work import Work
 from causeway_integrations.handlers.endpoints import EndpointOperations
 from causeway_integrations.handlers.health import EndpointHealth
 from causeway_integrations.handlers.replays import Replays, replay_of
@@ -39,6 +41,8 @@ class FakeBook:
     left: list[NewRecord] = field(default_factory=list)
     told: list[LifecycleEvent] = field(default_factory=list)
     records: FakeRecords = field(default_factory=FakeRecords)
+    configured: dict[str, ConfiguredState] = field(default_factory=dict)
+    away: bool = False
 
     async def find(self, id: str) -> KeptEndpoint | None:
         return self.kept.get(id)
@@ -61,6 +65,19 @@ class FakeBook:
         if leaves and before != self.kept[id]:
             self.left.append(leaves)
         return self.kept[id]
+
+    async def disabled(self, id: str) -> ConfiguredState:
+        return self.configured.get(id, ConfiguredState())
+
+    async def disable(self, id: str, state: ConfiguredState, leaves: NewRecord | None = None) -> bool:
+        if self.away:
+            raise unavailable("storage is away")
+        if bool(self.configured.get(id, ConfiguredState()).disabled) == bool(state.disabled):
+            return False
+        self.configured[id] = state
+        if leaves:
+            self.left.append(leaves)
+        return True
 
     async def remove(self, id: str) -> bool:
         return self.kept.pop(id, None) is not None
@@ -101,9 +118,7 @@ class Played:
         vault = vault or Vault(SecretFiles().reveal)
         self.book, self.records, self.clock = FakeBook(), FakeRecords(), FakeClock()
         self.outside, self.breakers = FakeOutside(list(answers) or [Answered(200)]), FakeBreakers()
-        self.health = EndpointHealth(
-            self.book, self.records, self.breakers, self.book, now_ms=self.clock, disable_after_ms=5 * DAY_MS
-        )
+        self.health = EndpointHealth(self.book, self.breakers, self.book, now_ms=self.clock, disable_after_ms=5 * DAY_MS)
         self.connector = WebhookConnector(
             configured,
             self.records,
@@ -242,6 +257,60 @@ async def test_410_disables_at_once_and_the_announcement_leaves_with_the_change(
     await played.health.announce(work("webhook", "disabled", left.payload, app=left.app))
     assert isinstance(await played.health.announce(work("webhook", "disabled", left.payload)), GivenUp)
     assert [(each.type, each.app, each.endpoint) for each in played.book.told] == [("endpoint_disabled", "chat", name)]
+
+
+async def test_an_endpoint_of_the_configuration_is_disabled_and_announced_by_one_commit_and_the_others_hear_of_it_after() -> None:
+    """Where the commit fails, it is not disabled here either; what the announcement does is harmless twice; enabling ends it."""
+    endpoint = Endpoint("chat", "t", "http://localhost/b", SECRET)
+    played = Played(Answered(410), configured=(endpoint,))
+    played.book.away = True
+    with pytest.raises(CausewayError):
+        await played.delivers(endpoint.id)
+    assert (played.connector.disabled(endpoint.id), played.breakers.shared, played.book.left) == ("", [], [])
+
+    played.book.away = False
+    assert isinstance(await played.delivers(endpoint.id), GivenUp)
+    assert await played.delivers(endpoint.id) == GivenUp("the endpoint is disabled: 410")
+    (announcement,) = played.book.left
+    assert (played.book.configured[endpoint.id].disabled, announcement.op, played.breakers.shared) == ("410", "disabled", [])
+    for _ in range(2):
+        await played.health.announce(work("webhook", "disabled", announcement.payload, app="integrations"))
+    assert {(name, state.state) for _, name, state in played.breakers.shared} == {(endpoint.id, "disabled")}
+    assert {(each.endpoint, each.note) for each in played.book.told} == {(endpoint.id, "410")}
+
+    await played.asks("enable", id=endpoint.id)
+    told = len(played.breakers.shared)
+    await played.health.announce(work("webhook", "disabled", announcement.payload, app="integrations"))
+    assert not played.book.configured[endpoint.id].disabled
+    assert len(played.breakers.shared) == told, "a late announcement disables nothing again"
+
+
+async def test_deliveries_to_an_ordered_endpoint_stand_in_the_line_of_their_event_and_no_others_do() -> None:
+    """Also those of a replay, in their events' old turns."""
+    played = Played()
+    name = str((await played.asks("add", app="chat", event="t", url="http://localhost/a", ordered=True))["id"])
+    other = str((await played.asks("add", app="chat", event="t", url="http://localhost/b"))["id"])
+    assert {each["id"]: each["ordered"] for each in (await played.asks("list"))["endpoints"]} == {name: True, other: False}
+    event = replace(await _event(played, "e1"), line="e:1", turn=7)
+    await played.connector.event(event)
+    made = {each.payload["endpoint"]: each for each in played.records.made if each.op == "deliver"}
+    assert (made[other].line, made[other].turn, made[other].behind) == ("", 0, "")
+    assert (made[name].line != "", made[name].turn, made[name].behind) == (True, 7, "e:1")
+
+    played.book.records.add(new_record("event", EVENT, id="e1"))
+    kept = played.book.records.records["e1"]
+    played.book.records.records["e1"] = msgspec.structs.replace(kept, state="done", line="e:1", turn=7)
+    replay = replay_of(played.book.kept[name].endpoint(0), 0, 10, "x").record()
+    assert isinstance(
+        await Replays(played.book, played.records).replay(work("webhook", "replay", replay.payload, app="integrations")), Done
+    )
+    again = played.records.made[-1]
+    assert (again.line, again.turn, again.behind) == (made[name].line, 7, "e:1")
+
+
+async def _event(played: Played, id: str) -> Work:
+    played.records.add(new_record("event", EVENT, id=id))
+    return await claimed(played.records, id)
 
 
 async def test_nothing_but_failures_for_five_days_disables_and_enabling_begins_anew() -> None:

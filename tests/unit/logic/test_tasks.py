@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from causeway_common.bus import Postponed
-from causeway_common.contracts.messages import JobDelivery, ScheduleItem
+from causeway_common.contracts.messages import Attempt, JobDelivery, ScheduleItem
 from causeway_logic import App, Context, Deleted, Draft, Reject, Retry
 from causeway_logic.domain.values import moment
-from causeway_logic.handlers.tasks import Tasks
+from causeway_logic.handlers.tasks import UNHANDLED_DEAD_MS, Tasks
 from unit.logic.durable import DurableBench, KilledError
 
 app = App("shop", version="1.0.0")
@@ -349,7 +350,7 @@ async def test_a_record_whose_log_nobody_keeps_counts_its_claims(bench: DurableB
     assert bench.state("r") == "dead"
 
 
-async def test_a_task_of_another_version_goes_back_later_and_later_and_is_then_left_to_storage(bench: DurableBench) -> None:
+async def test_a_task_of_another_version_goes_back_later_and_later_and_then_waits_in_its_record(bench: DurableBench) -> None:
     bench.storage.add("r", "of_tomorrow", {})
     waits = []
     for delivered in range(1, 6):
@@ -359,7 +360,29 @@ async def test_a_task_of_another_version_goes_back_later_and_later_and_is_then_l
     await bench.deliver("r", delivered=6)
 
     assert waits == [1, 2, 4, 8, 16]
-    assert not bench.records.settled
+    (told,) = bench.records.settled
+    assert (told.outcome, told.attempt_log and told.attempt_log.outcome) == ("retry", "postponed"), "it has not been tried"
+    assert told.delay_ms > 0
+
+
+async def test_what_no_version_has_a_handler_for_is_dead_after_a_day_of_that_and_not_of_waiting(bench: DurableBench) -> None:
+    """While no instance runs nothing counts; a re-drive begins the day anew; the reason is told."""
+    bench.storage.add("r", "of_tomorrow", {})
+    bench.move(30 * 86_400)  # no instance ran
+    began = bench.time_ms
+    while bench.state("r") == "pending":
+        await bench.deliver("r", delivered=6)
+        bench.move(bench.records.settled[-1].delay_ms / 1000)
+
+    assert bench.state("r") == "dead"
+    assert UNHANDLED_DEAD_MS <= bench.time_ms - began <= 2 * UNHANDLED_DEAD_MS
+    assert bench.records.settled[-1].note == "no version of the app had a handler for 1d: this version has no task of_tomorrow"
+
+    record = bench.records.known["r"]
+    redriven = Attempt(number=0, claim=record.attempts, at_ms=bench.time_ms, duration_ms=0, outcome="postponed", answer="re-driven")
+    bench.records.known["r"] = msgspec.structs.replace(record, state="pending", log=[redriven])
+    await bench.deliver("r", delivered=6)
+    assert bench.state("r") == "pending"
 
 
 async def test_a_task_runs_no_oftener_at_once_than_its_limit_and_gives_back_what_may_not_wait(bench: DurableBench) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import builtins
 import socket
 from collections.abc import Callable
 from typing import Final, TypeVar
@@ -38,7 +39,18 @@ from causeway_common.runtime import new_id
 from causeway_integrations.adapters.fresh import Fresh
 from causeway_integrations.adapters.records import CALLER, patiently
 from causeway_integrations.domain.addresses import is_literal, is_public
-from causeway_integrations.domain.endpoints import HEALTH_KIND, KIND, Health, KeptEndpoint, Seen, merged
+from causeway_integrations.domain.endpoints import (
+    CONFIGURED_KIND,
+    HEALTH_KIND,
+    KIND,
+    RATE_KIND,
+    ConfiguredState,
+    Health,
+    KeptEndpoint,
+    Seen,
+    merged,
+)
+from causeway_integrations.domain.rate import KeptRate, Lease, taken
 
 S = TypeVar("S", bound=msgspec.Struct)
 TRIES: Final = 50
@@ -46,7 +58,7 @@ PAGE: Final = 200
 
 
 class EntityEndpoints:
-    """`ports.endpoints.EndpointBook`, `EventLog` and `Announcer`."""
+    """`ports.endpoints.EndpointBook`, `Rates`, `EventLog` and `Announcer`."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
@@ -91,9 +103,50 @@ class EntityEndpoints:
             document = reply.document or Document()
         raise unavailable("too many change this endpoint at once")
 
+    async def disabled(self, id: str) -> ConfiguredState:
+        """As the port says."""
+        return _unpacked(await self._load(CONFIGURED_KIND, id), ConfiguredState) or ConfiguredState()
+
+    async def disable(self, id: str, state: ConfiguredState, leaves: NewRecord | None = None) -> bool:
+        """As the port says."""
+        item = JobItem(connector=leaves.connector, op=leaves.op, payload=leaves.payload) if leaves else None
+
+        def change(before: ConfiguredState | None) -> ConfiguredState | None:
+            return None if bool((before or ConfiguredState()).disabled) == bool(state.disabled) else state
+
+        return await self._changed(CONFIGURED_KIND, id, ConfiguredState, change, item) is not None
+
+    async def take(self, endpoint: str, rate: float, now_ms: int) -> Lease:
+        """As the port says."""
+        got: list[Lease] = []
+
+        def change(before: KeptRate | None) -> KeptRate | None:
+            after, lease = taken(before, rate, now_ms)
+            got.append(lease)
+            return after if lease.tokens else None
+
+        await self._changed(RATE_KIND, endpoint, KeptRate, change)
+        return got[-1]
+
+    async def _changed(
+        self, kind: str, id: str, type: builtins.type[S], change: Callable[[S | None], S | None], item: JobItem | None = None
+    ) -> S | None:
+        """Change what is kept, whoever else does; None, and nothing is written, where `change` says so."""
+        document = await self._load(kind, id)
+        for _ in range(TRIES):
+            after = change(_unpacked(document, type))
+            if after is None:
+                return None
+            reply = await self._commit(kind, id, document.version, _packed(after, document.state or {}), item=item)
+            if reply.outcome == "committed":
+                return after
+            document = reply.document or Document()
+        raise unavailable("too many change this endpoint at once")
+
     async def remove(self, id: str) -> bool:
         """As the port says."""
         await self._delete(HEALTH_KIND, id)
+        await self._delete(RATE_KIND, id)
         return await self._delete(KIND, id)
 
     async def health(self, id: str) -> Health:
@@ -102,14 +155,8 @@ class EntityEndpoints:
 
     async def saw(self, id: str, seen: Seen) -> Health:
         """As the port says."""
-        document = await self._load(HEALTH_KIND, id)
-        for _ in range(TRIES):
-            after = merged(_unpacked(document, Health) or Health(), seen)
-            reply = await self._commit(HEALTH_KIND, id, document.version, _packed(after, document.state or {}))
-            if reply.outcome == "committed":
-                return after
-            document = reply.document or Document()
-        raise unavailable("too many tell of this endpoint at once")
+        after = await self._changed(HEALTH_KIND, id, Health, lambda before: merged(before or Health(), seen))
+        return after or Health()
 
     async def page(self, app: str, operation: str, since_ms: int, until_ms: int, after: str) -> RecordsReply:
         """As the port says."""

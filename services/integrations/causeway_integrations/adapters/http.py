@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from aiohttp import (
@@ -130,6 +131,7 @@ def open_session(
     )
 
 
+@lru_cache(maxsize=4096)
 def _is_refused(host: str, allowed: frozenset[str]) -> bool:
     return is_literal(host) and host not in allowed and not is_public(host)
 

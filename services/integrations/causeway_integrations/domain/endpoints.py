@@ -14,6 +14,8 @@ from causeway_integrations.domain.webhook import Endpoint
 
 KIND: Final = "webhook_endpoint"
 HEALTH_KIND: Final = "webhook_health"
+CONFIGURED_KIND: Final = "webhook_configured"
+RATE_KIND: Final = "webhook_rate"
 PREFIX: Final = "ep_"
 SECRET_BYTES: Final = 24
 OLDER_MAX: Final = 4
@@ -61,6 +63,13 @@ class KeptEndpoint(msgspec.Struct, frozen=True, kw_only=True):
         return Endpoint(
             self.app, self.event, self.url, self.secret, "", self.rate_limit, name=self.id, older=older, ordered=self.ordered
         )
+
+
+class ConfiguredState(msgspec.Struct, frozen=True):
+    """The state of what is kept of an endpoint of the configuration: why it is disabled ("": it is not), and since when it is so."""
+
+    disabled: str = ""
+    at_ms: int = 0
 
 
 class SeenAttempt(msgspec.Struct, frozen=True):

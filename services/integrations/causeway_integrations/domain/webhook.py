@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 from msgspec.structs import replace
@@ -55,7 +56,13 @@ class Endpoint:
     @property
     def id(self) -> str:
         """Depends on app, event and URL, so that a changed secret keeps it."""
-        return self.name or derived_id(self.app, self.event, self.url)
+        return self.name or configured_id(self.app, self.event, self.url)
+
+
+@lru_cache(maxsize=4096)
+def configured_id(app: str, event: str, url: str) -> str:
+    """The id of an endpoint of the configuration; asked for at each attempt."""
+    return derived_id(app, event, url)
 
 
 class _Payload(BaseModel):

@@ -17,6 +17,7 @@ from causeway_common.contracts.names import IDENTIFIER_RULE, is_app_name
 from causeway_integrations.domain.endpoints import (
     PER_EVENT_MAX,
     SECRET_BYTES,
+    ConfiguredState,
     KeptEndpoint,
     Seen,
     check_url,
@@ -24,7 +25,7 @@ from causeway_integrations.domain.endpoints import (
     rotated,
     secret_of,
 )
-from causeway_integrations.domain.webhook import Endpoint
+from causeway_integrations.domain.webhook import Endpoint, judged
 from causeway_integrations.handlers.replays import replay_of
 from causeway_integrations.handlers.webhook import WebhookConnector, seen_attempt
 from causeway_integrations.ports import Records
@@ -193,7 +194,8 @@ class EndpointOperations:
         body = json.dumps({"type": TEST_TYPE, "timestamp": timestamp, "data": data}, separators=(",", ":"))
         name = "test_" + self._random(12).hex()
         answer = await self._connector.post(endpoint, name, body, max(call.deadline.remaining() - ANSWER_MARGIN_S, ANSWER_MARGIN_S))
-        attempt = seen_attempt(name, answer, now, self._now_ms())
+        ended = self._now_ms()
+        attempt = seen_attempt(name, answer, judged(answer, ended), now, ended)
         return dict(msgspec.to_builtins(attempt))
 
     async def _rotate(self, payload: JsonMap, _call: Call) -> JsonMap:
@@ -212,6 +214,7 @@ class EndpointOperations:
             await self._there(name)
         await self._book.saw(name, Seen(ok_ms=now))
         if configured:
+            await self._book.disable(name, ConfiguredState(at_ms=now))
             self._connector.enable(configured)
         elif await self._book.change(name, lambda kept: replace(kept, disabled="", disabled_ms=0, enabled_ms=now)) is None:
             raise _unknown()

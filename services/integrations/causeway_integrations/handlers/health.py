@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
 from msgspec.structs import replace
 
 from causeway_common.contracts.errors import CausewayError
-from causeway_common.contracts.ids import derived_id
 from causeway_common.contracts.messages import BreakerState, LifecycleEvent, NewRecord
 from causeway_common.runtime import format_duration
 from causeway_common.telemetry import get_logger
-from causeway_integrations.domain.endpoints import KeptEndpoint, Seen, SeenAttempt
+from causeway_integrations.domain.endpoints import ConfiguredState, KeptEndpoint, Seen, SeenAttempt
 from causeway_integrations.domain.inbound import OWN_APP
 from causeway_integrations.domain.outcome import Done, GivenUp, Outcome
 from causeway_integrations.domain.webhook import CONNECTOR, DISABLED, Endpoint
 from causeway_integrations.domain.work import Work
-from causeway_integrations.ports import Breakers, Records
+from causeway_integrations.ports import Breakers
 from causeway_integrations.ports.endpoints import Announcer, EndpointBook
 
 TELL_SECONDS: Final = 1.0
@@ -34,8 +34,7 @@ class EndpointHealth:
 
     Args:
         book: the endpoints.
-        records: where the announcement of one in the configuration is made durable.
-        breakers: where one in the configuration is disabled.
+        breakers: where the other processes hear that one in the configuration is disabled.
         announcer: the stream of events.
         now_ms: the time of day.
         disable_after_ms: nothing but failures for so long disables.
@@ -44,14 +43,13 @@ class EndpointHealth:
     def __init__(
         self,
         book: EndpointBook,
-        records: Records,
         breakers: Breakers,
         announcer: Announcer,
         *,
         now_ms: Callable[[], int],
         disable_after_ms: int,
     ) -> None:
-        self._book, self._records, self._breakers, self._announcer = book, records, breakers, announcer
+        self._book, self._breakers, self._announcer = book, breakers, announcer
         self._now_ms, self._disable_after_ms = now_ms, disable_after_ms
         self._seen: dict[str, tuple[Endpoint, Seen]] = {}
 
@@ -79,11 +77,11 @@ class EndpointHealth:
         )
         now, reason = self._now_ms(), reason[:REASON_MAX_CHARS]
         payload = {"endpoint": endpoint.id, "app": endpoint.app, "reason": reason, "at_ms": now}
-        told = "whd:" + derived_id(endpoint.id, str(now))
-        record = NewRecord(id=told, app=OWN_APP, connector=CONNECTOR, op=DISABLED, payload=payload)
+        record = NewRecord(id="", app=OWN_APP, connector=CONNECTOR, op=DISABLED, payload=payload)  # the commit gives it its id
         if not endpoint.name:
-            await self._records.enqueue([record], message_id=record.id)
-            self._breakers.share(CONNECTOR, endpoint.id, BreakerState(state="disabled", at_ms=now, reason=reason))
+            await self._book.disable(
+                endpoint.id, ConfiguredState(reason, now), msgspec.structs.replace(record, payload={**payload, "configured": True})
+            )
             return
 
         def change(kept: KeptEndpoint) -> KeptEndpoint:
@@ -96,6 +94,13 @@ class EndpointHealth:
         if work.app != OWN_APP:
             return GivenUp("integrations alone tell this")
         given = work.payload
+        if given.get(
+            "configured"
+        ):  # its processes hear of it by the breakers; they are told before the event, and again at each try
+            state = await self._book.disabled(str(given["endpoint"]))
+            if state.disabled:
+                shared = BreakerState(state="disabled", at_ms=state.at_ms, reason=state.disabled)
+                self._breakers.share(CONNECTOR, str(given["endpoint"]), shared)
         event = LifecycleEvent(
             id=work.key,
             type=EVENT_TYPE,

@@ -13,7 +13,6 @@ from causeway_common.contracts.ids import ID_MAX_CHARS
 from causeway_common.contracts.messages import BreakerState
 from causeway_common.runtime import fault_point
 from causeway_common.telemetry import current_traceparent, get_logger
-from causeway_integrations.domain.api import Bucket
 from causeway_integrations.domain.endpoints import ANSWER_MAX_CHARS, PREFIX, SeenAttempt
 from causeway_integrations.domain.outcome import Done, GivenUp, Outcome, Postponed
 from causeway_integrations.domain.outside import Answer, Answered, Outgoing
@@ -30,8 +29,9 @@ from causeway_integrations.domain.webhook import (
 )
 from causeway_integrations.domain.work import Work
 from causeway_integrations.handlers.health import EndpointHealth
+from causeway_integrations.handlers.rates import EndpointRates
 from causeway_integrations.ports import Breakers, Operation, Outside, Records
-from causeway_integrations.ports.endpoints import EndpointBook
+from causeway_integrations.ports.endpoints import EndpointBook, Rates
 
 log = get_logger("integrations")
 PRIVATE: Final = "whsk_"
@@ -52,6 +52,7 @@ class WebhookConnector:
         max_payload: bytes of an event's body.
         book: the endpoints that operators added; read for each event and delivery, so that no change is missed.
         health: told of each attempt; disables.
+        rates: shares the rates of endpoints; None: this process is alone.
     """
 
     def __init__(
@@ -66,12 +67,13 @@ class WebhookConnector:
         max_payload: int = MAX_PAYLOAD,
         book: EndpointBook | None = None,
         health: EndpointHealth | None = None,
+        rates: Rates | None = None,
     ) -> None:
         self._max_payload = max_payload
         self._endpoints, self._records, self._outside = endpoints, records, outside
         self._breakers, self._now_ms, self._reveal = breakers, now_ms, reveal
         self._book, self._health = book, health
-        self._buckets: dict[str, tuple[float, Bucket]] = {}
+        self._rates = EndpointRates(rates, now_ms)
         self._by_id = {endpoint.id: endpoint for endpoint in endpoints}
         self._disabled: dict[str, str] = {}
 
@@ -140,7 +142,7 @@ class WebhookConnector:
             return GivenUp(f"the endpoint is none of {work.app}'s")
         if disabled:
             return GivenUp(f"the endpoint is disabled: {disabled}")
-        if wait := self._wait_ms(endpoint):
+        if wait := await self._rates.wait_ms(endpoint):
             return Postponed("the rate limit of the endpoint is reached", wait)
         fault_point("integrations.deliver.before")
         began = self._now_ms()
@@ -148,7 +150,7 @@ class WebhookConnector:
         fault_point("integrations.deliver.after")
         outcome = judged(answer, self._now_ms())
         if self._health is not None:
-            self._health.saw(endpoint, seen_attempt(delivery.id, answer, began, self._now_ms()))
+            self._health.saw(endpoint, seen_attempt(delivery.id, answer, outcome, began, self._now_ms()))
         if isinstance(outcome, GivenUp) and outcome.disable:
             await self._disable(endpoint, outcome.note)
         return outcome
@@ -165,25 +167,17 @@ class WebhookConnector:
         kept = await self._book.find(id)
         return (kept.endpoint(self._now_ms()), kept.disabled) if kept else (None, "")
 
-    def _wait_ms(self, endpoint: Endpoint) -> int:
-        if not endpoint.rate_limit:
-            return 0
-        rate, bucket = self._buckets.get(endpoint.id, (0.0, None))
-        if bucket is None or rate != endpoint.rate_limit:
-            bucket = Bucket(endpoint.rate_limit)
-            self._buckets[endpoint.id] = endpoint.rate_limit, bucket
-        return bucket.wait_ms(self._now_ms())
-
     async def _disable(self, endpoint: Endpoint, reason: str) -> None:
-        if not endpoint.name:
-            self.heard(endpoint.id, BreakerState(state="disabled", at_ms=self._now_ms(), reason=reason[:200]))
+        state = BreakerState(state="disabled", at_ms=self._now_ms(), reason=reason[:200])
         if self._health is not None:
             await self._health.disable(endpoint, reason)
         elif not endpoint.name:
             log.warning(
                 "an endpoint wants nothing more and is disabled", app=endpoint.app, event_type=endpoint.event, id=endpoint.id
             )
-            self._breakers.share(CONNECTOR, endpoint.id, BreakerState(state="disabled", at_ms=self._now_ms(), reason=reason[:200]))
+            self._breakers.share(CONNECTOR, endpoint.id, state)
+        if not endpoint.name:
+            self.heard(endpoint.id, state)
 
     def _headers(self, endpoint: Endpoint, id: str, body: str) -> dict[str, str]:
         seconds = self._now_ms() // 1000
@@ -196,9 +190,8 @@ class WebhookConnector:
         }
 
 
-def seen_attempt(id: str, answer: Answer, began_ms: int, now_ms: int) -> SeenAttempt:
-    """A request and its answer as an endpoint's health keeps it."""
-    found = judged(answer, now_ms)
+def seen_attempt(id: str, answer: Answer, found: Outcome, began_ms: int, now_ms: int) -> SeenAttempt:
+    """A request and its answer as an endpoint's health keeps it; `found`: how the answer was judged."""
     outcome = "done" if isinstance(found, Done) else "dead" if isinstance(found, GivenUp) else "retry"
     status = answer.status if isinstance(answer, Answered) else 0
     return SeenAttempt(id, began_ms, max(now_ms - began_ms, 0), outcome, status, found.note[:ANSWER_MAX_CHARS])

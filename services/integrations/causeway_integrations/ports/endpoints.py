@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from causeway_common.contracts.messages import KeptRecord, LifecycleEvent, NewRecord, RecordsReply
-from causeway_integrations.domain.endpoints import Health, KeptEndpoint, Seen
+from causeway_integrations.domain.endpoints import ConfiguredState, Health, KeptEndpoint, Seen
+from causeway_integrations.domain.rate import Lease
 
 
 class EndpointBook(Protocol):
@@ -37,6 +38,14 @@ class EndpointBook(Protocol):
         """Change one, and have a job leave with it; as it is then, None where it is not there. A change that changes nothing writes nothing."""
         ...
 
+    async def disabled(self, id: str) -> ConfiguredState:
+        """Whether one of the configuration is disabled."""
+        ...
+
+    async def disable(self, id: str, state: ConfiguredState, leaves: NewRecord | None = None) -> bool:
+        """Disable one of the configuration, or enable it; with it leaves a job, in one commit. False where it is so already."""
+        ...
+
     async def remove(self, id: str) -> bool:
         """Keep it no more; False where it was not there."""
         ...
@@ -47,6 +56,14 @@ class EndpointBook(Protocol):
 
     async def saw(self, id: str, seen: Seen) -> Health:
         """Add what was seen; how it fares then."""
+        ...
+
+
+class Rates(Protocol):
+    """The rates of endpoints, shared by all processes. Raises CausewayError `unavailable`."""
+
+    async def take(self, endpoint: str, rate: float, now_ms: int) -> Lease:
+        """Some tokens for a while, or when to ask again."""
         ...
 
 

@@ -59,9 +59,17 @@ async def _act(crowd: Crowd, me: Visitor, owed: list[str], worth: dict[str, int]
     if owed:
         await _pay(crowd, me, owed)
         return
+    begun, selling = crowd.shared.setdefault("begun", []), crowd.shared.setdefault("selling", [])
+    before = len(begun)
     lots: list[Any] = (await me.call("auctions.lots", {"limit": OPEN_AT_ONCE}))["lots"]
-    if len(lots) < OPEN_AT_ONCE and crowd.random.random() < 0.5:
-        await _sell(crowd, me)
+    # What somebody began to sell meanwhile may be missing in the answer; what is being sold may be missing, too.
+    if len(begun) == before and len(lots) + len(selling) < OPEN_AT_ONCE and crowd.random.random() < 0.5:
+        begun.append(me.name)
+        selling.append(me.name)
+        try:
+            await _sell(crowd, me)
+        finally:
+            selling.remove(me.name)
     elif lots:
         lot = crowd.random.choice(lots)
         limit = worth.setdefault(lot["lot_id"], int(lot["start_price"] * crowd.random.uniform(1, MOST_WORTH)))

@@ -9,9 +9,10 @@ from typing import Any, Final, Literal
 from causeway_common.bus import Deadline, Postponed
 from causeway_common.contracts.errors import CausewayError
 from causeway_common.contracts.messages import Attempt, JobDelivery, Record, SettleRequest
-from causeway_common.runtime import fault_point
+from causeway_common.runtime import fault_point, format_duration
 from causeway_common.telemetry import Counters, Kind, current_traceparent, get_logger, names, span
 from causeway_logic.domain.retry import Retry
+from causeway_logic.domain.tasks import Running
 from causeway_logic.handlers.lanes import Lane
 from causeway_logic.handlers.work import Unhandled, Work, Works
 from causeway_logic.ports import Outside, Records
@@ -25,9 +26,12 @@ UNKNOWN_DELIVERIES_MAX: Final = 6
 """A delivery that nobody here has a handler for goes back after 1 s, 2 s, 4 s…; after so many storage is left to deliver it again."""
 UNHANDLED_MS: Final = 5000
 UNHANDLED_MAX_MS: Final = 600_000
-"""An event that this version has no handler for is looked at again after 5 s, 10 s, … 10 min: another version may have one."""
+"""What this version has no handler for is looked at again after 5 s, 10 s, … 10 min: another version may have one."""
+UNHANDLED_DEAD_MS: Final = 86_400_000
+"""Seen for so long by versions of the app without a handler for it, a record is dead: an operator finds it, and can re-drive it."""
 NOTE_MAX_CHARS: Final = 1000
 
+NOBODYS: Final = Running()
 log = get_logger("logic")
 _counters = Counters("logic")
 _attempts: Final = _counters.counter("task_attempts", "tries of tasks by outcome: done, retry, dead, postponed")
@@ -53,9 +57,13 @@ class Tasks:
         records: storage's.
         outside: the clock, the jitter.
         concurrency: so many of one task at once, where it does not say.
+        unhandled_ms: what no version has a handler for so long is dead.
     """
 
-    def __init__(self, works: Works, records: Records, outside: Outside, *, concurrency: int) -> None:
+    def __init__(
+        self, works: Works, records: Records, outside: Outside, *, concurrency: int, unhandled_ms: int = UNHANDLED_DEAD_MS
+    ) -> None:
+        self._unhandled_ms = unhandled_ms
         self._works, self._records, self._outside, self._concurrency = works, records, outside, concurrency
         self._lanes: dict[str, Lane] = {}
         self._trying: set[asyncio.Task[Any]] = set()
@@ -86,7 +94,7 @@ class Tasks:
         running = self._works.running(task)
         if running is None:
             self._not_here(task, delivered)
-            return
+            running = NOBODYS
         lane = self._lanes.get(task)
         if lane is None:
             lane = self._lanes[task] = Lane(running.limit or self._concurrency, self._outside.jitter)
@@ -116,13 +124,19 @@ class Tasks:
         try:
             work = self._works.of(record)
         except Unhandled as unhandled:
-            return Retry(), _Ended("retry", str(unhandled), postponed=True)
+            return Retry(), self._unhandled(record, str(unhandled))
         except CausewayError as error:
             return Retry(), _Ended("dead", str(error))
         lost = record.attempts - 1 - (record.log[-1].claim if record.log else 0)
         if lost > max(LOST_MAX, 0 if record.log else work.running.retry.tries + LOST_MAX):
             return work.running.retry, _Ended("dead", f"{lost} tries ended without an outcome")
         return work.running.retry, await self._run(work)
+
+    def _unhandled(self, record: Record, note: str) -> _Ended:
+        since = _postponed_since(record, note)
+        if since is not None and self._outside.now_ms() - since >= self._unhandled_ms:
+            return _Ended("dead", f"no version of the app had a handler for {format_duration(self._unhandled_ms)}: {note}")
+        return _Ended("retry", note, postponed=True)
 
     async def _run(self, work: Work) -> _Ended:
         seconds = work.running.timeout_ms / 1000
@@ -156,6 +170,8 @@ class Tasks:
             delay = retry.delay_ms(number, self._outside.jitter())
             outcome = "dead" if delay is None else "retry"
         note = ended.note[:NOTE_MAX_CHARS]
+        since = _postponed_since(record, ended.note) if ended.postponed else None
+        began_ms = began_ms if since is None else since
         entry = Attempt(
             number=number,
             claim=record.attempts,
@@ -184,10 +200,16 @@ class Tasks:
 
     def _not_here(self, task: str, delivered: int) -> None:
         _unknown.add()
-        if delivered >= UNKNOWN_DELIVERIES_MAX:
+        if delivered >= UNKNOWN_DELIVERIES_MAX:  # from here on it waits in its record
             log.warning("nobody takes this task: no living version of the app seems to have it", task=task)
             return
         raise Postponed(min(2.0 ** (delivered - 1), UNKNOWN_MAX_S))
+
+
+def _postponed_since(record: Record, note: str) -> int | None:
+    """When a record was first given back for this reason, and ever since; None where it was not."""
+    last = record.log[-1] if record.log else None
+    return last.at_ms if last is not None and (last.outcome, last.answer) == ("postponed", note[:NOTE_MAX_CHARS]) else None
 
 
 def _unhandled_ms(before: int) -> int:

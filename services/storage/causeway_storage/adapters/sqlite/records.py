@@ -16,6 +16,8 @@ from causeway_storage.domain.relay import ParkedItem, parked_record
 from causeway_storage.ports import DuePage, DueRecord, Ending
 
 COLLECTION: Final = "records"
+COST: Final = 1024
+"""About what one claim or end holds while it waits: many of them at once are no small write."""
 
 
 class SqliteRecords:
@@ -62,11 +64,15 @@ class SqliteRecords:
 
     async def claims(self, requests: Sequence[ClaimRequest], now_ms: int, runner: str = "") -> Sequence[ClaimReply | CausewayError]:
         """As the port says."""
-        return await self._database.write_kind(COLLECTION, "claim", claim_all, Claims(requests, now_ms, runner))
+        return await self._database.write_kind(
+            COLLECTION, "claim", claim_all, Claims(requests, now_ms, runner), cost=COST * len(requests)
+        )
 
     async def settles(self, requests: Sequence[SettleRequest], now_ms: int, runner: str = "") -> Sequence[Ending | CausewayError]:
         """As the port says."""
-        return await self._database.write_kind(COLLECTION, "settle", settle_all, Ends(requests, now_ms, runner))
+        return await self._database.write_kind(
+            COLLECTION, "settle", settle_all, Ends(requests, now_ms, runner), cost=COST * len(requests)
+        )
 
     async def due(self, now_ms: int, limit: int) -> DuePage:
         """As the port says."""
