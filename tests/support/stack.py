@@ -38,12 +38,13 @@ class Stack:
         storage: str = "sqlite",
         storages: int = 1,
         arguments: Sequence[str] = (),
+        crowd: bool = False,
     ) -> None:
         self.data_dir = directory / "data"
         self.port = free_port()
         self.log_path = directory / "stack.log"
         self._config, self._gateways, self._directory = config, gateways, directory
-        self._storage, self._storages, self._arguments = storage, storages, arguments
+        self._storage, self._storages, self._arguments, self._crowd = storage, storages, arguments, crowd
         self._env = {**{k: v for k, v in os.environ.items() if not k.startswith("CAUSEWAY_")}, **(env or {})}
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -63,6 +64,7 @@ class Stack:
             "--storages",
             str(self._storages),
             *self._arguments,
+            *([] if self._crowd or "--simulate" in self._arguments else ["--no-simulate"]),
         ]
         if self._config:
             path = self._directory / "causeway.toml"
@@ -195,10 +197,16 @@ async def running_stack(
     storage: str = "sqlite",
     storages: int = 1,
     arguments: Sequence[str] = (),
+    crowd: bool = False,
 ) -> AsyncIterator[Stack]:
-    """A stack for the block, with these further arguments of `causeway dev`; stopped afterwards, also when the block fails."""
+    """A stack for the block, with these further arguments of `causeway dev`; stopped afterwards, also when the block fails.
+
+    `crowd`: with the few simulated users that come along where nobody says otherwise; tests do without them.
+    """
     directory.mkdir(parents=True, exist_ok=True)
-    stack = Stack(directory, config=config, gateways=gateways, env=env, storage=storage, storages=storages, arguments=arguments)
+    stack = Stack(
+        directory, config=config, gateways=gateways, env=env, storage=storage, storages=storages, arguments=arguments, crowd=crowd
+    )
     try:
         await stack.start()
         yield stack

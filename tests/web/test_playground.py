@@ -8,11 +8,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from support.browser import MISSING, Visitor, running_browser
-from support.stack import Stack, running_stack
+from support.browser import MISSING, Visitor
+from support.stack import Stack
 
 pytestmark = [
     pytest.mark.stack,
@@ -26,32 +25,31 @@ KILLS = {"Kill gateway": "gateway", "Kill storage": "storage", "Kill logic": "lo
 PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    async with running_stack(tmp_path_factory.mktemp("playground")) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with running_browser() as running:
-        yield running
+STACK = {"crowd": True}
+"""Simulated users come along: the first screen is seen with life in it, and numbers are counted beside others' messages."""
 
 
 @asynccontextmanager
-async def opened(stack: Stack, browser: Browser, **options: Any) -> AsyncIterator[Visitor]:
-    """A page with the open playground; at the end it has logged nothing but the browser's own word about lost connections."""
+async def at_the_door(stack: Stack, browser: Browser, **options: Any) -> AsyncIterator[Visitor]:
+    """A page; at the end it has logged nothing but the browser's own word about lost connections."""
     context = await browser.new_context(base_url=f"http://127.0.0.1:{stack.port}", **options)
     try:
         visitor = Visitor(await context.new_page())
         await visitor.page.goto("/")
-        await visitor.enter("Ann")
-        await visitor.page.get_by_role("button", name="Failure playground", exact=True).click()
-        await expect(count(visitor.page, "Received")).not_to_have_text("0")
         yield visitor
         assert [error for error in visitor.errors if "WebSocket connection to" not in error] == []
     finally:
         await context.close()
+
+
+@asynccontextmanager
+async def opened(stack: Stack, browser: Browser, **options: Any) -> AsyncIterator[Visitor]:
+    """A page with the open playground."""
+    async with at_the_door(stack, browser, **options) as visitor:
+        await visitor.enter("Ann")
+        await visitor.page.get_by_role("button", name="Failure playground", exact=True).click()
+        await expect(count(visitor.page, "Received")).not_to_have_text("0")
+        yield visitor
 
 
 def count(page: Page, name: str) -> Any:
@@ -70,6 +68,30 @@ async def all_came(page: Page, more_than: int) -> dict[str, int]:
     while (found := await counts(page))["Sent"] <= more_than or found["Received"] < found["Sent"]:
         await page.wait_for_timeout(20)
     return found
+
+
+@pytest.mark.parametrize("look", [{"color_scheme": "light"}, {"color_scheme": "dark"}, PHONE], ids=["light", "dark", "phone"])
+async def test_the_first_screen_is_alive_and_nobody_simulated_writes_into_the_lobby(
+    stack: Stack, browser: Browser, look: Any
+) -> None:
+    """Before anybody said a name: lots with bids on them, lines as they are written, and what their offsets say of the promise."""
+    async with at_the_door(stack, browser, **look) as ann:
+        await expect(ann.page.get_by_role("heading", level=1)).to_have_text("Nothing lost. Once. In order. ")
+        await expect(ann.page.get_by_role("list", name="On offer right now").get_by_text("leads").first).to_be_visible(
+            timeout=30_000
+        )
+        await expect(ann.page.get_by_role("list", name="Being said right now").get_by_role("listitem").first).to_be_visible(
+            timeout=30_000
+        )
+        await expect(
+            ann.page.get_by_text(re.compile(r"^[1-9]\d* messages went by this window: 0 lost, 0 doubled\.$"))
+        ).to_be_visible()
+        assert await ann.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        await ann.screenshot(f"first-screen-{look.get('color_scheme', 'phone')}")
+        assert await ann.faults() == []
+        await ann.enter("Ann")
+        await expect(ann.page.get_by_text("Nobody has said anything yet.")).to_be_visible()
+        assert await ann.page.get_by_role("list", name="Messages", exact=True).get_by_role("listitem").count() == 0
 
 
 async def test_whatever_is_killed_every_number_comes_once_and_in_order(stack: Stack, browser: Browser) -> None:

@@ -91,6 +91,9 @@ export function signIn(user: string): Partial<Pick<Options, "data" | "getToken">
   return { data: { demo_user: user } };
 }
 
+/** What the door's window says of who it is: somebody without a name, whom dev alone lets look in. */
+export const LOOK_IN: Partial<Options> = { data: { onlooker: true } };
+
 /** Where the gateway is that serves this page. */
 export function address(): string {
   const { protocol, host } = window.location;

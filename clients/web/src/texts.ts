@@ -9,11 +9,15 @@ export const texts = {
   promise: "Nothing lost. Once. In order.",
   skip: "Skip to the content",
   enter: {
-    title: "Come in",
-    about: "A chat and a live auction on Causeway. Pick a name, open a second window, and talk to yourself, or to others.",
+    about: "A real-time backend for Python teams. Behind this door: a chat and live auctions, on real processes of this machine.",
+    dare: "Pick a name, open a second window beside this one, then kill whatever you like and see the promise kept.",
+    inside: "Behind the door",
+    lots: "On offer right now",
+    lines: "Being said right now",
+    seen: (count: number, lost: number, doubled: number) =>
+      `${count === 1 ? "1 message" : `${count} messages`} went by this window: ${lost} lost, ${doubled} doubled.`,
     label: "Your name",
     button: "Enter",
-    entering: "Entering …",
     empty: "Say a name first.",
     refused: (reason: string) => `You were not let in: ${reason}.`,
   },

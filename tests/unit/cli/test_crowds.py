@@ -14,10 +14,11 @@ SCRIPTS = Path(sys.executable).parent
 
 
 def test_each_package_is_one_process_that_is_sent_home_first() -> None:
-    packages = ("apps.auctions", "apps.chat:app", "apps.auctions")
+    packages = {"apps.auctions": ("--users", "2"), "apps.chat:app": ()}
     specs = crowd_specs(packages, url="http://127.0.0.1:8000", secret="the-secret", scripts=Path("/bin"), env={"PATH": "/bin"})
     assert [spec.name for spec in specs] == ["crowd-auctions", "crowd-chat"]
     assert specs[0].command[:5] == ("/bin/causeway-logic", "simulate", "apps.auctions", "--url", "http://127.0.0.1:8000")
+    assert specs[0].command[-2:] == ("--users", "2")
     assert specs[0].env == {"PATH": "/bin", "CAUSEWAY_TOKEN_SECRET": "the-secret"}
     assert all(spec.kind == STOP_ORDER[0] for spec in specs)
     assert "the-secret" not in repr(specs)

@@ -82,6 +82,29 @@ async def test_the_lobbys_owner_is_nobody_and_a_banned_user_stays_out(tester: Ap
     assert (await refusal(tester, {"demo_user": "bob"})).code == 403
 
 
+async def test_rooms_that_a_crowd_opens_are_everybodys_and_without_a_crowd_there_is_the_lobby_alone(tester: AppTester) -> None:
+    early = await tester.connect({"demo_user": "ann"})
+    await early.call("room", {"room": "lobby"})
+    with pytest.raises(CallError):
+        await early.call("room", {"room": "harbour"})
+    bot, other = tester.user("Ada-bot"), tester.user("Emre-bot")
+    for each in (bot, other, bot):
+        assert await each.call("open_house", {"name": "Harbour"}) == {"room": "harbour"}
+    await tester.connect({"demo_user": "bob"})
+    assert (await bot.call("room", {"room": "harbour"}))["members"] == ["causeway", "Ada-bot", "Emre-bot", "bob"]
+    assert (await early.call("room", {"room": "lobby"}))["members"] == ["causeway", "ann", "bob"]
+
+
+async def test_who_looks_in_from_the_door_is_nobodys_namesake_and_no_member_of_the_lobby(tester: AppTester) -> None:
+    onlooker = await tester.connect({"onlooker": True})
+    assert onlooker.name == "onlooker"
+    assert (await refusal(tester, {"demo_user": "onlooker"})).code == 403
+    ann = await tester.connect({"demo_user": "ann"})
+    assert (await ann.call("room", {"room": "lobby"}))["members"] == ["causeway", "ann"]
+    with pytest.raises(CallError, match="join the room first"):
+        await onlooker.call("send", {"room": "lobby", "text": "hello"})
+
+
 async def test_the_playgrounds_numbers_come_once_and_in_order_however_often_they_are_sent(tester: AppTester) -> None:
     """A number that is sent again, because no answer came, is answered and not published a second time."""
     ann, bob = await tester.connect({"demo_user": "ann"}), await tester.connect({"demo_user": "bob"})

@@ -12,11 +12,12 @@ const COLOURS = {
 /** How the connection stands, in a quiet line. */
 export function ConnectionState(): ReactNode {
   const { state, reason } = useConnection();
+  const calm = state === "connected"; // on a phone the dot says it; what is not well has a line of its own
   const text = state === "disconnected" ? texts.connection.disconnected(reason ?? "") : texts.connection[state];
   return (
-    <p role="status" aria-label={texts.connection.label} className="flex items-center gap-2 text-sm">
+    <p role="status" aria-label={texts.connection.label} className={`flex items-center gap-2 text-sm sm:ms-auto ${calm ? "" : "max-sm:order-last max-sm:basis-full max-sm:pb-1"}`}>
       <span aria-hidden className={`size-2.5 shrink-0 rounded-full ${COLOURS[state]}`} />
-      {text}
+      <span className={calm ? "sr-only sm:not-sr-only" : ""}>{text}</span>
     </p>
   );
 }

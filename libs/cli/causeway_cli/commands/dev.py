@@ -74,8 +74,9 @@ def _storage(_ctx: click.Context, param: click.Parameter, text: str) -> str:
     "--simulate",
     multiple=True,
     metavar="PACKAGE",
-    help="Let simulated users of this app come, such as apps.auctions; may be repeated.",
+    help="Let thirty simulated users of this app come, such as apps.auctions; may be repeated.  [default: a few of the reference apps', where these run without --config]",
 )
+@click.option("--no-simulate", is_flag=True, help="No simulated users.")
 @click.pass_context
 def dev(
     ctx: click.Context,
@@ -89,6 +90,7 @@ def dev(
     apps: tuple[str, ...],
     reload: bool,
     simulate: tuple[str, ...],
+    no_simulate: bool,
 ) -> None:
     """Run the whole system on this machine.
 
@@ -102,14 +104,19 @@ def dev(
 
     Example: causeway dev --app shop:app --reload
 
-    Example: causeway dev --simulate apps.auctions
+    A few simulated users of the reference apps come along, so that the page is alive: some bid and sell, some chat, none in the lobby.
+
+    Example: causeway dev --no-simulate
 
     Exit codes: 0 stopped, 1 could not start, 2 wrong configuration.
     """
     if reload and not apps:
         raise click.UsageError("--reload goes with --app")
+    if simulate and no_simulate:
+        raise click.UsageError("--simulate and --no-simulate contradict each other")
+    crowds = simulate if simulate or no_simulate else None
     try:
-        run_stack(DevOptions(data_dir, config, port, gateways, storages, storage, apps, reload, simulate))
+        run_stack(DevOptions(data_dir, config, port, gateways, storages, storage, apps, reload, crowds))
     except SettingsError as error:
         click.echo("causeway dev cannot start, its configuration is wrong:", err=True)
         for fault in error.faults:

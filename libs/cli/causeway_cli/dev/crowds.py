@@ -1,4 +1,4 @@
-"""Simulated crowds as processes of the stack: `causeway dev --simulate apps.auctions`."""
+"""Simulated crowds as processes of the stack: `causeway dev --simulate apps.auctions`, and a few users who come by themselves."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ KIND: Final = "crowd"
 SECRET_VARIABLE: Final = "CAUSEWAY_TOKEN_SECRET"  # noqa: S105 - a variable's name
 REPORT_EVERY: Final = "30s"
 CHECK_SECONDS: Final = 30.0
+FEW: Final = {
+    "apps.auctions": ("--users", "10", "--rate", "1.5"),
+    "apps.chat": ("--users", "8", "--rate", "0.8"),
+}
+"""Who comes unasked, so that the first screen is alive: so few that a machine hardly notices."""
 
 
 class CrowdError(Exception):
@@ -33,13 +38,21 @@ def check_simulations(packages: Sequence[str], scripts: Path) -> None:
 
 
 def crowd_specs(
-    packages: Sequence[str], *, url: str, secret: str, scripts: Path, env: Mapping[str, str]
+    packages: Mapping[str, Sequence[str]], *, url: str, secret: str, scripts: Path, env: Mapping[str, str]
 ) -> tuple[ProcessSpec, ...]:
-    """One process for each package: users of the app at that gateway. It serves nobody, so nothing is asked whether it is ready."""
+    """One process for each package: users of the app at that gateway. It serves nobody, so nothing is asked whether it is ready.
+
+    Args:
+        packages: with further arguments of each one's simulation.
+        url: of the gateway.
+        secret: signs their tokens.
+        scripts: the folder of the console scripts.
+        env: the environment that the processes inherit.
+    """
     specs = []
-    for package in dict.fromkeys(packages):
+    for package, arguments in packages.items():
         name = f"crowd-{package.partition(':')[0].rpartition('.')[2]}"
-        command = (str(scripts / "causeway-logic"), "simulate", package, "--url", url, "--every", REPORT_EVERY)
+        command = (str(scripts / "causeway-logic"), "simulate", package, "--url", url, "--every", REPORT_EVERY, *arguments)
         specs.append(
             ProcessSpec(
                 service=name,

@@ -20,7 +20,7 @@ from causeway_cli.apps.target import Described, describe
 from causeway_cli.dev.changes import Watched, changes
 from causeway_cli.dev.config import Configured, load_configuration, storage_variables
 from causeway_cli.dev.credentials import settle_credentials
-from causeway_cli.dev.crowds import check_simulations, crowd_specs
+from causeway_cli.dev.crowds import FEW, check_simulations, crowd_specs
 from causeway_cli.dev.datadir import DataDirLock
 from causeway_cli.dev.defaults import DEFAULT_CONFIG, DEFAULT_CONFIG_FILE
 from causeway_cli.dev.desk import DeskAt
@@ -44,7 +44,8 @@ class StackError(Exception):
 class DevOptions:
     """What `causeway dev` was asked for; `port` and `config` are None and `storage` is "" where it was not said.
 
-    `apps`: as `module:attribute`; none is the reference apps. `simulate`: packages whose simulated users come.
+    `apps`: as `module:attribute`; none is the reference apps. `simulate`: packages whose simulated users come; None: a few of the reference
+    apps', where these run and no configuration was given.
     """
 
     data_dir: Path
@@ -55,7 +56,7 @@ class DevOptions:
     storage: str = ""
     apps: tuple[str, ...] = ()
     reload: bool = False
-    simulate: tuple[str, ...] = ()
+    simulate: tuple[str, ...] | None = None
 
 
 def run_stack(asked: DevOptions) -> None:
@@ -73,7 +74,7 @@ def run_stack(asked: DevOptions) -> None:
         nothing = StackState(__version__, ready=False, url="", nats_url="", data_dir=str(data_dir), storage="", processes=())
         write_stack(data_dir, nothing)
         apps = find_apps(asked.apps, Path.cwd(), os.environ)
-        check_simulations(asked.simulate, _scripts())
+        check_simulations(asked.simulate or (), _scripts())
         plan, desk, greeting = _prepare(asked, data_dir, ports, apps)
         terminal = _terminal(plan)
         watched = [Watched(name, app.source, app.folder) for name, app in zip(processes_of(apps), apps, strict=True)]
@@ -164,7 +165,7 @@ def _prepare(asked: DevOptions, data_dir: Path, ports: Ports, apps: Sequence[Des
         options, configured, credentials, env=environment, new_port=ports.find, new_password=lambda: secrets.token_urlsafe(24)
     )
     crowds = crowd_specs(
-        asked.simulate, url=plan.url, secret=credentials.token_hmac_secret_key, scripts=options.scripts, env=environment
+        _crowds(asked), url=plan.url, secret=credentials.token_hmac_secret_key, scripts=options.scripts, env=environment
     )
     plan = replace(plan, services=(*plan.services, *crowds))
     text = nats_config(
@@ -176,6 +177,12 @@ def _prepare(asked: DevOptions, data_dir: Path, ports: Ports, apps: Sequence[Des
     )
     write_atomic(data_dir / NATS_CONFIG_FILE, text, mode=0o600)
     return plan, desk, _greeting(asked, plan, data_dir, apps, credentials.console_key)
+
+
+def _crowds(asked: DevOptions) -> dict[str, Sequence[str]]:
+    if asked.simulate is None:
+        return {} if asked.apps or asked.config else dict(FEW)
+    return dict.fromkeys(asked.simulate, ())
 
 
 def web_application() -> Path | None:

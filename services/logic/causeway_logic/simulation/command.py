@@ -24,6 +24,8 @@ from causeway_logic.simulation.visitor import Visitor
 
 REPORT_MS: Final = 5000
 TOKEN_SECONDS: Final = 30 * 24 * 3600
+NAMES: Final = ("Ada", "Björn", "Chidi", "Dalia", "Emre", "Freya", "Goran", "Hana", "Ines", "Jonas", "Kaya", "Lucía")
+"""Of those who come first, each with `-bot` behind it, so that nobody takes them for people."""
 SECRET_VARIABLE: Final = "CAUSEWAY_TOKEN_SECRET"  # noqa: S105 - a variable's name
 
 
@@ -100,7 +102,7 @@ def _tell(crowd: Crowd, when: str) -> None:
 
 
 def _names(count: int) -> list[str]:
-    return [f"visitor-{number}" for number in range(1, count + 1)]
+    return [f"{NAMES[at % len(NAMES)]}-bot{at // len(NAMES) + 1 if at >= len(NAMES) else ''}" for at in range(count)]
 
 
 def _token(secret: str, user: str) -> str:
