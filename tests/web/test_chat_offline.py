@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import signal
 from typing import Any
@@ -12,7 +13,7 @@ from playwright.async_api import Locator, expect
 
 from support.browser import MISSING, Visitor, Visits
 from support.stack import Stack
-from support.wire import Wire
+from support.wire import Answer, Wire
 
 pytestmark = [
     pytest.mark.stack,
@@ -25,8 +26,8 @@ RECOVERED_MAX = 8
 STACK = {
     "config": f"""
 [client]
-ping_interval = "1s"
-pong_timeout = "500ms"
+ping_interval = "2s"
+pong_timeout = "1900ms"
 expired_close_delay = "0s"
 recovery_max_publication_limit = {RECOVERED_MAX}
 """
@@ -43,9 +44,9 @@ def room(visitor: Visitor) -> Locator:
     return visitor.page.get_by_role("status", name="Room", exact=True)
 
 
-async def wired(visit: Visits, name: str) -> tuple[Visitor, Wire]:
+async def wired(visit: Visits, name: str, answer: Answer | None = None) -> tuple[Visitor, Wire]:
     """A visitor whose connection is in our hands."""
-    visitor, wire = await visit(), Wire()
+    visitor, wire = await visit(), Wire(answer)
     await wire.through(visitor.page)
     await visitor.enter(name)
     await expect(connection(visitor)).to_have_text("Connected")
@@ -111,25 +112,39 @@ async def test_messages_written_offline_wait_outlive_a_reload_and_are_sent_once_
     ann.forgive_lost_connections()
 
 
-async def test_offline_by_the_browsers_own_word_is_told_at_once_and_over_at_once(visit: Visits) -> None:
+@pytest.mark.timeout(240)
+async def test_after_a_minute_offline_everything_is_there_once_and_in_order_and_the_page_says_how_much(visit: Visits) -> None:
+    """Really a minute: every time-out of page and server has passed. The browser's word that it is over is enough to come back."""
     ann, bob = await visit("Ann"), await visit("Bob")
     mark = f"airplane {next(numbers)}"
+    await ann.say(f"{mark} boarding")
+    await expect(bob.page.get_by_text(f"{mark} boarding")).to_have_count(1)
     await ann.page.context.set_offline(True)
     await expect(connection(ann)).to_contain_text("Reconnecting", timeout=LONG)
-    await ann.say(f"{mark} from the air")
-    await bob.say(f"{mark} from the ground")
+    for number in range(2):
+        await ann.say(f"{mark} air {number}")
+        await bob.say(f"{mark} ground {number}")
+        await asyncio.sleep(30)
+    await expect(connection(ann)).to_contain_text("Reconnecting")
+    await expect(ann.page.get_by_text("waits to be sent", exact=True)).to_have_count(2)
     await expect(bob.page.get_by_text("sending …")).to_have_count(0)
     await ann.page.context.set_offline(False)
-    await expect(bob.page.get_by_text(f"{mark} from the air")).to_have_count(1, timeout=LONG)
-    await expect(room(ann)).to_have_text("Connected again, 1 message caught up")
-    assert await said(ann, mark) == await said(bob, mark) == [f"{mark} from the ground", f"{mark} from the air"]
+    await expect(connection(ann)).to_have_text("Connected")
+    await expect(room(ann)).to_have_text("Connected again, 2 messages caught up", timeout=LONG)
+    await expect(bob.page.get_by_text(f"{mark} air 1")).to_have_count(1, timeout=LONG)
+    await expect(ann.page.get_by_text("waits to be sent", exact=True)).to_have_count(0)
+    for each in (ann, bob):
+        assert await said(each, mark) == [
+            f"{mark} boarding",
+            *(f"{mark} {where} {n}" for where in ("ground", "air") for n in range(2)),
+        ]
     ann.forgive_lost_connections()
 
 
 async def test_a_line_that_is_silent_is_seen_dead_and_what_was_sent_into_it_is_sent_once(visit: Visits) -> None:
     (ann, wire), bob = await wired(visit, "Ann"), await visit("Bob")
     mark = f"silence {next(numbers)}"
-    wire.is_silent = True
+    wire.is_silent = True  # nothing comes and nothing goes, not even the end of the connection
     await ann.say(f"{mark} into the void")
     await expect(connection(ann)).to_contain_text("Reconnecting", timeout=LONG)
     wire.mend()
@@ -159,6 +174,26 @@ async def test_answers_that_are_lost_or_wrong_double_nothing_and_the_page_stays_
     assert await said(ann, mark) == await said(bob, mark) == [f"{mark} once", f"{mark} twice"]
     keys = [call["key"] for call in wire.calls("chat.send")]
     assert (len(keys), len(set(keys))) == (5, 2)
+
+
+async def test_a_room_that_is_answered_wrongly_is_asked_for_again_and_what_is_typed_meanwhile_stays(visit: Visits) -> None:
+    nonsense: list[Any] = [{"messages": "none", "offset": 0, "epoch": "e"}, None, 7, {}]
+    wrong = {"chat.snapshot": [*nonsense], "chat.rooms": [*nonsense], "chat.room": [{"members": 7}]}
+
+    def answer(method: str, reply: dict[str, Any]) -> dict[str, Any] | None:
+        waits = wrong.get(method, [])
+        return {"id": reply["id"], "rpc": {"data": waits.pop(0)}} if waits else reply
+
+    ann, wire = await visit(), Wire(answer)
+    await wire.through(ann.page)
+    await ann.enter("Ann")
+    await expect(ann.page.get_by_role("alert").first).to_contain_text("The page keeps trying")
+    mark = f"nonsense {next(numbers)}"
+    await ann.say(mark)
+    await expect(ann.page.get_by_text("sending …")).to_have_count(0)
+    await expect(ann.page.get_by_role("alert")).to_have_count(0, timeout=LONG)
+    await expect(ann.page.get_by_role("link", name="Room Lobby", exact=True)).to_be_visible(timeout=LONG)
+    assert await said(ann, mark) == [mark]
 
 
 async def test_where_too_much_was_missed_the_room_is_loaded_anew_and_the_page_says_so(visit: Visits, stack: Stack) -> None:

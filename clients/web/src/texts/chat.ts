@@ -5,7 +5,8 @@ export const chat = {
   list: "Messages",
   label: "Message",
   button: "Send",
-  empty: "Nobody has said anything yet. Be the first.",
+  empty:
+    "Nobody has said anything yet.\nSay hello, or open this page in a second window under another name and talk to yourself. Kill a process in between: nothing is lost.",
   loading: "Loading the messages …",
   failedToLoad: (reason: string) => `The messages could not be loaded: ${reason}. The page keeps trying.`,
   closed: (reason: string) => `This room is closed to you: ${reason}.`,
@@ -92,8 +93,9 @@ export const chat = {
     open: "Rooms",
     unknown: "Loading your rooms …",
     failed: (reason: string) => `Your rooms could not be loaded: ${reason}.`,
-    named: (name: string, unread: number, mentioned: boolean) =>
-      [`Room ${name}`, ...(unread === 0 ? [] : [`${unread} unread`]), ...(mentioned ? ["you are mentioned"] : [])].join(", "),
+    named: (name: string) => `Room ${name}`,
+    news: (unread: number, mentioned: boolean) =>
+      [...(unread === 0 ? [] : [`${unread} unread`]), ...(mentioned ? ["you are mentioned"] : [])].join(", "),
     invitations: "Invitations",
     accept: (name: string) => `Join ${name}`,
     name: "Name of a new room",

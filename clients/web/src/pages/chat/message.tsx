@@ -24,25 +24,29 @@ export interface ItemProps {
   entry: Entry<Act> | null;
   number: number;
   me: string;
+  leads?: boolean;
   continued?: boolean;
   firstUnread?: boolean;
   answers?: number;
   quoted?: Message | null;
   editing?: boolean;
+  /** Its buttons are in the order of the Tab key. */
   current?: boolean;
+  /** It was tapped: its buttons show where there is no pointer that hovers. */
+  picked?: boolean;
   doing: Doing | null;
 }
 
 /** One message. It is rendered again where something of it has changed. */
 export const Item = memo(function Item(props: ItemProps): ReactNode {
-  const { message, entry, me, continued = false, firstUnread = false, quoted = null, editing = false, current = false, doing } = props;
+  const { message, entry, me, continued = false, firstUnread = false, quoted = null, editing = false, picked = false, doing } = props;
   const { user, text, deleted, strange, id } = message;
   const named = !deleted && user !== me && pieces(text).some((piece) => piece.user === me);
   const unsent = entry !== null && entry.state !== "refused" && id === "";
   return (
     <li
       data-message={id}
-      data-current={current || undefined}
+      data-picked={picked || undefined}
       className={`group relative flex flex-wrap gap-x-3 rounded-lg px-2 py-0.5 ${
         named ? "bg-amber-100 dark:bg-amber-900/40" : "hover:bg-slate-100 dark:hover:bg-slate-800/60"
       } ${continued ? "" : "mt-3"}`}
@@ -149,19 +153,19 @@ function Fate({ message: { id, editedAt, deleted }, entry, number, doing }: Item
   );
 }
 
-function Answers({ message, answers = 0, doing }: ItemProps): ReactNode {
+function Answers({ message, answers = 0, current = false, doing }: ItemProps): ReactNode {
   if (answers === 0 || doing === null) {
     return null;
   }
   return (
-    <Little name={texts.chat.actions.answersNamed(answers, message.id)} press={() => doing.reply(message)}>
+    <Little tab={current} name={texts.chat.actions.answersNamed(answers, message.id)} press={() => doing.reply(message)}>
       {texts.chat.actions.answers(answers)}
     </Little>
   );
 }
 
 /** Seen where the pointer or the focus is. One message's are in the order of the Tab key, the arrow keys lead to the others. */
-function Actions({ message, entry, me, current = false, editing = false, doing }: ItemProps): ReactNode {
+function Actions({ message, entry, me, leads = false, current = false, editing = false, doing }: ItemProps): ReactNode {
   const { id, user, deleted, strange } = message;
   if (doing === null || id === "" || deleted || strange || editing || (entry !== null && entry.state !== "refused")) {
     return null;
@@ -169,19 +173,19 @@ function Actions({ message, entry, me, current = false, editing = false, doing }
   const words = texts.chat.actions;
   const own = user === me;
   return (
-    <div className="pointer-events-none absolute -top-3 end-2 flex gap-1 rounded-lg border border-slate-400 bg-white px-1 opacity-0 group-hover:pointer-events-auto group-hover:opacity-100 group-has-[button:focus-visible]:pointer-events-auto group-has-[button:focus-visible]:opacity-100 dark:bg-slate-900 [@media(hover:none)]:group-data-current:pointer-events-auto [@media(hover:none)]:group-data-current:opacity-100">
+    <div className="pointer-events-none absolute -top-3 end-2 flex gap-1 rounded-lg border border-slate-400 bg-white px-1 opacity-0 group-hover:pointer-events-auto group-hover:opacity-100 group-has-[button:focus-visible]:pointer-events-auto group-has-[button:focus-visible]:opacity-100 dark:bg-slate-900 [@media(hover:none)]:group-data-picked:pointer-events-auto [@media(hover:none)]:group-data-picked:opacity-100">
       <Little tab={current} name={words.replyNamed(id)} press={() => doing.reply(message)}>
         {words.reply}
       </Little>
       {own ? (
-        <>
-          <Little tab={current} name={words.editNamed(id)} press={() => doing.edit(id)}>
-            {words.edit}
-          </Little>
-          <Little tab={current} name={words.takeBackNamed(id)} press={() => doing.takeBack(id)}>
-            {words.takeBack}
-          </Little>
-        </>
+        <Little tab={current} name={words.editNamed(id)} press={() => doing.edit(id)}>
+          {words.edit}
+        </Little>
+      ) : null}
+      {own || leads ? (
+        <Little tab={current} name={words.takeBackNamed(id)} press={() => doing.takeBack(id)}>
+          {words.takeBack}
+        </Little>
       ) : null}
     </div>
   );
