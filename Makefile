@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OURS := libs/common services/gateway services/storage services/integrations services/logic libs/testing libs/cli
 WEB := clients
-WEB_SOURCES := $(shell find $(WEB) -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -name .built) scripts/web.py
+WEB_SOURCES := $(shell find $(WEB) -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/dist-console/*' -not -name .built) scripts/web.py
 SOURCES := libs services scripts tests
 FAST := tests/unit tests/contract tests/suites
 PARALLEL := -n auto --maxprocesses 4 --dist loadscope
@@ -71,6 +71,6 @@ contracts: setup ## write the reference apps' contracts anew; a change that brea
 	  $(BIN)/causeway schema apps.$$app:app --format json-schema --out services/logic/apps/contracts/$$app.json; done
 
 clean: ## remove what was made here: .venv, caches, the dev stack's data
-	rm -rf $(VENV) $(WEB)/node_modules $(WEB)/.built $(WEB)/web/dist .causeway .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(WEB)/node_modules $(WEB)/.built $(WEB)/web/dist $(WEB)/web/dist-console .causeway .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	find . -name '*.egg-info' -type d -prune -exec rm -rf {} +

@@ -17,7 +17,7 @@ LOCK = CLIENTS / "package-lock.json"
 
 
 def main() -> None:
-    """Install what is not as the lock file says, then build `clients/web/dist`."""
+    """Install what is not as the lock file says, then build `clients/web/dist` and `clients/web/dist-console`."""
     if not INSTALLED.exists() or INSTALLED.stat().st_mtime < LOCK.stat().st_mtime:
         npm("ci", "--no-audit", "--no-fund", "--ignore-scripts")
     npm("run", "build")

@@ -1,10 +1,10 @@
-// Puts a .br and a .gz beside each text file of the folder, where they are smaller: the gateway sends them as they are.
+// Puts a .br and a .gz beside each text file of the folders, where they are smaller: the gateway sends them as they are.
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 
-const [folder] = process.argv.slice(2);
-for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+const entries = process.argv.slice(2).flatMap((folder) => readdirSync(folder, { recursive: true, withFileTypes: true }));
+for (const entry of entries) {
   const path = join(entry.parentPath, entry.name);
   if (!entry.isFile() || !/\.(css|html|js|json|svg|webmanifest)$/.test(entry.name)) {
     continue;

@@ -79,6 +79,8 @@ SAMPLES: dict[str, m.Message] = {
         ],
         total=1,
     ),
+    "presence_of_everyone": m.PresenceRequest(channel="a", limit=3, everyone=True),
+    "presence_stats_of_everyone": m.PresenceStatsRequest(channel="a", everyone=True),
     "channels_top": m.ChannelsRequest(pattern="chat:*", top=100),
     "ban": m.Revocation(user="ann", expire_at_ms=9, ban=True, by="ops", at_ms=5, reason="spam"),
     "records_of_app": m.RecordsRequest(state="dead", app="chat", connector="email"),

@@ -10,10 +10,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from causeway_common.bus import Bus, BusSettings, Deadline
-from causeway_common.contracts import messages as m
-from causeway_common.contracts import verbs
 from support.command import command
+from support.enqueued import enqueue_mail
 from support.mailbox import Mailbox
 from support.stack import Stack, running_stack
 from support.waiting import until
@@ -37,7 +35,7 @@ async def test_a_dead_job_is_listed_shown_and_tried_again(tmp_path: Path) -> Non
         config = f'[integrations.email]\nhost = "127.0.0.1"\nport = {mail.port}\ntls = "none"\nsender = "a@example.com"\n'
         async with running_stack(tmp_path, config=config) as stack:
             assert await listed(stack, "dead") == []
-            await enqueue(stack, "mail-1")
+            await enqueue_mail(stack, "mail-1")
 
             async with asyncio.timeout(30):
                 while not (found := await listed(stack, "dead")):
@@ -74,16 +72,3 @@ async def test_a_dead_job_is_listed_shown_and_tried_again(tmp_path: Path) -> Non
                 session.post(f"http://127.0.0.1:{stack.port}/ops/jobs.list", json={}) as response,
             ):
                 assert response.status == 401, "with the server API's key alone"
-
-
-async def enqueue(stack: Stack, id: str) -> None:
-    users = json.loads((stack.data_dir / "nats.conf").read_text())["authorization"]["users"]
-    password = next(user["password"] for user in users if user["user"] == "logic-chat")
-    bus = Bus(BusSettings(stack.state()["nats_url"], "logic-chat", password, "test"))
-    await bus.start()
-    try:
-        payload = {"to": ["ann@example.com"], "subject": "s", "text": "t"}
-        record = m.NewRecord(id=id, app="chat", connector="email", op="send", payload=payload)
-        await bus.request(verbs.ENQUEUE, m.EnqueueRequest(records=[record]), Deadline.after(4), caller="chat")
-    finally:
-        await bus.stop()

@@ -23,6 +23,7 @@ from causeway_storage.adapters.sqlite.writer import batches
 from causeway_storage.domain.entity import COMMITS, Commit, Element, EntityKey, outbox_of, short_id
 from causeway_storage.domain.packing import pack, unpack
 from causeway_storage.ports import Appended, Committed, Conflicted
+from support.older import back_to
 
 T = TypeVar("T")
 HOUR = 3_600_000
@@ -262,10 +263,7 @@ async def test_ids_kept_by_an_older_schema_in_the_document_go_on_counting_and_le
         assert COMMITS not in unpack(packed)
         older = {**unpack(packed), COMMITS: [[short_id("old"), 1, 0]]}
         connection.execute("UPDATE entities SET document = ?", (pack(older),))
-        connection.executescript(
-            "DROP INDEX heads_quiet; ALTER TABLE heads DROP COLUMN at_ms; DROP TABLE commits; DROP INDEX entities_deleted; ALTER TABLE entities DROP COLUMN deleted_ms; DROP TABLE entity_indexes; "
-            "DROP TABLE timers; DROP TABLE operations; ALTER TABLE records DROP COLUMN log; UPDATE meta SET value = 3 WHERE key = 'schema'"
-        )
+        connection.executescript(back_to(3))
 
     async with opened(path) as store:
         repeated = Committed(1, repeat=True, document=Document(version=1, state={"value": "new"}))

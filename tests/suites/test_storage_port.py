@@ -432,6 +432,25 @@ async def test_a_record_tells_what_became_of_each_attempt(store: Store) -> None:
     )
 
 
+async def test_operators_see_the_records_of_one_app_and_one_connector_a_task_by_that_name(store: Store) -> None:
+    made = [
+        NewRecord(id="a", app="chat", connector="webhook", op="event", payload={}),
+        NewRecord(id="b", app="chat", connector="", op="report", payload={}),
+        NewRecord(id="c", app="auctions", connector="webhook", op="event", payload={}),
+    ]
+    await store.records.put(made, (), now_ms=100, next_at_ms=100)
+
+    async def listed(app: str = "", connector: str = "") -> list[str]:
+        page = await store.desk.page(RecordsRequest(state="", app=app, connector=connector))
+        return [each.record.id for each in page.records]
+
+    assert await listed("chat") == ["a", "b"]
+    assert await listed(connector="webhook") == ["a", "c"]
+    assert await listed("chat", "webhook") == ["a"]
+    assert await listed(connector="task") == ["b"]
+    assert await listed("nobody") == []
+
+
 async def test_operators_see_records_by_state_and_have_dead_ones_delivered_again(store: Store) -> None:
     """A record that is dead is not lost: it comes back under its own id, its tries counted anew."""
     for name in ("a", "b", "c", "d", "e"):

@@ -212,3 +212,15 @@ async def test_the_names_that_an_entity_knows_are_bounded_to_those_set_last(stor
     assert [each.name for each in (await store.timers.due(1000, 300)).timers] == [
         f"{number:03}" for number in range(300 - TIMERS_MAX)
     ]
+
+
+async def test_the_timers_that_wait_are_paged_the_soonest_first_and_those_that_fired_are_none(store: Store) -> None:
+    made = [timer("a", 1, 20), timer("b", 1, 10), timer("c", 1, 20), timer("d", 1, 5), timer("e", 1, 0)]
+    await store.timers.put(made)
+    await store.timers.fired([made[3]])
+    b, a, c = made[1], made[0], made[2]
+
+    assert await store.timers.waiting((0, ""), 10) == [b, a, c]
+    assert await store.timers.waiting((0, ""), 2) == [b, a]
+    assert await store.timers.waiting((20, a.key), 2) == [c]
+    assert await store.timers.waiting((20, c.key), 2) == []

@@ -16,7 +16,10 @@ from support.node import NODE, WHEEL, install
 
 ROOT = Path(__file__).parents[2]
 CLIENTS = ROOT / "clients"
-DIST = CLIENTS / "web" / "dist"
+PAGES = {
+    "the application": CLIENTS / "web" / "dist" / "index.html",
+    "the console": CLIENTS / "web" / "dist-console" / "console.html",
+}
 SCRIPT_MAX = 200 * 1024
 
 
@@ -34,7 +37,7 @@ def test_the_tests_of_hooks_and_state_pass() -> None:
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("project", ["react", "web"])
+@pytest.mark.parametrize("project", ["react", "web", "web/tsconfig.console.json"])
 def test_the_types_hold_strictly(project: str) -> None:
     run("node_modules/typescript/bin/tsc", "-p", project)
 
@@ -53,14 +56,22 @@ def test_the_lock_file_names_no_host() -> None:
     assert {each["resolved"] for each in packages.values() if "resolved" in each} == {"react", "web"}
 
 
-def test_the_first_load_is_at_most_200_kb_of_compressed_script() -> None:
-    scripts = [path.read_bytes() for path in DIST.rglob("*.js")]
+@pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
+def test_the_first_load_is_at_most_200_kb_of_compressed_script(page: Path) -> None:
+    scripts = [path.read_bytes() for path in page.parent.rglob("*.js")]
     assert 0 < sum(len(gzip.compress(each)) for each in scripts) <= SCRIPT_MAX
 
 
-def test_the_page_has_no_inline_script_or_style_and_every_file_has_a_compressed_form() -> None:
-    index = (DIST / "index.html").read_text()
-    assert re.findall(r"<script(?![^>]*\bsrc=)|<style|\bstyle=|\bon\w+=", index) == []
-    for path in [*DIST.rglob("*.js"), *DIST.rglob("*.css"), DIST / "index.html"]:
+@pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
+def test_the_page_has_no_inline_script_or_style_and_every_file_has_a_compressed_form(page: Path) -> None:
+    assert re.findall(r"<script(?![^>]*\bsrc=)|<style|\bstyle=|\bon\w+=", page.read_text()) == []
+    for path in [*page.parent.rglob("*.js"), *page.parent.rglob("*.css"), page]:
         assert gzip.decompress(path.with_name(path.name + ".gz").read_bytes()) == path.read_bytes()
         assert path.with_name(path.name + ".br").stat().st_size < path.stat().st_size
+
+
+def test_the_public_page_has_nothing_of_the_console() -> None:
+    """Each is built into a folder of its own, and the public port serves the application's alone."""
+    files = [path for path in PAGES["the application"].parent.rglob("*") if path.suffix in {".html", ".js", ".css"}]
+    assert files
+    assert [path.name for path in files if "Operator's key" in path.read_text() or "console" in path.name] == []

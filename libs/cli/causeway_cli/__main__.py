@@ -26,6 +26,7 @@ COMMANDS: Final = (
         "disconnect",
         "revoke",
     ),
+    *("nodes", "top", "channels", "clients", "ban", "unban", "bans", "timers"),
     "completion",
 )
 

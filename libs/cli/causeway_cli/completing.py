@@ -35,6 +35,26 @@ def methods(ctx: click.Context, _param: click.Parameter, incomplete: str) -> lis
     return _offered((f"{app['app']}.{method}" for app in _apps(ctx) for method in app["methods"]), incomplete)
 
 
+def banned(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Users who are banned."""
+    try:
+        with operations(_where(ctx)) as ops:
+            found = ops.run("users.bans", limit=1_000)["bans"]
+    except click.ClickException:
+        return []  # as above
+    return _offered((ban["user"] for ban in found), incomplete)
+
+
+def services(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Services of which processes run."""
+    try:
+        with operations(_where(ctx)) as ops:
+            found = ops.run("nodes.list")["nodes"]
+    except click.ClickException:
+        return []  # as above
+    return _offered({node["service"] for node in found}, incomplete)
+
+
 def _apps(ctx: click.Context) -> list[dict[str, Any]]:
     try:
         with operations(_where(ctx)) as ops:

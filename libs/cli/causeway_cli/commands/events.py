@@ -10,7 +10,8 @@ from typing import Any, Final
 import click
 import msgspec
 
-from causeway_cli.options import Where, data_dir_option, find_nats, past_time
+from causeway_cli.operations import operations
+from causeway_cli.options import Where, api_key_option, data_dir_option, find_nats, past_time, url_option
 from causeway_cli.text import compact_json, printable
 from causeway_common.bus import Bus, BusSettings, StreamTail
 from causeway_common.contracts.codec import decode
@@ -36,6 +37,8 @@ TYPES: Final = (
     "--json", "as_json", is_flag=True, help="One JSON object per line: id, type, time_ms, user, client, channel, namespace."
 )
 @data_dir_option
+@url_option
+@api_key_option
 @click.option("--nats", default="", envvar="CAUSEWAY_NATS_URL", show_envvar=True, help="NATS of a system that runs elsewhere.")
 @click.option("--nats-user", default="operator", show_default=True, envvar="CAUSEWAY_NATS_USER", show_envvar=True, help="Its user.")
 @click.option("--nats-password", default="", envvar="CAUSEWAY_NATS_PASSWORD", show_envvar=True, help="Its password.")
@@ -45,6 +48,8 @@ def events(
     since: datetime | None,
     as_json: bool,
     data_dir: Path,
+    url: str,
+    api_key: str,
     nats: str,
     nats_user: str,
     nats_password: str,
@@ -53,17 +58,35 @@ def events(
 
     Who connected and disconnected (`client.lifecycle_events`), subscribed and unsubscribed (a namespace's `lifecycle_events`), and which
     channels were joined first and left last (its `occupancy_events`); which jobs died, and which endpoints of webhooks were disabled. They are kept for seven days. A repeat has the id of the first.
+    With --url they are asked of a gateway, else of NATS.
 
     Example: causeway events --since 10m --type connected --json
 
     Exit codes: 0 ended by Ctrl-C, 1 not reached, 2 wrong usage.
     """
-    url, password = find_nats(Where(data_dir), nats, nats_password)
-    settings = BusSettings(url=url, user=nats_user, password=password, name="causeway-events")
+    if url:
+        _tell_of_gateway(Where(data_dir, url=url, api_key=api_key), types, since, as_json=as_json)
+        return
+    place, password = find_nats(Where(data_dir), nats, nats_password)
+    settings = BusSettings(url=place, user=nats_user, password=password, name="causeway-events")
     try:
         asyncio.run(_events(settings, frozenset(types), since, as_json=as_json))
     except KeyboardInterrupt:
         return
+
+
+def _tell_of_gateway(where: Where, types: tuple[str, ...], since: datetime | None, *, as_json: bool) -> None:
+    """By `/ops/events.tail`, with the API key: a gateway follows the stream."""
+    show = show_json if as_json else show_text
+    since_ms = int(since.timestamp() * 1000) if since else 0
+    try:
+        with operations(where) as ops:
+            for line in ops.stream("events.tail", types=list(types), since_ms=since_ms):
+                if line["type"] == "event":
+                    show(msgspec.convert({**line, "type": line["event"]}, LifecycleEvent))
+    except KeyboardInterrupt:
+        return
+    raise click.ClickException("the gateway ended it")
 
 
 async def _events(settings: BusSettings, types: frozenset[str], since: datetime | None, *, as_json: bool) -> None:

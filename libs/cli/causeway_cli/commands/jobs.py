@@ -29,6 +29,8 @@ def jobs() -> None:
 
 @jobs.command(name="list")
 @click.option("--state", type=click.Choice(STATES), help="retrying: tried, and waits for another try.  [default: all]")
+@click.option("--app", default="", help="Of this app alone.")
+@click.option("--connector", default="", help="Of this connector alone, such as email; task: tasks of apps.")
 @click.option("--limit", type=click.IntRange(1), help="At most so many.  [default: all]")
 @click.option(
     "--json", "as_json", is_flag=True, help="One JSON array, also when there are none; as when the output is no terminal."
@@ -36,13 +38,15 @@ def jobs() -> None:
 @data_dir_option
 @url_option
 @api_key_option
-def list_jobs(*, state: str | None, limit: int | None, as_json: bool, data_dir: Path, url: str, api_key: str) -> None:
+def list_jobs(
+    *, state: str | None, app: str, connector: str, limit: int | None, as_json: bool, data_dir: Path, url: str, api_key: str
+) -> None:
     """List jobs, by id.
 
     Exit codes: 0 done, 1 refused or not reached, 2 wrong usage.
     """
     with operations(Where(data_dir, url=url, api_key=api_key)) as ops:
-        found = _listed(ops, state or "", limit)
+        found = _listed(ops, limit, state=state or "", app=app, connector=connector)
     if as_json or not sys.stdout.isatty():
         click.echo(compact_json(found))
         return
@@ -98,12 +102,12 @@ def redrive(*, ids: tuple[str, ...], as_json: bool, data_dir: Path, url: str, ap
         raise click.exceptions.Exit(1)
 
 
-def _listed(ops: Operations, state: str, limit: int | None) -> list[dict[str, Any]]:
+def _listed(ops: Operations, limit: int | None, **wanted: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     more = True
     while more and (limit is None or len(found) < limit):
         after = found[-1]["id"] if found else ""
-        page = ops.run("jobs.list", state=state, after=after, limit=PAGE if limit is None else min(PAGE, limit - len(found)))
+        page = ops.run("jobs.list", **wanted, after=after, limit=PAGE if limit is None else min(PAGE, limit - len(found)))
         found += page["jobs"]
         more = page["more"]
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import click
 from centrifuge import PublicationContext, SubscribedContext, SubscriptionEventHandler
@@ -13,9 +13,10 @@ from centrifuge.types import Publication
 
 from causeway_cli.client import connected
 from causeway_cli.completing import channels
-from causeway_cli.options import Where, data_dir_option, token_secret_option, url_option
+from causeway_cli.operations import operations
+from causeway_cli.options import Where, api_key_option, data_dir_option, token_secret_option, url_option
 from causeway_cli.publications import show_json, show_text
-from causeway_cli.text import printable
+from causeway_cli.text import compact_json, printable
 
 # Publications between the client and a slow terminal; when it is full the client stops reading, and the gateway judges the reader.
 QUEUE_MAX: Final = 1000
@@ -60,25 +61,62 @@ class _Events(SubscriptionEventHandler):  # type: ignore[misc]  # centrifuge-pyt
 @click.command()
 @click.argument("channel", shell_complete=channels)
 @click.option("--user", default="cli", show_default=True, help="The user who subscribes.")
+@click.option("--operator", is_flag=True, help="As the operator, by the API key: any channel, and who joins and leaves.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line: offset, data, user, client, tags.")
 @data_dir_option
 @url_option
 @token_secret_option
-def tail(*, channel: str, user: str, as_json: bool, data_dir: Path, url: str, token_secret: str) -> None:
+@api_key_option
+def tail(
+    *, channel: str, user: str, operator: bool, as_json: bool, data_dir: Path, url: str, token_secret: str, api_key: str
+) -> None:
     """Print what is published into a channel, live, until Ctrl-C.
 
     A lost connection comes back by itself and goes on where it was. Publications go to the standard output, all else to the standard
-    error, also whether anything was missed.
+    error, also whether anything was missed. With --operator it asks no token and no namespace's leave.
 
     Example: causeway tail demo:hello --json
 
     Exit codes: 0 ended by Ctrl-C, 1 refused or not reached, 2 wrong usage.
     """
-    where = Where(data_dir, url=url, token_secret=token_secret)
+    where = Where(data_dir, url=url, token_secret=token_secret, api_key=api_key)
+    if operator:
+        _tail_as_operator(where, channel, as_json=as_json)
+        return
     try:
         asyncio.run(_tail(where, user, channel, as_json=as_json))
     except KeyboardInterrupt:
         return
+
+
+def _tail_as_operator(where: Where, channel: str, *, as_json: bool) -> None:
+    try:
+        with operations(where) as ops:
+            for line in ops.stream("channels.tail", channel=channel):
+                _show_line(channel, line, as_json=as_json)
+    except KeyboardInterrupt:
+        return
+    raise click.ClickException("the gateway ended it")
+
+
+def _show_line(channel: str, line: dict[str, Any], *, as_json: bool) -> None:
+    match line["type"]:
+        case "publication":
+            told = {name: line[name] for name in ("offset", "data", "user", "client", "tags") if line[name]}
+            told |= {"b64data": line["b64data"]} if line["b64data"] else {"data": line["data"]}
+            who = f"  {printable(line['user'])}" if line["user"] else ""
+            click.echo(compact_json(told) if as_json else f"{line['offset'] or '-':>6}{who}  {compact_json(line['data'])}")
+        case "begin":
+            at = f" at offset {line['offset']}" if line["epoch"] else ""
+            tell(f"subscribed to {printable(channel)}{at}")
+        case "skipped":
+            tell(f"{line['count']} publications are missing here: they came faster than they were read")
+        case "join" | "leave":
+            tell(f"{line['type']}: {printable(line['user'])} {printable(line['client'])}")
+        case "end":
+            tell(printable(line["reason"]))
+        case _:
+            tell(compact_json(line))
 
 
 async def _tail(where: Where, user: str, channel: str, *, as_json: bool) -> None:

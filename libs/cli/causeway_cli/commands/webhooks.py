@@ -125,6 +125,19 @@ def enable(*, id: str, data_dir: Path, url: str, api_key: str) -> None:
 @data_dir_option
 @url_option
 @api_key_option
+def disable(*, id: str, data_dir: Path, url: str, api_key: str) -> None:
+    """Send to an endpoint no more until it is enabled. Deliveries on their way are given up.
+
+    Exit codes: 0 done, 1 there is none, it stands in the configuration, refused or not reached, 2 wrong usage.
+    """
+    _print(Where(data_dir, url=url, api_key=api_key), "disable", id=id)
+
+
+@webhooks.command()
+@click.argument("id")
+@data_dir_option
+@url_option
+@api_key_option
 def remove(*, id: str, data_dir: Path, url: str, api_key: str) -> None:
     """Send to an endpoint no more, and forget it. Deliveries on their way are dropped.
 

@@ -40,12 +40,12 @@ class Local:
 
     async def presence(self, request: m.PresenceRequest, _deadline: Deadline) -> m.PresenceReply:
         """Who is subscribed here."""
-        found = list(self._registry.presence(request.channel))
+        found = list(self._registry.presence(request.channel, everyone=request.everyone))
         return m.PresenceReply(clients=found[: request.limit], total=len(found))
 
     async def presence_stats(self, request: m.PresenceStatsRequest, _deadline: Deadline) -> m.PresenceStatsReply:
         """How many are subscribed here; of more than `DIGESTS_MAX` users the rest is not told apart from others' users."""
-        found = list(self._registry.presence(request.channel))
+        found = list(self._registry.presence(request.channel, everyone=request.everyone))
         users = sorted({user_digest(info.user) for info in found})
         return m.PresenceStatsReply(clients=len(found), users=users[:DIGESTS_MAX])
 
@@ -107,6 +107,18 @@ class Cluster:
             CausewayError: 100, a living gateway does not answer.
         """
         return await self._shared(("stats", channel), lambda: self._stats(channel, deadline), deadline)
+
+    async def everyone(self, channel: str, deadline: Deadline) -> Mapping[str, m.ClientInfo]:
+        """As `presence`, with those too who do not count in it; asked anew each time.
+
+        Raises:
+            CausewayError: 100; 106, there are more than may be listed.
+        """
+        return await self._presence(channel, deadline, everyone=True)
+
+    async def everyone_counted(self, channel: str, deadline: Deadline) -> tuple[int, int]:
+        """As `presence_stats`, likewise. Raises CausewayError: 100."""
+        return await self._stats(channel, deadline, everyone=True)
 
     def changed(self, channel: str) -> None:
         """A subscription here began or ended: whoever asks after it sees it. Those elsewhere are seen within a second."""
@@ -199,8 +211,8 @@ class Cluster:
             raise LookupError(node)
         await self._gateways.emulate(node, m.EmulateRequest(session=session, data=data), deadline)
 
-    async def _presence(self, channel: str, deadline: Deadline) -> dict[str, m.ClientInfo]:
-        request = m.PresenceRequest(channel=channel, limit=self._presence_max)
+    async def _presence(self, channel: str, deadline: Deadline, *, everyone: bool = False) -> dict[str, m.ClientInfo]:
+        request = m.PresenceRequest(channel=channel, limit=self._presence_max, everyone=everyone)
         replies = await self._all(lambda node: self._gateways.presence(node, request, deadline))
         if sum(reply.total for reply in replies) > self._presence_max:
             raise CausewayError(
@@ -209,8 +221,8 @@ class Cluster:
             )
         return {info.client: info for reply in replies for info in reply.clients}
 
-    async def _stats(self, channel: str, deadline: Deadline) -> tuple[int, int]:
-        request = m.PresenceStatsRequest(channel=channel)
+    async def _stats(self, channel: str, deadline: Deadline, *, everyone: bool = False) -> tuple[int, int]:
+        request = m.PresenceStatsRequest(channel=channel, everyone=everyone)
         replies = await self._all(lambda node: self._gateways.presence_stats(node, request, deadline))
         return sum(reply.clients for reply in replies), len({user for reply in replies for user in reply.users})
 

@@ -76,10 +76,10 @@ class Feeds:
         """Each channel with subscribers, and how many."""
         return {name: count for name, channel in self._channels.items() if (count := len(channel.fanout.room))}
 
-    def present(self, name: str) -> list[ClientInfo]:
-        """The subscribers of a channel that count in its presence."""
+    def present(self, name: str, *, everyone: bool = False) -> list[ClientInfo]:
+        """The subscribers of a channel that count in its presence, or every one."""
         channel = self._channels.get(name)
-        return [] if channel is None else [sub.info for _, sub in channel.fanout.room if sub.presence]
+        return [] if channel is None else [sub.info for _, sub in channel.fanout.room if everyone or sub.presence]
 
     def enter_now(self, name: str, spec: NamespaceSpec) -> Channel | None:
         """As `enter`, where nothing needs to be waited for; None otherwise."""

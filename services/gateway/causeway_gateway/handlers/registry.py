@@ -128,9 +128,9 @@ class Registry:
         client.received(data)
         return True
 
-    def presence(self, channel: str) -> Iterable[ClientInfo]:
-        """The subscribers of a channel."""
-        return self._feeds.present(channel)
+    def presence(self, channel: str, *, everyone: bool = False) -> Iterable[ClientInfo]:
+        """The subscribers of a channel that count in its presence, or every one."""
+        return self._feeds.present(channel, everyone=everyone)
 
     def channels(self) -> Mapping[str, int]:
         """Each channel with subscribers, and how many."""

@@ -98,8 +98,8 @@ class Registry(Protocol):
         """The connections of a user."""
         ...
 
-    def presence(self, channel: str) -> Iterable[ClientInfo]:
-        """The subscribers of a channel."""
+    def presence(self, channel: str, *, everyone: bool = False) -> Iterable[ClientInfo]:
+        """The subscribers of a channel that count in its presence, or every one."""
         ...
 
     def channels(self) -> Mapping[str, int]:

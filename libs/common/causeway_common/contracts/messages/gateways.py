@@ -69,10 +69,11 @@ class ControlReply(Message, frozen=True):
 
 
 class PresenceRequest(Message, frozen=True):
-    """Who is subscribed to a channel on one gateway; at most `limit` are listed."""
+    """Who is subscribed to a channel on one gateway; at most `limit` are listed. `everyone`: also who does not count in its presence."""
 
     channel: str
     limit: int
+    everyone: bool = False
 
 
 class PresenceReply(Message, frozen=True):
@@ -83,9 +84,10 @@ class PresenceReply(Message, frozen=True):
 
 
 class PresenceStatsRequest(Message, frozen=True):
-    """How many are subscribed to a channel on one gateway."""
+    """How many are subscribed to a channel on one gateway, likewise."""
 
     channel: str
+    everyone: bool = False
 
 
 class PresenceStatsReply(Message, frozen=True):

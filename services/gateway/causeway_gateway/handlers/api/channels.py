@@ -151,7 +151,7 @@ class ChannelOperations:
         """Raises CausewayError: 102 or 107, there is no such channel; 100."""
         rule = self._catalogue.rule(request.channel)
         spec = rule.spec
-        clients, users = await self._cluster.presence_stats(request.channel, deadline)
+        clients, users = await self._cluster.everyone_counted(request.channel, deadline)
         heads = await self._storage.heads([request.channel], deadline) if spec.has_history else []
         return ChannelInFull(
             channel=request.channel,
@@ -172,7 +172,7 @@ class ChannelOperations:
     async def presence(self, request: OneChannel, _caller: ApiCaller, deadline: Deadline) -> Body:
         """Raises CausewayError: 102, 107; 106, there are more than may be listed; 100."""
         self._catalogue.rule(request.channel)
-        found = await self._cluster.presence(request.channel, deadline)
+        found = await self._cluster.everyone(request.channel, deadline)
         return ClientList(clients=[_client(info) for info in found.values()], total=len(found))
 
     async def history(self, request: ReadHistory, caller: ApiCaller, deadline: Deadline) -> Body:
