@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import re
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any, Protocol
@@ -50,6 +52,7 @@ PLACES = {
     "audit": "/audit",
     "nowhere": "/nowhere",
 }
+CONTROL = re.compile(r"""^\s*- '?((?:button|link|textbox|combobox|checkbox)\b(?: "(?:[^"\\]|\\.)*")?)""", re.MULTILINE)
 numbers = itertools.count(1)
 
 
@@ -151,6 +154,12 @@ async def publish(api: AsyncClient, text: str) -> None:
     await api.publish(PublishRequest(channel=CHANNEL, data={"text": text}))
 
 
+async def wrongly_named(page: Page) -> list[str]:
+    """Controls without a name, and those whose role and name stand in the page more than once."""
+    found = CONTROL.findall(await page.locator("body").aria_snapshot())
+    return [control for control, count in Counter(found).items() if count > 1 or '"' not in control]
+
+
 async def confirm(page: Page, action: str) -> None:
     """Say yes to what is asked."""
     await page.get_by_role("alertdialog").get_by_role("button", name=action, exact=True).click()
@@ -196,6 +205,7 @@ async def test_axe_finds_nothing_wide_and_light_or_on_a_dark_phone(opened: Opens
     await expect(page.get_by_role("heading", level=1)).to_be_visible()
     await expect(page.get_by_text("Loading …")).to_have_count(0)
     assert await operator.faults() == []
+    assert await wrongly_named(page) == []
     await operator.screenshot(f"console-{place}")
     await page.emulate_media(color_scheme="dark")
     await page.set_viewport_size(PHONE)

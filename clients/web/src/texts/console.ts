@@ -214,7 +214,8 @@ export const texts = {
     joined: "joined",
     left: "left",
     began: "from here on nothing is left out",
-    again: "the stream was interrupted; the log has what came meanwhile",
+    again: "connected again",
+    againUnlogged: "connected again; what came meanwhile was not kept",
     lost: (count: number) => `${plural(count, "line")} too many to keep while paused`,
   },
   users: {
@@ -293,7 +294,7 @@ export const texts = {
     app: "App",
     connector: "Connector",
     empty: { "": "There are no jobs", dead: "No job is dead", retrying: "No job waits for another try", pending: "No job is pending", done: "No job is done" } as const,
-    emptyTodo: "Records are kept for a week after they end.",
+    emptyTodo: "Those that ended are kept for a week, unless storage.record_retention says otherwise.",
     columns: { select: "", job: "Job", app: "App", operation: "Operation", state: "State", tries: "Tries", when: "When", note: "Note" },
     select: (id: string) => `Select ${id}`,
     selectAll: "Select all",

@@ -88,7 +88,7 @@ function Deeds({ id, disabled, configured }: EndpointInFull): ReactNode {
           failed={setProblem}
         />
         {disabled === "" ? null : <Act operation="webhooks.enable" request={{ id }} label={words.enable} done={() => words.enabled} failed={setProblem} />}
-        {disabled !== "" ? null : (
+        {disabled !== "" || configured ? null : (
           <Deed operation="webhooks.disable" request={{ id }} label={words.disable} title={words.disableTitle} about={words.disableAbout} action={words.disable} done={() => words.disabled} />
         )}
         <Deed

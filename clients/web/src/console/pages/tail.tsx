@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState, type ReactNode } from "react";
 import { texts } from "../../texts/console";
 import { useSession } from "../session";
-import { linesOf } from "../state/following";
+import { linesOf, NOWHERE, onward } from "../state/following";
 import { time } from "../state/format";
 import { came, clear, EMPTY, pause, resume, type Tail, type TailLine } from "../state/tail";
 import { Button } from "../ui/controls";
@@ -11,6 +11,7 @@ import { NoAnswer, Refusal } from "../api";
 
 const AGAIN_MS = 2000;
 const PAST = 10;
+const PAST_AGAIN = 200; // after an interruption; what was shown already is left out
 const words = texts.channels;
 
 interface Following {
@@ -100,7 +101,7 @@ function LineText({ line: { kind, user, text } }: { line: TailLine }): ReactNode
     case "begin":
       return <span className="text-dim sm:col-span-2">{words.began}</span>;
     case "again":
-      return <span className="text-warn sm:col-span-2">{words.again}</span>;
+      return <span className="text-warn sm:col-span-2">{text === "" ? words.againUnlogged : words.again}</span>;
   }
 }
 
@@ -115,19 +116,22 @@ function useTail(channel: string): Following {
     let timer: ReturnType<typeof setTimeout> | undefined;
     let key = 0;
     let first = true;
+    let position = NOWHERE;
     const add = (lines: TailLine[]): void => {
       key += lines.length;
       change((now) => came(now, lines));
     };
     const follow = async (): Promise<void> => {
-      await ops.follow("channels.tail", { channel, history: first ? PAST : 0 }, leaving.signal, (messages) => {
+      await ops.follow("channels.tail", { channel, history: first ? PAST : PAST_AGAIN }, leaving.signal, (messages) => {
         setState("live");
         setError(null);
+        const told = onward(position, messages);
+        ({ position } = told);
         if (!first && messages.some((message) => message.type === "begin")) {
-          add([{ key, kind: "again", at: Date.now(), offset: 0, user: "", text: "" }]);
+          add([{ key, kind: "again", at: Date.now(), offset: 0, user: "", text: position.epoch }]);
         }
+        add(linesOf(told.messages, key, Date.now(), first));
         first = false;
-        add(linesOf(messages, key, Date.now()));
       });
     };
     const again = (reason?: unknown): void => {

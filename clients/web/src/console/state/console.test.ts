@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { AppRow, Endpoint, Job, NodeRow, SeriesPage, TailMessage } from "../contract";
 import { matters, OVERDUE_MS, weight } from "./attention";
 import { ContactWatch } from "./contact";
-import { linesOf as tailLines } from "./following";
+import { linesOf as tailLines, NOWHERE, onward } from "./following";
 import { ago, bytes, count, duration, part, share, short, time } from "./format";
 import { Lines } from "./lines";
 import { Notices } from "./notices";
@@ -76,6 +76,20 @@ describe("a live tail", () => {
       [12, "join", "c2"],
       [13, "skipped", "9"],
     ]);
+  });
+
+  test("goes on after an interruption without a repeat, and tells what is missing", () => {
+    const at = (offset: number): TailMessage => ({ type: "publication", offset, data: offset, b64data: "", user: "", client: "", tags: null, time_ms: NOW, bytes: 1 });
+    const begin = (epoch: string, offset: number): TailMessage => ({ type: "begin", epoch, offset });
+    const first = onward(NOWHERE, [begin("e", 2), at(1), at(2), at(3)]);
+    expect([first.messages.length, first.position]).toEqual([4, { epoch: "e", offset: 3 }]);
+    const again = onward(first.position, [begin("e", 5), at(2), at(3), at(4), at(5)]);
+    expect(again.messages).toEqual([begin("e", 5), at(4), at(5)]);
+    expect(onward(again.position, [begin("e", 9), at(9)]).messages).toEqual([begin("e", 9), { type: "skipped", count: 3 }, at(9)]);
+    expect(onward(again.position, [begin("another", 1), at(1)]).messages).toEqual([begin("another", 1), at(1)]);
+    expect(tailLines([begin("e", 5)], 0, NOW, false)).toEqual([]);
+    const unlogged = onward(NOWHERE, [begin("", 0), at(0), at(0)]);
+    expect(unlogged.messages).toHaveLength(3);
   });
 
   test("lines are whole wherever the pieces end, within a letter too", () => {

@@ -1,4 +1,4 @@
-import type { ReactNode } from "react";
+import { useState, type ReactNode } from "react";
 import { texts } from "../../texts/console";
 import { branch, type Branch } from "../state/tree";
 
@@ -22,17 +22,25 @@ function Children({ branch: { children, hidden }, label, open, inner = false }: 
           {child.children.length === 0 ? (
             <Leaf branch={child} />
           ) : (
-            <details open={open > 0}>
-              <summary aria-label={`${label} ${child.path}`} className="w-fit cursor-pointer rounded pe-1 hover:bg-raised">
-                <span className="font-medium">{child.name}</span> <span className="text-dim">{child.text}</span>
-              </summary>
-              <Children branch={child} label={label} open={open - 1} inner />
-            </details>
+            <Folded branch={child} label={label} open={open} />
           )}
         </li>
       ))}
       {hidden === 0 ? null : <li className="text-dim">{texts.entities.hidden(hidden)}</li>}
     </ul>
+  );
+}
+
+/** What is folded away is not in the page. */
+function Folded({ branch: child, label, open }: { branch: Branch; label: string; open: number }): ReactNode {
+  const [unfolded, setUnfolded] = useState(open > 0);
+  return (
+    <details open={unfolded} onToggle={(event) => setUnfolded(event.currentTarget.open)}>
+      <summary aria-label={`${label} ${child.path}`} className="w-fit cursor-pointer rounded pe-1 hover:bg-raised">
+        <span className="font-medium">{child.name}</span> <span className="text-dim">{child.text}</span>
+      </summary>
+      {unfolded ? <Children branch={child} label={label} open={open - 1} inner /> : null}
+    </details>
   );
 }
 
