@@ -378,8 +378,9 @@ async def test_wrong_answers_are_said_and_messages_of_a_newer_server_change_noth
         wire.answer = None
         found = price(ann) if path != "/lots" else ann.page.get_by_role("list", name="Lots", exact=True).get_by_role("link").first
         await expect(found).to_be_visible(timeout=15_000)
+    odds: list[Any] = [{"type": "comment", "text": "?"}, 7, [], {"type": "bid", "seq": "x"}]
     async with stack.api() as api:
-        for odd in ({"type": "comment", "text": "?"}, 7, [], {"type": "bid", "seq": "x"}):
+        for odd in odds:
             await api.publish(PublishRequest(channel=f"lot:{lot_id}", data=odd))
     await bid(ann, "30")
     await expect(price(ann)).to_have_text("€30.00")
