@@ -22,8 +22,14 @@ from support.stack import Stack, running_stack
 PACKAGE: Final = Path(__file__).parent / "page"
 RUNS_MAX: Final = 3
 LOTS: Final = 8
-PAGES: Final = (("the first page", "/", ""), ("the room", "/chat/lobby", "ann"), ("the auctions", "/lots", "ann"))
+PAGES: Final = (
+    ("the first page", "/", ""),
+    ("the room", "/chat/lobby", "ann"),
+    ("the auctions", "/lots", "ann"),
+    ("a lot", "/lots/{lot}", "ann"),
+)
 """What is looked at: its name, its path, and who is signed in there."""
+BIDS: Final = 40
 CATEGORIES: Final = ("performance", "accessibility")
 GOAL: Final = Goal(95, absolute=True, least=True)
 SECONDS: Final = 180
@@ -45,26 +51,34 @@ async def figures(plan: Plan) -> list[Row]:
     os.sched_setaffinity(0, CORES)  # a page and its server beside each other, as in a working copy
     try:
         async with running_stack(plan.directory / "lighthouse") as stack:
-            await _offer(stack)
+            lot = await _offer(stack)
             found: dict[str, list[Any]] = {name: [] for name, _, _ in PAGES}
             for run in range(min(plan.count, RUNS_MAX)):
                 for name, path, user in PAGES:
                     plan.say(f"Lighthouse looks at {name}: run {run + 1}")
-                    found[name].append(await asyncio.to_thread(_look, chromium, f"http://127.0.0.1:{stack.port}{path}", user))
+                    found[name].append(
+                        await asyncio.to_thread(_look, chromium, f"http://127.0.0.1:{stack.port}{path.format(lot=lot)}", user)
+                    )
     finally:
         os.sched_setaffinity(0, mine)
     return [_row(name, category, found[name]) for name, _, _ in PAGES for category in CATEGORIES]
 
 
-async def _offer(stack: Stack) -> None:
-    """Something to look at."""
-    client = stack.client("sam")
-    await client.connect()
-    await client.ready(10)
+async def _offer(stack: Stack) -> str:
+    """Something to look at; the id of a lot that was bid on."""
+    client, bidder = stack.client("sam"), stack.client("bob")
+    for each in (client, bidder):
+        await each.connect()
+        await each.ready(10)
+    lot_id = ""
     for number in range(LOTS):
         lot = {"title": f"A chair, {1900 + number}", "currency": "EUR", "start_price": 1000, "increment": 50, "closes_in": 3600}
-        await client.rpc("auctions.create_lot", lot)
-    await client.disconnect()
+        lot_id = str((await client.rpc("auctions.create_lot", lot)).data["lot_id"])
+    for number in range(BIDS):
+        await bidder.rpc("auctions.bid", {"lot_id": lot_id, "amount": 1000 + 50 * number})
+    for each in (client, bidder):
+        await each.disconnect()
+    return lot_id
 
 
 def _look(chromium: str, url: str, user: str) -> Any:

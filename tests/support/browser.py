@@ -22,6 +22,7 @@ MISSING = CHROMIUM is None and os.environ.get("CI") != "true"
 """There is no Chromium, and this is not CI, which has one."""
 PHONE: Final[dict[str, Any]] = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 GIVEN_UP: Final = "WebSocket is closed before the connection is established"
+SETTLED = "Promise.allSettled(document.getAnimations().filter((a) => a.effect.getComputedTiming().endTime !== Infinity).map((a) => a.finished))"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
@@ -82,11 +83,17 @@ class Visitor:
     async def doubled(self) -> list[str]:
         """The controls whose name another control of the page has, too."""
         snapshot = await self.page.locator("body").aria_snapshot()
-        names = Counter(re.findall(r'- ((?:button|link|textbox|searchbox|checkbox|option|combobox) "(?:[^"\\]|\\.)*")', snapshot))
+        names = Counter(
+            re.findall(
+                r'- ((?:button|link|textbox|searchbox|spinbutton|checkbox|radio|switch|tab|option|combobox) "(?:[^"\\]|\\.)*")',
+                snapshot,
+            )
+        )
         return [name for name, times in names.items() if times > 1]
 
     async def faults(self) -> list[str]:
-        """What axe has against the page as it is now."""
+        """What axe has against the page once nothing fades in any more: half-faded text has no contrast."""
+        await self.page.evaluate(SETTLED)
         await self.page.evaluate(AXE.read_text())
         found: Any = await self.page.evaluate(f"axe.run(document, {{runOnly: {RULES}}})")
         return [f"{each['id']}: {each['nodes'][0]['html']}: {each['nodes'][0]['failureSummary']}" for each in found["violations"]]

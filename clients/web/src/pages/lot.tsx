@@ -4,7 +4,7 @@ import { ArrowLeft } from "lucide-react";
 import { useCallback, useState, type ReactNode } from "react";
 import type { LotMessage, LotView, Standing } from "../api/auctions";
 import { useSession } from "../session";
-import { BIDS_KEPT, live, stood, type Live } from "../state/lots";
+import { BIDS_KEPT, isMessage, live, stood, type Live } from "../state/lots";
 import { texts } from "../texts";
 import { CaughtUpNote } from "../ui/connection";
 import { Fault } from "../ui/controls";
@@ -31,6 +31,9 @@ export function LotPage({ lot: id }: { lot: string }): ReactNode {
       try {
         const { lot, offset, epoch } = await auctions.snapshot({ lot_id: id });
         const { bids } = await auctions.bids({ lot_id: id, limit: BIDS_KEPT }); // behind the snapshot: so that no bid is in neither
+        if (typeof lot?.lot_id !== "string" || !Array.isArray(bids)) {
+          throw new Error(texts.lots.odd);
+        }
         setFailure(null);
         return { state: { lot, bids, extendedBy: 0 }, position: { offset, epoch } };
       } catch (error) {
@@ -40,7 +43,7 @@ export function LotPage({ lot: id }: { lot: string }): ReactNode {
       }
     },
     apply: (state, message) => {
-      clock.heard(message.type === "bid" ? message.at : message.at ?? null);
+      clock.heard(isMessage(message) && typeof message.at === "string" ? message.at : null);
       return live(state, message);
     },
   });
@@ -56,7 +59,14 @@ export function LotPage({ lot: id }: { lot: string }): ReactNode {
         <CaughtUpNote caughtUp={status.caughtUp} />
       </div>
       <Notices except={id} />
-      {shown === null ? failed ? <Fault>{failed}</Fault> : <p>{texts.lot.loading}</p> : <Lot live={shown} stands={setAnswered} />}
+      {shown === null ? (
+        <>
+          <h1 className="text-2xl font-bold tracking-tight">{texts.lot.title}</h1>
+          {failed ? <Fault>{failed}</Fault> : <p>{texts.lot.loading}</p>}
+        </>
+      ) : (
+        <Lot live={shown} stands={setAnswered} />
+      )}
     </div>
   );
 }

@@ -48,7 +48,9 @@ test("the status ends it, and what a newer server says is left alone", () => {
   const closed = live(fresh, { type: "status", status: "sold", price: 1100, buyer: "ann", at: CLOSES });
   expect(closed.lot).toMatchObject({ status: "sold", price: 1100, buyer: "ann" });
   expect(stood(closed.lot, { price: 9, leader: "x", bids: 9, closes_at: CLOSES })).toBe(closed.lot);
-  expect(live(fresh, { type: "comment" } as unknown as LotMessage)).toEqual(fresh);
+  for (const odd of [{ type: "comment" }, { type: "bid", seq: "1" }, { type: "status" }, null, 7, "bid", []]) {
+    expect(live(fresh, odd as unknown as LotMessage)).toEqual(fresh);
+  }
 });
 
 test("a maximum is one's own while it can still answer", () => {

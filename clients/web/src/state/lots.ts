@@ -9,8 +9,17 @@ export interface Live {
 
 export const BIDS_KEPT = 100;
 
+/** Whether this is a message that the page understands at all; who has the API key may publish anything. */
+export function isMessage(data: unknown): data is LotMessage {
+  const { type, seq, amount, status } = (typeof data === "object" && data !== null ? data : {}) as Record<string, unknown>;
+  return type === "bid" ? typeof seq === "number" && typeof amount === "number" : type === "status" && typeof status === "string";
+}
+
 /** The lot after a message of its channel; what it knows already changes nothing. What a newer server says is left alone. */
 export function applied(lot: LotView, message: LotMessage): LotView {
+  if (!isMessage(message)) {
+    return lot;
+  }
   switch (message.type) {
     case "bid":
       return message.seq > lot.bids ? raised(lot, message.amount, message.user, message.seq, message.closes_at) : lot;
@@ -18,8 +27,6 @@ export function applied(lot: LotView, message: LotMessage): LotView {
       const { status, price, buyer } = message;
       return { ...lot, status, price, buyer, maximum: null };
     }
-    default:
-      return lot;
   }
 }
 
@@ -30,7 +37,7 @@ export function stood(lot: LotView, { price, leader, bids, closes_at }: Standing
 
 /** The same, with the bids. */
 export function live({ lot, bids, extendedBy }: Live, message: LotMessage): Live {
-  if (message.type !== "bid") {
+  if (!isMessage(message) || message.type !== "bid") {
     return { lot: applied(lot, message), bids, extendedBy };
   }
   const known = bids.some((each) => each.seq === message.seq);

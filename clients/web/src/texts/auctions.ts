@@ -27,6 +27,7 @@ export const lots = {
   noneFound: (what: string) => `None of these lots is called “${what}”.`,
   loading: "Loading the lots …",
   failed: (reason: string) => `The lots could not be loaded: ${reason}. They are asked for again.`,
+  odd: "the server answered in a way that this page does not understand",
   more: "Show more lots",
   bids: (count: number) => (count === 0 ? "no bids yet" : count === 1 ? "1 bid" : `${count} bids`),
   number: (short: string) => `lot ${short}`,
@@ -52,12 +53,14 @@ export const lots = {
     button: "Offer",
     failed: (reason: string) => `It was not offered: ${reason}.`,
     noTitle: "Say what it is.",
+    tooLong: (length: number, most: number) => `A title has at most ${most} characters, this one has ${length.toLocaleString("en")}.`,
     noPrice: "The start price is an amount, such as 10 or 12.50.",
     noMinutes: "The minutes are a number from 0.1 to 43200.",
   },
 } as const;
 
 export const lot = {
+  title: "A lot",
   back: "All auctions",
   loading: "Loading the lot …",
   failed: (reason: string) => `The lot could not be loaded: ${reason}.`,

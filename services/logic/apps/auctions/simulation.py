@@ -9,6 +9,8 @@ from causeway_logic.simulation import Crowd, Refused, Unanswered, Visitor
 OPEN_AT_ONCE: Final = 8
 """So many lots are open at a time."""
 CLOSES_IN: Final = (15, 60)
+LASTS: Final = (180, 600)
+"""Of half of the lots, so that there is time to look at one, to bid and to be outbid."""
 PAY_WITHIN: Final = 20
 MOST_WORTH: Final = 3
 """A lot is worth one to so many times its start price, to each user another amount: so that bidding ends."""
@@ -67,7 +69,8 @@ async def _act(crowd: Crowd, me: Visitor, owed: list[str], worth: dict[str, int]
         begun.append(me.name)
         selling.append(me.name)
         try:
-            await _sell(crowd, me)
+            lasting = crowd.shared.setdefault("lasting", [])
+            await _sell(crowd, me, lasts=sum(lot["lot_id"] in lasting for lot in lots) < OPEN_AT_ONCE // 2)
         finally:
             selling.remove(me.name)
     elif lots:
@@ -87,7 +90,7 @@ async def _pay(crowd: Crowd, me: Visitor, owed: list[str]) -> None:
     crowd.count("payments")
 
 
-async def _sell(crowd: Crowd, me: Visitor) -> None:
+async def _sell(crowd: Crowd, me: Visitor, *, lasts: bool) -> None:
     start_price = crowd.random.randrange(5, 50) * 100
     thing = crowd.random.choice(sorted(THINGS))
     lot = {
@@ -95,11 +98,13 @@ async def _sell(crowd: Crowd, me: Visitor) -> None:
         "category": THINGS[thing],
         "currency": "EUR",
         "start_price": start_price,
-        "increment": max(100, start_price // 20),
-        "closes_in": crowd.random.randint(*CLOSES_IN),
+        "increment": max(50, start_price // 40) if lasts else max(100, start_price // 20),
+        "closes_in": crowd.random.randint(*(LASTS if lasts else CLOSES_IN)),
         "pay_within": PAY_WITHIN,
     }
-    await me.call("auctions.create_lot", lot)
+    made = await me.call("auctions.create_lot", lot)
+    if lasts:
+        crowd.shared["lasting"].append(made["lot_id"])
     crowd.count("lots")
 
 

@@ -2,6 +2,7 @@ import { useConnection } from "@causeway/react";
 import { keepPreviousData, useQuery, type UseQueryResult } from "@tanstack/react-query";
 import type { Auctions, ListLots, LotView } from "../../api/auctions";
 import { useSession } from "../../session";
+import { texts } from "../../texts";
 
 const AGAIN_MS = 3000;
 export const PAGE = 24;
@@ -32,6 +33,9 @@ export function useLots(tab: Tab, category: Category | null, limit: number): Use
 async function ask(auctions: Auctions, user: string, tab: Tab, category: Category | null, limit: number): Promise<Found> {
   const lists = async (...asked: ListLots[]): Promise<Found> => {
     const pages = await Promise.all(asked.map((each) => auctions.lots({ limit, category, ...each })));
+    if (!pages.every((page) => Array.isArray(page?.lots))) {
+      throw new Error(texts.lots.odd);
+    }
     return { lots: pages.flatMap((page) => page.lots), more: limit < MOST && pages.some((page) => page.cursor !== "") };
   };
   switch (tab) {

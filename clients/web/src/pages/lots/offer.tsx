@@ -10,6 +10,7 @@ import type { Category } from "./asking";
 
 const CURRENCIES = ["EUR", "CHF", "GBP", "JPY", "SEK", "USD"];
 const STEPS = 20; // so many increments double the start price
+const TITLE_MAX = 200;
 const MINUTES = { least: 0.1, most: 43_200 };
 const words = texts.lots.offer;
 
@@ -38,9 +39,11 @@ export function Offer(): ReactNode {
   });
   const submit = (event: FormEvent): void => {
     event.preventDefault();
-    const [start, length] = [minor(price, currency), Number(minutes)];
-    const lasts = length >= MINUTES.least && length <= MINUTES.most;
-    const fault = title.trim() === "" ? words.noTitle : start === null ? words.noPrice : lasts ? null : words.noMinutes;
+    const [start, time] = [minor(price, currency), Number(minutes)];
+    const lasts = time >= MINUTES.least && time <= MINUTES.most;
+    const length = [...title.trim()].length;
+    const named = length === 0 ? words.noTitle : length > TITLE_MAX ? words.tooLong(length, TITLE_MAX) : null;
+    const fault = named !== null ? named : start === null ? words.noPrice : lasts ? null : words.noMinutes;
     setWrong(fault);
     if (fault === null && start !== null) {
       offer.mutate(start);
@@ -58,7 +61,7 @@ export function Offer(): ReactNode {
       <h2 className="text-lg font-semibold">{words.title}</h2>
       <div className="grid gap-4 sm:grid-cols-2 lg:grid-cols-[2fr_1fr_1fr_1fr_1fr_auto] lg:items-end">
         <Field id="what" label={words.what}>
-          <input id="what" dir="auto" maxLength={200} className={FIELD} value={title} onChange={(event) => changed(setTitle)(event.target.value)} />
+          <input id="what" dir="auto" className={FIELD} value={title} onChange={(event) => changed(setTitle)(event.target.value)} />
         </Field>
         <Field id="kind" label={words.kind}>
           <select id="kind" className={FIELD} value={category} onChange={(event) => changed(setCategory)(event.target.value as Category)}>
