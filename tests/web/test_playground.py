@@ -103,7 +103,7 @@ async def test_the_first_screen_is_alive_and_nobody_simulated_writes_into_the_lo
             timeout=30_000
         )
         await expect(
-            ann.page.get_by_text(re.compile(r"^[1-9]\d* messages went by this window: 0 lost, 0 doubled\.$"))
+            ann.page.get_by_text(re.compile(r"^[1-9]\d* messages went by this window: 0 lost, 0 doubled, 0 out of order\.$"))
         ).to_be_visible()
         assert await ann.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         await ann.screenshot(f"first-screen-{look.get('color_scheme', 'phone')}")

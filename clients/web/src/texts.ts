@@ -14,8 +14,8 @@ export const texts = {
     inside: "Behind the door",
     lots: "On offer right now",
     lines: "Being said right now",
-    seen: (count: number, lost: number, doubled: number) =>
-      `${count === 1 ? "1 message" : `${count} messages`} went by this window: ${lost} lost, ${doubled} doubled.`,
+    seen: (count: number, lost: number, doubled: number, outOfOrder: number) =>
+      `${count === 1 ? "1 message" : `${count} messages`} went by this window: ${lost} lost, ${doubled} doubled, ${outOfOrder} out of order.`,
     label: "Your name",
     button: "Enter",
     empty: "Say a name first.",

@@ -3,15 +3,16 @@ import { Auctions, type LotMessage, type LotView } from "../api/auctions";
 import { Chat, type Message } from "../api/chat";
 import { applied } from "../state/lots";
 
-/** What went by the window: how many messages, and what their offsets say of them. `at`: the newest offset of each channel. */
+/** What went by the window: how many messages, and what their offsets say of them. `at`: the newest offset of each channel; `holes`: what is lost. */
 export interface Seen {
   count: number;
-  lost: number;
   doubled: number;
+  outOfOrder: number;
+  holes: ReadonlySet<string>;
   at: ReadonlyMap<string, number>;
 }
 
-export const NOTHING: Seen = { count: 0, lost: 0, doubled: 0, at: new Map() };
+export const NOTHING: Seen = { count: 0, doubled: 0, outOfOrder: 0, holes: new Set(), at: new Map() };
 
 /** A line of a chat. */
 export interface Line extends Pick<Message, "id" | "user" | "text"> {
@@ -33,10 +34,16 @@ const LOOK_MS = 4000;
 /** After a message at this offset of a channel, whose offsets have no holes; `from`: where watching it began. Pure. */
 export function saw(seen: Seen, channel: string, offset: number, from: number): Seen {
   const last = seen.at.get(channel) ?? from;
+  const holes = new Set(seen.holes);
+  const late = holes.delete(`${channel} ${offset}`);
+  for (let missing = last + 1; missing < offset; missing += 1) {
+    holes.add(`${channel} ${missing}`);
+  }
   return {
     count: seen.count + 1,
-    lost: seen.lost + Math.max(0, offset - last - 1),
-    doubled: seen.doubled + (offset <= last ? 1 : 0),
+    doubled: seen.doubled + (offset <= last && !late ? 1 : 0),
+    outOfOrder: seen.outOfOrder + (late ? 1 : 0),
+    holes,
     at: new Map(seen.at).set(channel, Math.max(last, offset)),
   };
 }

@@ -95,6 +95,20 @@ test("a kill's interruption grows while nothing comes, and stands when all that 
   expect(interruption(back, kill!, 99_000)).toBe(1100);
 });
 
+test("what waited for a kill is what was written since, not what an earlier kill had kept waiting", () => {
+  const both = run(
+    ...passed(1, 2),
+    { kind: "killed", what: "gateway", at: 250 },
+    write(3, 300),
+    write(4, 400),
+    write(5, 500),
+    { kind: "killed", what: "logic", at: 550 },
+    write(6, 600),
+    come(3, 3, 1600),
+  );
+  expect(both.kills.map(({ silence, waited }) => [silence, waited])).toEqual([[1350, 4], [1050, 1]]);
+});
+
 test("a kill is not over before its processes are back, however well it goes", () => {
   const killed = run(...passed(1), { kind: "killed", what: "gateway", at: 150 }, ...passed(2, 3, 4));
   expect(killed.kills[0]).toMatchObject({ over: false, silence: 100 });

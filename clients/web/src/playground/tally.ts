@@ -16,11 +16,12 @@ export interface Mark {
 
 /**
  * A kill, and what it did to the flow. `silence` is the longest time from then on in which nothing came, `until` when it ended; `waited` how
- * many numbers were written and had not come by then; `back` when the processes were ready again. It is `over` when all that waited is here.
+ * many numbers that were written since, behind the number `from`, had not come by then; `back` when the processes were ready again. It is `over` when all that waited is here.
  */
 export interface Kill {
   what: string;
   at: number;
+  from: number;
   silence: number;
   until: number;
   waited: number;
@@ -92,7 +93,7 @@ export function next(tally: Tally, event: Event): Tally {
     case "away":
       return { ...tally, liveSince: null };
     case "killed":
-      return { ...tally, kills: [...tally.kills, { what: event.what, at: event.at, silence: 0, until: event.at, waited: 0, back: null, over: false }].slice(-KILLS_KEPT) };
+      return { ...tally, kills: [...tally.kills, { what: event.what, at: event.at, from: tally.written, silence: 0, until: event.at, waited: 0, back: null, over: false }].slice(-KILLS_KEPT) };
     case "back":
       return { ...tally, kills: tally.kills.map((kill) => (kill.what === event.what && kill.back === null ? { ...kill, back: event.at } : kill)) };
   }
@@ -151,7 +152,7 @@ function came(tally: Tally, number: number, offset: number, at: number): Tally {
 /** The kill after something came: the silence is over, and with it the kill, where its processes are back and nothing waits any more. */
 function survived(before: Tally, after: Tally, kill: Kill, at: number): Kill {
   const quiet = silence(before, kill, at);
-  const longest = quiet > kill.silence ? { silence: quiet, until: at, waited: waiting(before) } : {};
+  const longest = quiet > kill.silence ? { silence: quiet, until: at, waited: Math.max(0, before.written - Math.max(kill.from, before.received)) } : {};
   return { ...kill, ...longest, over: kill.back !== null && at > kill.back && waiting(after) <= 1 };
 }
 

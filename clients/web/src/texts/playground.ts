@@ -2,6 +2,7 @@ export const playground = {
   name: "Failure playground",
   close: "Close",
   about: "Numbers flow from this page through every process and back, ten a second. Each is answered only when it is on disk. Kill what you like.",
+  onTheirWay: (count: number) => `${count} on their way`,
   promise: { lost: "Nothing lost", doubled: "Once", outOfOrder: "In order" },
   figures: {
     sent: "Sent",
@@ -32,6 +33,8 @@ export const playground = {
   waiting: (count: number) => (count === 1 ? "1 waits" : `${count} wait`),
   happened: "What happened",
   nothingYet: "Nothing was killed yet. The numbers flow.",
+  draining: (what: string, milliseconds: number, count: number) =>
+    `${what} killed: after ${milliseconds} ms the numbers come again${count > 1 ? `, ${count} are still on their way` : ""} …`,
   open: (what: string, milliseconds: number) => `${what} killed: nothing for ${milliseconds} ms so far …`,
   over: (what: string, milliseconds: number, waited: number) =>
     `${what} killed: ${milliseconds} ms without a number, ${waited === 1 ? "1" : waited} waited, every one came.`,

@@ -57,8 +57,17 @@ async def _act(crowd: Crowd, me: Visitor, mine: list[str]) -> None:
     elif len(mine) < JOINS:
         await _join(crowd, me, crowd.random.choice([room for room in rooms if room not in mine]), mine)
     else:
-        await me.call("chat.send", {"room": crowd.random.choice(mine), "text": crowd.random.choice(LINES)})
+        await me.call("chat.send", {"room": crowd.random.choice(mine), "text": _line(crowd)})
         crowd.count("messages sent")
+
+
+def _line(crowd: Crowd) -> str:
+    """What nobody has said for a while."""
+    said = crowd.shared.setdefault("said", [])
+    line = crowd.random.choice([line for line in LINES if line not in said])
+    said.append(line)
+    del said[: -len(LINES) * 3 // 4]
+    return line
 
 
 async def _open(me: Visitor, name: str) -> str:

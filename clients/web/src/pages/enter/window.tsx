@@ -22,6 +22,7 @@ export function Window(): ReactNode {
 }
 
 function Inside({ scene: { lots, lines, seen } }: { scene: Scene }): ReactNode {
+  const kept = seen.holes.size + seen.doubled + seen.outOfOrder === 0;
   return (
     <section aria-label={texts.enter.inside} className="comes-in flex min-w-0 flex-1 flex-col gap-4 lg:max-w-xl">
       {lots.length === 0 ? null : (
@@ -50,11 +51,13 @@ function Inside({ scene: { lots, lines, seen } }: { scene: Scene }): ReactNode {
           </ul>
         </div>
       )}
-      <p
-        className={`self-center rounded-full px-4 py-1 text-sm font-medium tabular-nums ${seen.lost + seen.doubled === 0 ? "bg-emerald-100 text-emerald-900 dark:bg-emerald-950 dark:text-emerald-200" : "bg-red-100 text-red-900 dark:bg-red-950 dark:text-red-100"}`}
-      >
-        {texts.enter.seen(seen.count, seen.lost, seen.doubled)}
-      </p>
+      {seen.count === 0 ? null : (
+        <p
+          className={`self-center rounded-full px-4 py-1 text-sm font-medium tabular-nums ${kept ? "bg-emerald-100 text-emerald-900 dark:bg-emerald-950 dark:text-emerald-200" : "bg-red-100 text-red-900 dark:bg-red-950 dark:text-red-100"}`}
+        >
+          {texts.enter.seen(seen.count, seen.holes.size, seen.doubled, seen.outOfOrder)}
+        </p>
+      )}
     </section>
   );
 }

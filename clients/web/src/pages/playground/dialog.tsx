@@ -3,7 +3,7 @@ import { useEffect, useState, useSyncExternalStore, type ReactNode, type RefObje
 import type { DeskAt } from "../../playground/desk";
 import { now } from "../../playground/flow";
 import { Playground, type View } from "../../playground/playground";
-import { interruption, type Kill } from "../../playground/tally";
+import { interruption, waiting, type Kill } from "../../playground/tally";
 import { address, signIn, useSession } from "../../session";
 import { texts } from "../../texts";
 import { Button, Fault } from "../../ui/controls";
@@ -95,6 +95,10 @@ function story(view: View, kill: Kill): string {
   const what = texts.playground.kinds[kill.what as keyof typeof texts.playground.kinds];
   const long = interruption(view.tally, kill, now());
   const { doubled, outOfOrder } = view.tally;
+  const { lastCame } = view.tally;
+  if (!kill.over && lastCame !== null && lastCame > kill.at && now() - lastCame < NOTICED_MS) {
+    return texts.playground.draining(what, long, waiting(view.tally));
+  }
   if (!kill.over) {
     return texts.playground.open(what, long);
   }

@@ -1,31 +1,38 @@
 import type { ReactNode } from "react";
 import { now } from "../../playground/flow";
 import type { View } from "../../playground/playground";
-import { interruption } from "../../playground/tally";
+import { interruption, waiting } from "../../playground/tally";
 import { texts } from "../../texts";
+
+/** So many are on their way at any time. */
+const FEW = 3;
 
 /** The promise in three parts, each with its count: kept, or broken. */
 export function Promises({ view }: { view: View }): ReactNode {
   const { promise, figures } = texts.playground;
-  const { doubled, outOfOrder } = view.tally;
+  const { doubled, outOfOrder, liveSince } = view.tally;
+  const behind = waiting(view.tally);
+  const open = view.lost === 0 && (liveSince === null || behind > FEW); // nobody can say yet that nothing is lost
   return (
     <div className="grid grid-cols-3 gap-2 sm:gap-3">
-      <Promised promise={promise.lost} name={figures.lost} count={view.lost} />
+      <Promised promise={promise.lost} name={figures.lost} count={view.lost} open={open ? texts.playground.onTheirWay(behind) : null} />
       <Promised promise={promise.doubled} name={figures.doubled} count={doubled} />
       <Promised promise={promise.outOfOrder} name={figures.outOfOrder} count={outOfOrder} />
     </div>
   );
 }
 
-function Promised({ promise, name, count }: { promise: string; name: string; count: number }): ReactNode {
+function Promised({ promise, name, count, open = null }: { promise: string; name: string; count: number; open?: string | null }): ReactNode {
   const kept = count === 0;
-  const colours = kept
+  const colours = open !== null
+    ? "bg-slate-100 text-slate-900 ring-slate-400 dark:bg-slate-800 dark:text-slate-50 dark:ring-slate-600"
+    : kept
     ? "bg-emerald-50 text-emerald-900 ring-emerald-300 dark:bg-emerald-950 dark:text-emerald-100 dark:ring-emerald-800"
     : "bg-red-50 text-red-900 ring-red-400 dark:bg-red-950 dark:text-red-100 dark:ring-red-700";
   return (
     <div className={`flex flex-col gap-1 rounded-xl p-3 ring-1 sm:p-4 ${colours}`}>
       <p className="flex items-center gap-2 text-base font-bold tracking-tight sm:text-2xl">
-        <Check kept={kept} />
+        {open === null ? <Check kept={kept} /> : <span aria-hidden className="m-0.5 hidden size-6 shrink-0 rounded-full border-3 border-dashed border-slate-600 sm:block dark:border-slate-300" />}
         {promise}
       </p>
       <p className="flex items-baseline gap-2 text-sm sm:ps-9">
@@ -33,6 +40,7 @@ function Promised({ promise, name, count }: { promise: string; name: string; cou
         <output aria-label={name} aria-live="off" className="text-lg font-bold tabular-nums">
           {count}
         </output>
+        {open === null ? null : <span className="tabular-nums">{open}</span>}
       </p>
     </div>
   );
