@@ -33,6 +33,7 @@ WIDE: ViewportSize = {"width": 1440, "height": 900}
 PHONE: ViewportSize = {"width": 360, "height": 740}
 MAILS = ["mail-1", "mail-2", "mail-3"]
 TRACES = "https://traces.example/trace/{trace_id}"
+READER = "a key that only reads"
 CHANNEL = "demo:console"
 ENTITY = "app=auctions&kind=lot&id="
 PLACES = {
@@ -61,7 +62,7 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
     """A stack with dead jobs, a room, a channel with a log and a subscriber, and a webhook endpoint."""
     async with Mailbox(answers=["550 never"] * len(MAILS)) as mail, AsyncExitStack() as cleanup:
         config = (
-            f'[console]\ntrace_url = "{TRACES}"\n'
+            f'[console]\ntrace_url = "{TRACES}"\n[[console.keys]]\nname = "auditor"\nkey = "{READER}"\nread_only = true\n'
             "[[channel.namespaces]]\n"
             'name = "demo"\nhistory_size = 100\nhistory_ttl = "1h"\npresence = true\njoin_leave = true\nallow_subscribe_for_client = true\n'
             f'[integrations.email]\nhost = "127.0.0.1"\nport = {mail.port}\ntls = "none"\nsender = "a@example.com"\n'
@@ -387,6 +388,21 @@ async def test_an_endpoint_is_added_tested_and_removed_and_its_secret_is_shown_o
     await confirm(page, "Remove")
     await expect(page.get_by_role("link", name=url)).to_have_count(0)
     assert url not in json.dumps(await ops(stack, "webhooks.list", app=""))
+
+
+async def test_a_key_that_only_reads_is_offered_nothing_that_changes_something(opened: Opens) -> None:
+    operator = await opened("/users?user=bob", key=READER, viewport=WIDE)
+    page = operator.page
+    await expect(page.get_by_role("table", name="Connections of bob").get_by_role("row")).to_have_count(2)
+    await expect(page.get_by_text("This key only reads.")).to_be_visible()
+    await expect(page.get_by_role("button")).to_have_text(["Sign out", "Look it up"])
+    for place, shown in {"Jobs": "Jobs", "Webhooks": "Endpoints"}.items():
+        await page.get_by_role("link", name=place, exact=True).click()
+        await expect(page.get_by_role("table", name=shown)).to_be_visible()
+        await expect(page.get_by_role("checkbox")).to_have_count(0)
+        await expect(
+            page.get_by_role("button", name="Add an endpoint").or_(page.get_by_role("button", name="Try selected again"))
+        ).to_have_count(0)
 
 
 async def test_the_keyboard_alone_leads_everywhere(opened: Opens) -> None:
