@@ -50,6 +50,7 @@ PLACES = {
     "job": "/jobs/JOB",
     "timers": "/timers",
     "webhooks": "/webhooks",
+    "events": "/events",
     "audit": "/audit",
     "nowhere": "/nowhere",
 }
@@ -403,6 +404,12 @@ async def test_a_key_that_only_reads_is_offered_nothing_that_changes_something(o
         await expect(
             page.get_by_role("button", name="Add an endpoint").or_(page.get_by_role("button", name="Try selected again"))
         ).to_have_count(0)
+
+
+async def test_the_events_of_the_last_hour_are_there(opened: Opens, job: str) -> None:
+    operator = await opened("/events")
+    lines = operator.page.get_by_role("list", name="Lines")
+    await expect(lines.get_by_role("listitem").filter(has_text="job_dead").filter(has_text=job)).to_contain_text("550")
 
 
 async def test_the_keyboard_alone_leads_everywhere(opened: Opens) -> None:

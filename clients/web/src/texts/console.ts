@@ -28,6 +28,7 @@ export const texts = {
     jobs: "Jobs",
     timers: "Timers",
     webhooks: "Webhooks",
+    events: "Events",
     audit: "Audit",
   },
   signIn: {
@@ -396,6 +397,11 @@ export const texts = {
     entity: (app: string, kind: string, id: string) => `${app} / ${kind} / ${id}`,
     of: (name: string, entity: string) => `${name} of ${entity}`,
     overdue: "due",
+  },
+  events: {
+    title: "Events",
+    about: "Jobs that died, endpoints that were disabled, and, where an app or the configuration asks for it, who came and went. The last hour, and on.",
+    live: "Live events",
   },
   audit: {
     title: "Audit",

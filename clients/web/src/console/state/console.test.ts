@@ -3,6 +3,7 @@ import type { AppRow, Endpoint, Job, NodeRow, SeriesPage, TailMessage } from "..
 import { matters, OVERDUE_MS, weight } from "./attention";
 import { ContactWatch } from "./contact";
 import { linesOf as tailLines, NOWHERE, onward } from "./following";
+import { eventLines } from "./events";
 import { ago, bytes, count, duration, part, share, short, time } from "./format";
 import { Lines } from "./lines";
 import { Notices } from "./notices";
@@ -90,6 +91,14 @@ describe("a live tail", () => {
     expect(tailLines([begin("e", 5)], 0, NOW, false)).toEqual([]);
     const unlogged = onward(NOWHERE, [begin("", 0), at(0), at(0)]);
     expect(unlogged.messages).toHaveLength(3);
+  });
+
+  test("events are told once each, in their order, with all that they name", () => {
+    const died = { type: "event", event: "job_dead", sequence: 7, id: "x", time_ms: NOW, app: "chat", operation: "email.send", record: "a:1", note: "550 never" } as const;
+    const first = eventLines([{ type: "begin" }, died, { type: "alive" }], 0, NOW);
+    expect(first.lines.map(({ user, text }) => [user, text])).toEqual([["job_dead", "app chat, operation email.send, record a:1, note 550 never"]]);
+    expect(first.last).toBe(7);
+    expect(eventLines([died, { type: "skipped", count: 3 }, { ...died, sequence: 8 }], first.last, NOW).lines.map(({ kind }) => kind)).toEqual(["skipped", "publication"]);
   });
 
   test("lines are whole wherever the pieces end, within a letter too", () => {
