@@ -85,7 +85,11 @@ provider = "stripe"
 api_key = "{API_KEY}"
 base_url = "{stripe.url}"
 allow_hosts = ["127.0.0.1"]
+timeout = "2s"
+retry_schedule = ["0s", "100ms"]
 [integrations.email]
+timeout = "2s"
+retry_schedule = ["0s", "100ms"]
 host = "127.0.0.1"
 port = {mail.port}
 tls = "none"
@@ -115,6 +119,8 @@ BAD: dict[str, tuple[str, dict[str, Any], str, tuple[str, ...]]] = {
     "attachment injected": ("email.send", MAIL | {"attachments": [{"name": "a\r\nBcc: eve"}]}, "attachment", ("dead",)),
     "template fails": ("email.send", {"to": MAIL["to"], "template": "broken"}, "broken.txt fails", ("dead",)),
     "template is not there": ("email.send", {"to": MAIL["to"], "template": "none"}, "no e-mail template none", ("dead",)),
+    "hanging mail server": ("email.send", MAIL | {"to": ["hangs@example.com"]}, "no mail server", ("retry", "dead")),
+    "hanging provider": ("payments.get", {"id": "pi_hangs"}, "APIConnectionError", ("retry", "dead")),
     "unknown currency": ("payments.create", {"amount": 5, "currency": "XXX"}, "no currency", ("dead",)),
     "negative amount": ("payments.create", {"amount": -5, "currency": "EUR"}, "an amount is", ("dead",)),
     "no amount": ("payments.create", {"amount": 0, "currency": "EUR"}, "an amount is", ("dead",)),
@@ -148,7 +154,7 @@ async def test_every_job_that_cannot_go_well_is_classified_recorded_and_delays_n
         unproven(tmp_path) as https,
         RatesServer() as rates,
         StripePeer() as stripe,
-        Mailbox() as mail,
+        Mailbox(hangs="hangs@example.com") as mail,
     ):
         assert isinstance(stripe, StripePeer)
         apis = {

@@ -29,15 +29,17 @@ class Received:
 
 @dataclass
 class Mailbox:
-    """The server. `refuse` gives the answer to a recipient, `answers` those to the next messages; "" takes it."""
+    """The server. `refuse` gives the answer to a recipient, `answers` those to the next messages; "" takes it. `hangs`: never answers this one."""
 
     context: ssl.SSLContext | None = None
     tls: str = "none"
     password: str = ""
+    hangs: str = ""
     refuse: dict[str, str] = field(default_factory=dict)
     answers: list[str] = field(default_factory=list)
     received: list[Received] = field(default_factory=list)
     port: int = field(default_factory=free_port)
+    released: asyncio.Event = field(default_factory=asyncio.Event)
     _server: asyncio.Server | None = None
     _open: set[asyncio.BaseTransport] = field(default_factory=set)
 
@@ -55,6 +57,7 @@ class Mailbox:
 
     async def stop(self) -> None:
         """Listen no more."""
+        self.released.set()
         if self._server is not None:
             self._server.close()
             for transport in self._open:
@@ -86,6 +89,8 @@ class Mailbox:
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
         """A recipient."""
+        if address == self.hangs:
+            await self.released.wait()
         if answer := self.refuse.get(address):
             return answer
         envelope.rcpt_tos.append(address)

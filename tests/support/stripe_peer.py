@@ -5,6 +5,7 @@ After https://docs.stripe.com/api: form-encoded requests, JSON answers, `Authori
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -32,7 +33,10 @@ class _First:
 
 
 class StripePeer(Peer):
-    """The API. `effects` is what really happened; `fail_next` answers the next requests with these statuses, before any effect."""
+    """The API. `effects` is what really happened; `fail_next` answers the next requests with these statuses, before any effect.
+
+    Whoever asks for the payment `hangs` waits for ever.
+    """
 
     def __init__(self, webhook_url: str = "") -> None:
         super().__init__()
@@ -42,17 +46,26 @@ class StripePeer(Peer):
         self.effects: list[str] = []
         self.requests: list[tuple[str, str, str]] = []
         self.fail_next: list[int] = []
+        self.hangs = "pi_hangs"
+        self.released = asyncio.Event()
         self._keys: dict[str, _First] = {}
 
     def routes(self) -> list[web.RouteDef]:
         """As the class says."""
         return [web.route("*", "/v1/{path:.*}", self._handle)]
 
+    async def stop(self) -> None:
+        """Listen no more."""
+        self.released.set()
+        await super().stop()
+
     async def _handle(self, request: web.Request) -> web.Response:
         key = request.headers.get("Idempotency-Key", "")
         self.requests.append((request.method, request.path, key))
         if request.headers.get("Authorization") != f"Bearer {API_KEY}":
             return _error(401, "invalid_request_error", "Invalid API Key provided: sk_test_****mnop")
+        if request.path.endswith(f"/{self.hangs}"):
+            await self.released.wait()
         if self.fail_next:
             status = self.fail_next.pop(0)
             return _error(status, "rate_limit_error" if status == 429 else "api_error", "try again", headers={"Retry-After": "7"})

@@ -14,12 +14,12 @@ Answer = Callable[[str, dict[str, Any]], dict[str, Any] | None]
 
 
 class Wire:
-    """Between a page and its gateway. Takes effect for connections that are opened after `through`."""
+    """Between a page and its gateway, for connections that are opened after `through`. `answer` says what the page hears."""
 
-    def __init__(self) -> None:
+    def __init__(self, answer: Answer | None = None) -> None:
         self.asked: list[tuple[str, Any]] = []
         """Every call of the page: method and input."""
-        self.answer: Answer | None = None
+        self.answer = answer
         self.is_cut = False
         self.is_silent = False
         self._open: list[WebSocketRoute] = []
@@ -62,8 +62,13 @@ class Wire:
                 if reply is not None:
                     socket.send(json.dumps(reply))
 
+        async def ended(code: int | None, reason: str | None) -> None:
+            if not self.is_silent:
+                await socket.close(code=code, reason=reason)
+
         socket.on_message(up)
         server.on_message(down)
+        server.on_close(ended)
 
     def _note(self, message: str, methods: dict[int, str]) -> None:
         """Remember the calls of a frame, by their ids."""

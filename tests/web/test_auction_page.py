@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
+import signal
 import time
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -217,11 +218,11 @@ async def test_a_bid_that_a_process_dies_under_stands_once(
     lot_id = await offered(sam)
     ann = await visit("Ann", f"/lots/{lot_id}")
     await expect(price(ann)).to_have_text("€10.00")
-    if when == "before":
-        stack.kill(victim)
-        await bid(ann, "25")
-    else:
-        await bid(ann, "25")
+    stack.kill(victim, signal.SIGKILL if when == "before" else signal.SIGSTOP)
+    await bid(ann, "25")
+    if when == "during":  # it has the bid and does nothing with it
+        await expect(stands(ann)).to_have_text("Your bid of €25.00 is on its way …")
+        await ann.screenshot("lot-sending")
         stack.kill(victim)
     await expect(stands(ann)).to_have_text("Your bid of €25.00 stands.", timeout=40_000)
     await expect(price(ann)).to_have_text("€25.00", timeout=20_000)

@@ -12,7 +12,7 @@ from playwright.async_api import Locator, expect
 
 from support.browser import MISSING, Visitor, Visits
 from support.stack import Stack
-from support.wire import Wire
+from support.wire import Answer, Wire
 
 pytestmark = [
     pytest.mark.stack,
@@ -25,8 +25,8 @@ RECOVERED_MAX = 8
 STACK = {
     "config": f"""
 [client]
-ping_interval = "1s"
-pong_timeout = "500ms"
+ping_interval = "2s"
+pong_timeout = "1900ms"
 expired_close_delay = "0s"
 recovery_max_publication_limit = {RECOVERED_MAX}
 """
@@ -43,9 +43,9 @@ def room(visitor: Visitor) -> Locator:
     return visitor.page.get_by_role("status", name="Room", exact=True)
 
 
-async def wired(visit: Visits, name: str) -> tuple[Visitor, Wire]:
+async def wired(visit: Visits, name: str, answer: Answer | None = None) -> tuple[Visitor, Wire]:
     """A visitor whose connection is in our hands."""
-    visitor, wire = await visit(), Wire()
+    visitor, wire = await visit(), Wire(answer)
     await wire.through(visitor.page)
     await visitor.enter(name)
     await expect(connection(visitor)).to_have_text("Connected")
@@ -129,7 +129,7 @@ async def test_offline_by_the_browsers_own_word_is_told_at_once_and_over_at_once
 async def test_a_line_that_is_silent_is_seen_dead_and_what_was_sent_into_it_is_sent_once(visit: Visits) -> None:
     (ann, wire), bob = await wired(visit, "Ann"), await visit("Bob")
     mark = f"silence {next(numbers)}"
-    wire.is_silent = True
+    wire.is_silent = True  # nothing comes and nothing goes, not even the end of the connection
     await ann.say(f"{mark} into the void")
     await expect(connection(ann)).to_contain_text("Reconnecting", timeout=LONG)
     wire.mend()
@@ -159,6 +159,26 @@ async def test_answers_that_are_lost_or_wrong_double_nothing_and_the_page_stays_
     assert await said(ann, mark) == await said(bob, mark) == [f"{mark} once", f"{mark} twice"]
     keys = [call["key"] for call in wire.calls("chat.send")]
     assert (len(keys), len(set(keys))) == (5, 2)
+
+
+async def test_a_room_that_is_answered_wrongly_is_asked_for_again_and_what_is_typed_meanwhile_stays(visit: Visits) -> None:
+    nonsense: list[Any] = [{"messages": "none", "offset": 0, "epoch": "e"}, None, 7, {}]
+    wrong = {"chat.snapshot": [*nonsense], "chat.rooms": [*nonsense], "chat.room": [{"members": 7}]}
+
+    def answer(method: str, reply: dict[str, Any]) -> dict[str, Any] | None:
+        waits = wrong.get(method, [])
+        return {"id": reply["id"], "rpc": {"data": waits.pop(0)}} if waits else reply
+
+    ann, wire = await visit(), Wire(answer)
+    await wire.through(ann.page)
+    await ann.enter("Ann")
+    await expect(ann.page.get_by_role("alert").first).to_contain_text("The page keeps trying")
+    mark = f"nonsense {next(numbers)}"
+    await ann.say(mark)
+    await expect(ann.page.get_by_text("sending …")).to_have_count(0)
+    await expect(ann.page.get_by_role("alert")).to_have_count(0, timeout=LONG)
+    await expect(ann.page.get_by_role("link", name="Room Lobby", exact=True)).to_be_visible(timeout=LONG)
+    assert await said(ann, mark) == [mark]
 
 
 async def test_where_too_much_was_missed_the_room_is_loaded_anew_and_the_page_says_so(visit: Visits, stack: Stack) -> None:

@@ -21,6 +21,8 @@ from causeway_integrations.domain.addresses import is_literal, is_public
         "172.31.255.255",
         "192.168.1.1",
         "169.254.169.254",
+        "168.63.129.16",
+        "::ffff:168.63.129.16",
         "100.64.0.1",
         "100.127.255.255",
         "0.0.0.0",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +220,33 @@ async def test_while_the_api_fails_what_is_kept_still_serves_and_says_that_it_is
         assert (stale["stale"], stale["age_ms"], stale["data"]["rates"]["USD"]) == (True, 30_000, "1.10")
         caller.clock.now += 60_000
         assert not isinstance(await caller.call(), Done)
+
+
+async def test_a_pause_that_an_api_asks_for_is_never_slept_out_by_a_call() -> None:
+    """An hour of Retry-After: what is kept serves at once, the next call asks again, and the breaker sees every failure."""
+    server = RatesServer()
+    async with calling(server, cache="1s", stale_if_error="1m") as caller, asyncio.timeout(20):
+        await caller.call()
+        server.faults.status, server.faults.headers = 503, {"Retry-After": "3600"}
+        caller.clock.now += 30_000
+        for asked in (2, 3):
+            assert data(await caller.call())["stale"] is True
+            assert len(server.asked) == asked
+        assert isinstance(await caller.call(query={"n": "1"}, path="latest"), Failed)
+        assert caller.breaker.is_open
+
+
+async def test_an_api_that_hangs_serves_what_is_kept_before_the_callers_time_is_over() -> None:
+    server = RatesServer()
+    async with calling(server, cache="1s", stale_if_error="1m", timeout="1h") as caller, asyncio.timeout(20):
+        await caller.call()
+        server.faults.hang = True
+        caller.clock.now += 30_000
+        asked = replace(work("http", "rates", {"path": "latest"}, waits=True), limit_ms=400)
+        assert [data(await caller.operation.run(asked))["stale"] for _ in range(2)] == [True, True]
+        server.released.set()
+        assert data(await caller.operation.run(replace(asked, limit_ms=10_000)))["stale"] is False
+        assert len(server.asked) == 2, "all waited for the one request"
 
 
 async def test_those_who_ask_for_the_same_at_once_share_one_request() -> None:

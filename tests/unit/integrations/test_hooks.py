@@ -248,8 +248,8 @@ def test_the_vector_of_standard_webhooks_passes_both_ways() -> None:
     assert signature(WHSEC, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, body.decode()) == told
 
     headers = {"webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek", "webhook-timestamp": "1614265330", "webhook-signature": told}
-    with pytest.raises(NoEventError):  # the signature is good, and this body has no type
-        verified(SOURCES["shop"], [WHSEC], headers, body, 1_614_265_330_000)
+    event = verified(SOURCES["shop"], [WHSEC], headers, body, 1_614_265_330_000)
+    assert (event.id, event.type, event.data) == ("msg_p5jXN8AQM9LWM0D4loKWxJek", "untyped", {"test": 2432232314})
     with pytest.raises(NotSignedError):
         verified(SOURCES["shop"], [WHSEC], headers, body + b" ", 1_614_265_330_000)
     with pytest.raises(NotSignedError):
@@ -292,7 +292,6 @@ async def test_nothing_is_answered_200_before_it_is_durable() -> None:
         b'"x"',
         b"{",
         b'{"type":7}',
-        b'{"n":1}',
         b'{"type":"a","data":NaN}',
         b"[" * 100_000,
         b'{"type":"a\\u0000b"}',

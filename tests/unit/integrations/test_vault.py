@@ -16,6 +16,7 @@ from causeway_common.contracts.errors import CausewayError
 from causeway_integrations.adapters.secrets import SecretFiles
 from causeway_integrations.adapters.vault import Vault
 from causeway_integrations.domain.outcome import Done, Failed
+from causeway_integrations.domain.secrets import Redactor
 from causeway_integrations.handlers.sealing import Sealing
 from causeway_integrations.ports.attempt import attempt
 from unit.integrations.fakes import work
@@ -108,3 +109,18 @@ async def test_a_changed_key_seals_again_what_was_sealed_or_clear_before_and_one
     again = dict(book.kept)
     await Sealing(book, now).step()
     assert book.kept == again, "what is sealed already is left alone"
+
+
+def test_a_secret_that_was_sent_is_taken_out_of_what_is_told_of_it_in_whole_and_in_part(tmp_path: Path) -> None:
+    """Some peers repeat in an error what they were sent; of a changed secret the newest is known."""
+    path = tmp_path / "token"
+    path.write_text("Bearer abcdefgh12")
+    redactor = Redactor(SecretFiles().reveal)
+    assert redactor.redact("abcdefgh12") == "abcdefgh12"
+    assert redactor.reveal(f"file:{path}") == "Bearer abcdefgh12"
+    assert (
+        redactor.redact("401: no 'Bearer abcdefgh12', abcdefgh12 is not known to Bearers")
+        == "401: no '[secret]', [secret] is not known to Bearers"
+    )
+    redactor.reveal("short")
+    assert redactor.redact("a short text") == "a short text"

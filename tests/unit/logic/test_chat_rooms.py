@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from apps.chat import app
 from apps.chat.models import Person, Room, Seat
 from apps.chat.options import Options
+from apps.chat.rooms import INVITATIONS_MAX
 from apps.chat.search import words
 from causeway_testing import AppTester, CallError, Faults, User
 
@@ -355,3 +356,26 @@ async def test_who_is_invited_finds_the_room_among_its_rooms_until_it_has_joined
     assert invited == {"rooms": [], "invitations": [{"room": room, "name": "Kitchen"}]}
     assert [(each["room"], each["unread"]) for each in (await bob.call("rooms"))["rooms"]] == [(room, 0)]
     assert (await bob.call("rooms"))["invitations"] == []
+
+
+async def test_however_many_invite_somebody_its_rooms_are_all_there(tester: AppTester) -> None:
+    mine = await room_of(tester, "bob")
+    ann, bob = tester.user("ann"), tester.user("bob")
+    for _ in range(INVITATIONS_MAX + 5):
+        await ann.call("invite", {"room": await room_of(tester, "ann"), "user": "bob"})
+    await tester.run_jobs()
+    found = await bob.call("rooms")
+
+    assert [each["room"] for each in found["rooms"]] == [mine]
+    assert len(found["invitations"]) == INVITATIONS_MAX
+
+
+async def test_who_leaves_and_is_invited_again_finds_the_invitation(tester: AppTester) -> None:
+    room = await room_of(tester, "ann", "bob")
+    bob = tester.user("bob")
+    await tester.run_jobs()
+    await bob.call("leave", {"room": room})
+    await tester.user("ann").call("invite", {"room": room, "user": "bob"})
+    await tester.advance(seconds=30)
+
+    assert await bob.call("rooms") == {"rooms": [], "invitations": [{"room": room, "name": "Kitchen"}]}

@@ -356,7 +356,7 @@ export class Chat {
     return (await this.call("chat.room", data)) as RoomView;
   }
 
-  /** The rooms of the caller with what is unread, and those it is invited into, by name; up to 200. */
+  /** The rooms of the caller with what is unread, and those it is invited into, by name; up to 200 and 50. */
   async rooms(): Promise<MyRooms> {
     return (await this.call("chat.rooms", {})) as MyRooms;
   }

@@ -92,8 +92,9 @@ export const chat = {
     open: "Rooms",
     unknown: "Loading your rooms …",
     failed: (reason: string) => `Your rooms could not be loaded: ${reason}.`,
-    named: (name: string, unread: number, mentioned: boolean) =>
-      [`Room ${name}`, ...(unread === 0 ? [] : [`${unread} unread`]), ...(mentioned ? ["you are mentioned"] : [])].join(", "),
+    named: (name: string) => `Room ${name}`,
+    news: (unread: number, mentioned: boolean) =>
+      [...(unread === 0 ? [] : [`${unread} unread`]), ...(mentioned ? ["you are mentioned"] : [])].join(", "),
     invitations: "Invitations",
     accept: (name: string) => `Join ${name}`,
     name: "Name of a new room",

@@ -11,7 +11,8 @@ from typing import Final
 _GLOBAL_UNICAST_V6: Final = IPv6Network("2000::/3")
 # Newer than Python 3.11's tables, or public by them though nothing public is behind.
 _REFUSED_V6: Final = tuple(map(IPv6Network, ("2001::/23", "2001:db8::/32", "3fff::/20")))
-_REFUSED_V4: Final = tuple(map(ip_network, ("0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "192.88.99.0/24")))
+# The last one is public by every registry, and within Azure the address of the host's own services, its credentials among them.
+_REFUSED_V4: Final = tuple(map(ip_network, ("0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32")))
 # The IPv4 address is in the low 32 bits: IPv4-mapped, IPv4-compatible, NAT64 (RFC 6052).
 _EMBEDDED_LOW: Final = tuple(map(IPv6Network, ("::ffff:0:0/96", "::/96", "64:ff9b::/96")))
 

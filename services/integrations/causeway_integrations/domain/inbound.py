@@ -28,6 +28,8 @@ TASK: Final = ""
 CONNECTOR: Final = "inbound"
 UNCLAIMED: Final = "unclaimed"
 SEEN: Final = "seen"
+UNTYPED: Final = "untyped"
+"""The type of a Standard Webhooks body that names none, which the specification allows."""
 OWN_APP: Final = "integrations"
 
 
@@ -171,7 +173,9 @@ def _standard(source: Source, secrets: Sequence[str], headers: Mapping[str, str]
     if not good:
         raise NotSignedError("no signature fits")
     found = _json(body)
-    return _event(source, message, found.get("type"), found.get("data", found))
+    if "type" not in found:
+        return _event(source, message, UNTYPED, found)
+    return _event(source, message, found["type"], found.get("data", found))
 
 
 def _is_v1(secret: str, signed: bytes, signature: bytes) -> bool:

@@ -24,6 +24,7 @@ class Work:
         line: in which line of its app it stands, and
         turn: its place there; "" and 0: in none.
         waits: somebody waits for the answer; a job's next try comes by its schedule.
+        limit_ms: so long somebody waits; 0: it is not known.
     """
 
     app: str
@@ -36,5 +37,6 @@ class Work:
     attempt: int = 1
     traceparent: str = ""
     waits: bool = False
+    limit_ms: int = 0
     line: str = ""
     turn: int = 0

@@ -21,6 +21,8 @@ from causeway_integrations.ports import Breakers, Operation, Outside, Schedule
 CONNECTOR: Final = "http"
 NOT_MODIFIED: Final = 304
 BAD_GATEWAY: Final = 502
+STALE_MARGIN_MS: Final = 150
+"""So long before the caller's time is over what is kept is told, where the API has not answered yet."""
 
 log = get_logger("integrations")
 _counters = Counters("integrations")
@@ -89,6 +91,10 @@ class ApiOperation:
         if asking is None:
             asking = self._asking[url] = asyncio.create_task(self._asked(_Asked(request, url, None, work, kept)))
             asking.add_done_callback(lambda task: self._ended(url, task))
+        if work.waits and kept is not None:
+            await asyncio.wait({asking}, timeout=max(self._limit_ms(work) - STALE_MARGIN_MS, 0) / 1000)
+            if not asking.done() and kept.serves(self._now_ms(), self.api.stale_ms):
+                return self._stale(kept)
         return await asyncio.shield(asking)
 
     def _ended(self, url: str, task: asyncio.Task[Outcome]) -> None:
@@ -99,21 +105,32 @@ class ApiOperation:
     async def _asked(self, asked: _Asked) -> Outcome:
         outcome, kept = await self._requested(asked), asked.kept
         if isinstance(outcome, Failed | Postponed) and kept is not None and kept.serves(self._now_ms(), self.api.stale_ms):
-            _cached.add(1, "stale")
-            return self._reply(kept.answer, self._now_ms() - kept.stored_ms, stale=True)
+            return self._stale(kept)
         return outcome
 
+    def _stale(self, kept: Kept) -> Done:
+        _cached.add(1, "stale")
+        return self._reply(kept.answer, self._now_ms() - kept.stored_ms, stale=True)
+
+    def _limit_ms(self, work: Work) -> int:
+        """So long the caller waits, where that is told; else as long as one request may take."""
+        return work.limit_ms or self.api.timeout_ms
+
     async def _requested(self, asked: _Asked) -> Outcome:
-        """Ask, and for one who waits ask again while the schedule and the call's time-out allow it."""
+        """Ask, and for one who waits ask again while the schedule and the call's time allow it: no pause is longer than what is left of it."""
         again = asked.work.waits and self.api.repeatable(asked.request.method)
-        number = 0
+        number, loop = 0, asyncio.get_running_loop()
+        ends = loop.time() + self._limit_ms(asked.work) / 1000
         while True:
             number += 1
             outcome = await self._once(asked)
             delay = self._retries.delay_ms(number) if again else None
             if delay is None or not isinstance(outcome, Failed):
                 return outcome
-            await asyncio.sleep(max(delay, outcome.retry_after_ms) / 1000)
+            pause = max(delay, outcome.retry_after_ms) / 1000
+            if loop.time() + pause >= ends:
+                return outcome
+            await asyncio.sleep(pause)
 
     async def _once(self, asked: _Asked) -> Outcome:
         now = self._now_ms()

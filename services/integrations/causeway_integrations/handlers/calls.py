@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final, assert_never
 
 from causeway_common.bus import Call
@@ -95,7 +96,7 @@ class Calls:
         limit = min(seconds, connector.limit_ms(work.op) / 1000)
         try:
             async with asyncio.timeout(limit):
-                return await operation(work)
+                return await operation(replace(work, limit_ms=max(int(limit * 1000), 1)))
         except TimeoutError as error:
             _calls.add(1, "late")
             raise unavailable(f"{connector.name}.{work.op} gave no answer within {limit:.2g} s, the outcome is unknown") from error

@@ -115,11 +115,12 @@ class Posting(BaseModel):
 
 
 class Seat(BaseModel):
-    """One user's place in one room: how far it has read. Who is invited has one, too."""
+    """One member's place in one room: how far it has read. Or one that is kept for who is invited."""
 
     room: str
     user: str
     read: int = 0
+    invited: bool = False
 
 
 class Person(BaseModel):

@@ -14,6 +14,7 @@ from apps.chat.base import (
     rfc3339,
     room_channel,
     room_namespace,
+    seat_for,
     seat_user,
     typing_channel,
     typing_namespace,
@@ -40,6 +41,7 @@ from apps.chat.models import (
 )
 from causeway_logic import Channel, Context, Draft, PublishReply, Reject, SubscribeReply
 
+INVITATIONS_MAX: Final = 50
 SWEEP_AGAIN: Final = timedelta(seconds=5)
 """A banned user is taken out a second time after so long: a subscription that was asked for before the ban may have come after it."""
 
@@ -100,16 +102,18 @@ async def room(ctx: Context, req: RoomRef) -> RoomView:
 
 @app.rpc
 async def rooms(ctx: Context) -> MyRooms:
-    """The rooms of the caller with what is unread, and those it is invited into, by name; up to 200."""
+    """The rooms of the caller with what is unread, and those it is invited into, by name; up to 200 and 50."""
     page = await ctx.query(Seat, seat_user == rules.require_user(ctx.user), limit=200)
     found: list[MyRoom] = []
-    invitations: list[Invitation] = []
     for seat in page.items:
         there = await ctx.entity(Room, seat.state.room).find()
         if there is not None and ctx.user in there.members:
             unread = max(0, there.messages - seat.state.read)
             found.append(MyRoom(room=seat.state.room, name=there.name, messages=there.messages, unread=unread))
-        elif there is not None and ctx.user in there.invited:
+    invitations: list[Invitation] = []
+    for seat in (await ctx.query(Seat, seat_for == ctx.user, limit=INVITATIONS_MAX)).items:
+        there = await ctx.entity(Room, seat.state.room).find()
+        if there is not None and ctx.user in there.invited:
             invitations.append(Invitation(room=seat.state.room, name=there.name))
     return MyRooms(
         rooms=sorted(found, key=lambda each: (each.name, each.room)),
@@ -136,7 +140,7 @@ async def invite(ctx: Context, req: Member) -> RoomRef:
 
     def change(draft: Draft[Room]) -> None:
         if rules.invite(draft.state, ctx.user, req.user):
-            draft.schedule(take_seat, Member(room=req.room, user=req.user))
+            draft.schedule(keep_seat, Member(room=req.room, user=req.user))
 
     await ctx.entity(Room, req.room).edit(change)
     return RoomRef(room=req.room)
@@ -178,8 +182,14 @@ async def unban(ctx: Context, req: Member) -> RoomRef:
 
 @app.task
 async def take_seat(ctx: Context, req: Member) -> None:
-    """A member came, or somebody was invited: from now on the room is among its rooms."""
+    """A member came: from now on the room is among its rooms."""
     await _sit(ctx, req)
+
+
+@app.task
+async def keep_seat(ctx: Context, req: Member) -> None:
+    """Somebody was invited: the room is among its invitations until it has joined."""
+    await _keep(ctx, req)
 
 
 @app.task
@@ -195,10 +205,11 @@ async def take_out(ctx: Context, req: Member) -> None:
     except Reject as gone:  # the second time, and for one who never had a seat, there is none
         if gone.code != 404:
             raise
-    if (
-        req.user in (await ctx.entity(Room, req.room).get()).members
-    ):  # it came back just now, and its seat may have been the one deleted
+    there = await ctx.entity(Room, req.room).get()
+    if req.user in there.members:  # it came back just now, and its seat may have been the one deleted
         await _sit(ctx, req)
+    elif req.user in there.invited:
+        await _keep(ctx, req)
 
 
 @room_namespace.on_subscribe
@@ -254,8 +265,16 @@ def mention_timer(user: str) -> str:
 
 
 async def _sit(ctx: Context, who: Member) -> None:
+    def sit(draft: Draft[Seat]) -> None:
+        draft.state.invited = False
+
     seat = ctx.entity(Seat, seat_id(who.room, who.user))
-    await seat.edit(_nothing, initial=Seat(room=who.room, user=who.user), once=False)
+    await seat.edit(sit, initial=Seat(room=who.room, user=who.user), once=False)
+
+
+async def _keep(ctx: Context, who: Member) -> None:
+    seat = ctx.entity(Seat, seat_id(who.room, who.user))
+    await seat.edit(_nothing, initial=Seat(room=who.room, user=who.user, invited=True), once=False)
 
 
 def _nothing(_draft: Draft[Seat]) -> None:

@@ -26,10 +26,12 @@ export interface ComposerProps {
   typed?: (typing: boolean) => void;
   /** The button below the text, where there is little room. */
   narrow?: boolean;
+  /** Whether one begins to write at once. */
+  focused?: boolean;
 }
 
 /** Where one writes. What is typed stays until it was taken, over a reload, another room and every refusal. */
-export function Composer({ id, label, button, draft, people, send, typed, narrow = false }: ComposerProps): ReactNode {
+export function Composer({ id, label, button, draft, people, send, typed, narrow = false, focused = false }: ComposerProps): ReactNode {
   const [text, setText] = useDraft(draft);
   const [full, setFull] = useState(false);
   const [caret, setCaret] = useState<number | null>(null);
@@ -112,6 +114,7 @@ export function Composer({ id, label, button, draft, people, send, typed, narrow
           <textarea
             ref={box}
             id={id}
+            autoFocus={focused}
             rows={1}
             dir="auto"
             className={`${FIELD} field-sizing-content max-h-40 resize-none`}

@@ -20,6 +20,7 @@ import { RoomStatus } from "./status";
 import { useTyping } from "./typing";
 
 const LOBBY = "lobby";
+const AGAIN_MS = 3000;
 
 type Side = { kind: "none" | "rooms" | "people" | "search" } | { kind: "thread"; root: string };
 
@@ -54,9 +55,11 @@ function Room({ room, rooms, side, setSide }: { room: string; rooms: Rooms; side
     queryFn: () => chat.room({ room }),
     enabled: state.status.state === "live",
     placeholderData: (before) => before,
+    refetchInterval: ({ state: { data } }) => (data === undefined ? AGAIN_MS : false),
   });
   const listed = rooms.rooms.find((each) => each.room === room);
   const name = texts.chat.title(room === LOBBY ? LOBBY : (view?.name ?? listed?.name ?? "…"));
+  const leads = ["owner", "moderator"].includes(view?.roles?.[user] ?? "");
   const people = useMemo(() => (Array.isArray(view?.members) ? view.members.filter((each) => each !== user) : []), [view, user]);
   const { open } = state;
   const isListed = listed !== undefined;
@@ -80,7 +83,7 @@ function Room({ room, rooms, side, setSide }: { room: string; rooms: Rooms; side
           <RoomStatus status={state.status} />
           <Toggles side={side} setSide={setSide} unread={rooms.rooms.some((each) => each.room !== room && each.unread > 0)} />
         </div>
-        {state.closed ? <Closed room={room} state={state} reload={rooms.reload} /> : <Open {...{ room, rooms, state, people, setSide }} />}
+        {state.closed ? <Closed room={room} state={state} reload={rooms.reload} /> : <Open {...{ room, rooms, state, people, leads, setSide }} />}
       </section>
       <div
         className={`min-h-0 flex-col max-lg:order-first md:col-start-2 md:row-start-1 lg:col-start-3 ${
@@ -111,11 +114,12 @@ function ThreadPanel({ room, root, state, people }: { room: string; root: string
 }
 
 /** The messages, and where one writes. */
-function Open({ room, rooms, state, people, setSide }: {
+function Open({ room, rooms, state, people, leads, setSide }: {
   room: string;
   rooms: Rooms;
   state: RoomState;
   people: readonly string[];
+  leads: boolean;
   setSide: (side: Side) => void;
 }): ReactNode {
   const { user } = useSession();
@@ -136,7 +140,7 @@ function Open({ room, rooms, state, people, setSide }: {
   return (
     <>
       {fault === null ? null : <Fault>{texts.chat.failedToLoad(fault)}</Fault>}
-      <Messages shown={shown} me={user} note={note} unread={unread} editing={editing} doing={doing} atTheEnd={setAtTheEnd} />
+      <Messages shown={shown} me={user} leads={leads} busy={!loaded} note={note} unread={unread} editing={editing} doing={doing} atTheEnd={setAtTheEnd} />
       <p aria-live="polite" className="h-5 truncate text-sm text-slate-700 dark:text-slate-300">
         {texts.chat.typing(typing.names)}
       </p>
@@ -165,20 +169,42 @@ function useDoing(room: string, { outbox, messages }: RoomState, setEditing: (id
       room,
       reply: (message: Message) => latest.current.setSide({ kind: "thread", root: threadOf(message) }),
       edit: (id: string) => latest.current.setEditing(id),
-      cancelEdit: () => latest.current.setEditing(""),
+      cancelEdit: () => {
+        latest.current.setEditing("");
+        keepFocus();
+      },
       save: (id: string, text: string) => {
         const { outbox: box, messages: all } = latest.current;
         latest.current.setEditing("");
+        keepFocus();
         if (all.find((each) => each.id === id)?.text !== text) {
           box.add({ room, do: "edit", id, text });
         }
       },
-      takeBack: (id: string) => void latest.current.outbox.add({ room, do: "delete", id }),
-      retry: (key: string) => latest.current.outbox.retry(key),
-      discard: (key: string) => latest.current.outbox.discard(key),
+      takeBack: (id: string) => {
+        latest.current.outbox.add({ room, do: "delete", id });
+        keepFocus();
+      },
+      retry: (key: string) => {
+        latest.current.outbox.retry(key);
+        keepFocus();
+      },
+      discard: (key: string) => {
+        latest.current.outbox.discard(key);
+        keepFocus();
+      },
     }),
     [room],
   );
+}
+
+/** What had the focus may go with what was done: who uses the keyboard then goes on from the messages. */
+function keepFocus(): void {
+  setTimeout(() => {
+    if (document.activeElement === document.body || document.activeElement === null) {
+      document.querySelector<HTMLElement>("[role=log]")?.focus({ preventScroll: true });
+    }
+  });
 }
 
 /** A room that one is no member of, or that is not there. */

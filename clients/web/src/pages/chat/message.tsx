@@ -24,6 +24,7 @@ export interface ItemProps {
   entry: Entry<Act> | null;
   number: number;
   me: string;
+  leads?: boolean;
   continued?: boolean;
   firstUnread?: boolean;
   answers?: number;
@@ -149,19 +150,19 @@ function Fate({ message: { id, editedAt, deleted }, entry, number, doing }: Item
   );
 }
 
-function Answers({ message, answers = 0, doing }: ItemProps): ReactNode {
+function Answers({ message, answers = 0, current = false, doing }: ItemProps): ReactNode {
   if (answers === 0 || doing === null) {
     return null;
   }
   return (
-    <Little name={texts.chat.actions.answersNamed(answers, message.id)} press={() => doing.reply(message)}>
+    <Little tab={current} name={texts.chat.actions.answersNamed(answers, message.id)} press={() => doing.reply(message)}>
       {texts.chat.actions.answers(answers)}
     </Little>
   );
 }
 
 /** Seen where the pointer or the focus is. One message's are in the order of the Tab key, the arrow keys lead to the others. */
-function Actions({ message, entry, me, current = false, editing = false, doing }: ItemProps): ReactNode {
+function Actions({ message, entry, me, leads = false, current = false, editing = false, doing }: ItemProps): ReactNode {
   const { id, user, deleted, strange } = message;
   if (doing === null || id === "" || deleted || strange || editing || (entry !== null && entry.state !== "refused")) {
     return null;
@@ -174,14 +175,14 @@ function Actions({ message, entry, me, current = false, editing = false, doing }
         {words.reply}
       </Little>
       {own ? (
-        <>
-          <Little tab={current} name={words.editNamed(id)} press={() => doing.edit(id)}>
-            {words.edit}
-          </Little>
-          <Little tab={current} name={words.takeBackNamed(id)} press={() => doing.takeBack(id)}>
-            {words.takeBack}
-          </Little>
-        </>
+        <Little tab={current} name={words.editNamed(id)} press={() => doing.edit(id)}>
+          {words.edit}
+        </Little>
+      ) : null}
+      {own || leads ? (
+        <Little tab={current} name={words.takeBackNamed(id)} press={() => doing.takeBack(id)}>
+          {words.takeBack}
+        </Little>
       ) : null}
     </div>
   );

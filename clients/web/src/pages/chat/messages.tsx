@@ -11,6 +11,10 @@ const SAME_TURN_MS = 5 * 60_000;
 export interface MessagesProps {
   shown: readonly Shown[];
   me: string;
+  /** Whether one may take back what others wrote. */
+  leads: boolean;
+  /** Still loading: nothing of it is read out. */
+  busy: boolean;
   note: string | null;
   /** The numbers of the first and the last message that were new when one came. */
   unread: Span | null;
@@ -21,7 +25,7 @@ export interface MessagesProps {
 }
 
 /** The messages of a room, the newest at the end. Who reads the end stays there; who reads further up stays where that is. */
-export function Messages({ shown, me, note, unread, editing, doing, atTheEnd }: MessagesProps): ReactNode {
+export function Messages({ shown, me, leads, busy, note, unread, editing, doing, atTheEnd }: MessagesProps): ReactNode {
   const { box, list, away, onScroll, toTheEnd } = useFollowing(atTheEnd);
   const [picked, pick] = useState<string | null>(null);
   const counts = useMemo(() => answers(shown.map(({ message }) => message)), [shown]);
@@ -59,6 +63,7 @@ export function Messages({ shown, me, note, unread, editing, doing, atTheEnd }: 
         onPointerDown={tapped}
         tabIndex={0}
         role="log"
+        aria-busy={busy}
         aria-labelledby="room"
         className={`min-h-32 flex-1 overflow-x-hidden overflow-y-auto rounded-xl bg-white p-2 shadow-sm dark:bg-slate-900 ${away ? "" : "[overflow-anchor:none]"}`}
       >
@@ -71,6 +76,7 @@ export function Messages({ shown, me, note, unread, editing, doing, atTheEnd }: 
               entry={entry}
               number={message.id === "" ? ++unsent : 0}
               me={me}
+              leads={leads}
               continued={continues(shown[index - 1], message.user, message.at) && firstUnread?.message !== message && message.replyTo === null}
               firstUnread={firstUnread?.message === message}
               answers={counts.get(message.id) ?? 0}

@@ -72,6 +72,7 @@ export function Thread({ room, root, here, people, send }: {
         people={people}
         send={send}
         narrow
+        focused
       />
     </>
   );

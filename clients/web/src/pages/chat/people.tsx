@@ -1,6 +1,5 @@
-import { usePresence } from "@causeway/react";
+import { usePresence, useRpc } from "@causeway/react";
 import { useState, type FormEvent, type ReactNode } from "react";
-import { useRpc } from "@causeway/react";
 import { useSession } from "../../session";
 import { texts } from "../../texts";
 import { Avatar, Button, Fault, Field, FIELD } from "../../ui/controls";
@@ -20,7 +19,10 @@ export function People({ room, left }: { room: string; left: (() => void) | null
           <li key={user} className="flex min-w-0 items-center gap-2">
             <span className="relative">
               <Avatar name={user} />
-              <span aria-hidden className="absolute end-0 bottom-0 size-2.5 rounded-full border-2 border-white bg-emerald-600 dark:border-slate-900" />
+              <span
+                aria-hidden
+                className={`absolute end-0 bottom-0 size-2.5 rounded-full border-2 border-white dark:border-slate-900 ${known ? "bg-emerald-600" : "bg-slate-400"}`}
+              />
             </span>
             <bdi className="truncate">{user}</bdi>
             {user === me ? <span className="text-xs text-slate-700 dark:text-slate-300">{words.you}</span> : null}

@@ -20,7 +20,8 @@ export function RoomList({ current, rooms }: { current: string; rooms: Rooms }):
         {rooms.rooms.map(({ room, name, unread, mentioned }) => (
           <li key={room}>
             <Link
-              aria-label={words.named(titled(room, name, rooms), room === current ? 0 : unread, mentioned)}
+              aria-label={words.named(titled(room, name, rooms))}
+              aria-describedby={`new-${room}`}
               to="/chat/$room"
               params={{ room }}
               className="flex min-h-11 items-center gap-2 rounded-lg px-3 hover:bg-slate-200 aria-[current=page]:bg-indigo-100 aria-[current=page]:font-semibold dark:hover:bg-slate-800 dark:aria-[current=page]:bg-indigo-950"
@@ -33,6 +34,9 @@ export function RoomList({ current, rooms }: { current: string; rooms: Rooms }):
                 </span>
               )}
             </Link>
+            <span id={`new-${room}`} hidden>
+              {words.news(room === current ? 0 : unread, mentioned)}
+            </span>
           </li>
         ))}
       </ul>

@@ -19,6 +19,7 @@ export interface Rooms {
   rooms: readonly Place[];
   invitations: ReadonlyArray<{ room: string; name: string }>;
   known: boolean;
+  /** Why nothing is known yet; the page keeps asking. */
   error: Error | null;
   reload: () => void;
   /** Something came on the channel of one of them. */
@@ -35,6 +36,7 @@ interface Live {
 
 const POLL_MS = 60_000;
 const SEAT_MS = 10_000;
+const AGAIN_MS = 3000;
 const NOTHING: Live = { newest: 0, read: 0, mentioned: false };
 
 /** One's rooms with what is unread in each, as the server counts and as messages come in. `current` is listed soon, if it is not yet. */
@@ -60,8 +62,12 @@ export function useRooms(current: string): Rooms {
     placeholderData: (before) => before,
     refetchOnWindowFocus: true,
     // A seat is taken a moment after one has joined: a room that one is in is looked for until it is there.
-    refetchInterval: ({ state: { data: found } }) =>
-      Date.now() - joinedAt.current > SEAT_MS || found?.rooms.some(({ room }) => room === current) ? POLL_MS : 1000,
+    refetchInterval: ({ state: { data: found } }) => {
+      if (found === undefined) {
+        return AGAIN_MS;
+      }
+      return Date.now() - joinedAt.current > SEAT_MS || found.rooms.some(({ room }) => room === current) ? POLL_MS : 1000;
+    },
   });
   const change = useCallback((room: string, apply: (before: Live) => Live) => {
     setLive((before) => ({ ...before, [room]: apply(before[room] ?? NOTHING) }));
@@ -106,5 +112,5 @@ export function useRooms(current: string): Rooms {
     joinedAt.current = Date.now();
     void queries.invalidateQueries({ queryKey: ["chat", "rooms"] });
   }, [queries]);
-  return { rooms, invitations: data?.invitations ?? [], known: data !== undefined, error, reload, heard, hasRead };
+  return { rooms, invitations: data?.invitations ?? [], known: data !== undefined, error: data === undefined ? error : null, reload, heard, hasRead };
 }

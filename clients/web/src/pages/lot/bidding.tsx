@@ -98,7 +98,7 @@ function PlainBid({ lot, stands, show }: { lot: LotView; stands: (standing: Stan
       <p id="bid-least" className="text-sm text-slate-700 dark:text-slate-300">
         {texts.lot.least(money(lot.minimum, lot.currency), money(lot.increment, lot.currency))}
       </p>
-      <p role="status" aria-label={texts.lot.bidState} className="text-sm font-medium empty:hidden wrap-anywhere">
+      <p role="status" aria-label={texts.lot.bidState} className="min-h-5 text-sm font-medium wrap-anywhere">
         {fault === null ? said(sending, lot, user) : null}
       </p>
       {fault === null ? null : <Fault>{fault}</Fault>}

@@ -61,7 +61,7 @@ export function Price({ live }: { live: Live }): ReactNode {
   const { lot, extendedBy } = live;
   const open = lot.status === "open";
   return (
-    <section aria-label={texts.lot.price} className="flex flex-col gap-3 rounded-2xl bg-white p-5 shadow-sm ring-1 ring-slate-900/5 dark:bg-slate-900 dark:ring-white/10">
+    <section aria-label={texts.lot.standing} className="flex flex-col gap-3 rounded-2xl bg-white p-5 shadow-sm ring-1 ring-slate-900/5 dark:bg-slate-900 dark:ring-white/10">
       <div className="flex items-center justify-between gap-4 text-sm text-slate-700 dark:text-slate-300">
         <span aria-hidden>{lot.bids === 0 ? texts.lot.startPrice : texts.lot.price}</span>
         <span className="inline-flex items-center gap-1.5">

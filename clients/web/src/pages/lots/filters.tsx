@@ -21,9 +21,9 @@ export function Filters({ tab, setTab, category, setCategory, wanted, setWanted 
   return (
     <div className="flex flex-col gap-3">
       <div className="flex flex-wrap items-center justify-between gap-3">
-        <div role="group" aria-label={texts.lots.tabs} className="flex flex-wrap gap-1 rounded-xl bg-slate-200 p-1 dark:bg-slate-800">
+        <div role="group" aria-label={texts.lots.tabs} className="flex flex-wrap rounded-xl bg-slate-200 p-1 sm:gap-1 dark:bg-slate-800">
           {TABS.map((each) => (
-            <button key={each} type="button" aria-pressed={tab === each} onClick={() => setTab(each)} className={`min-h-9 rounded-lg px-2.5 text-sm font-medium sm:px-3 ${PRESSED}`}>
+            <button key={each} type="button" aria-pressed={tab === each} onClick={() => setTab(each)} className={`min-h-9 rounded-lg px-2 text-sm font-medium sm:px-3 ${PRESSED}`}>
               {texts.lots.tab[each]}
             </button>
           ))}

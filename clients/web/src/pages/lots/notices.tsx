@@ -20,7 +20,7 @@ export function Notices({ except = "", told }: { except?: string; told?: (notice
     },
   });
   return (
-    <div aria-live="polite" className="empty:hidden">
+    <div aria-live="polite" className="empty:absolute">
       {latest === null ? null : (
         <p className="appears flex flex-wrap items-center gap-x-4 gap-y-1 rounded-xl bg-indigo-100 px-4 py-3 font-medium text-indigo-950 dark:bg-indigo-950 dark:text-indigo-100">
           <BellRing aria-hidden className="size-5 shrink-0" />
