@@ -120,7 +120,7 @@ async def opened(stack: Stack, browser: Browser) -> AsyncIterator[Opens]:
     async with AsyncExitStack() as contexts:
 
         async def visit(place: str = "", *, key: str | None = None, **options: Any) -> Visitor:
-            context = await browser.new_context(base_url=address(stack), **options)
+            context = await browser.new_context(base_url=address(stack), reduced_motion="reduce", **options)
             contexts.push_async_callback(context.close)
             visitor = Visitor(await context.new_page())
             visitors.append(visitor)
