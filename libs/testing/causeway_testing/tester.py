@@ -14,6 +14,7 @@ from pydantic_core import to_json, to_jsonable_python
 from causeway_common.contracts.errors import CausewayError
 from causeway_common.contracts.ids import derived_id
 from causeway_common.contracts.messages import Manifest, NewRecord
+from causeway_common.contracts.ordering import line_of_event
 from causeway_common.telemetry import get_logger
 from causeway_gateway.domain.protocol import publication_of
 from causeway_logic import App
@@ -230,11 +231,13 @@ class AppTester:
         Raises:
             HarnessError: the app handles no such event.
         """
-        if not any(each.source == source and each.type in (type_, "*") for each in self._world.manifest.events):
+        handlers = {each.type: each for each in self._world.manifest.events if each.source == source and each.type in (type_, "*")}
+        if not handlers:
             raise HarnessError(f"{self.app.name} handles no {type_} of {source}")
-        await self._world.gateway.on_loop(self._arrived(source, type_, data, id or self._world.ids.new_id()))
+        order_by = (handlers.get(type_) or handlers["*"]).order_by
+        await self._world.gateway.on_loop(self._arrived(source, type_, data, id or self._world.ids.new_id(), order_by))
 
-    async def _arrived(self, source: str, type_: str, data: Any, id: str) -> None:
+    async def _arrived(self, source: str, type_: str, data: Any, id: str, order_by: str) -> None:
         payload = {
             "source": source,
             "type": type_,
@@ -243,7 +246,8 @@ class AppTester:
             "received_ms": self._world.clock.now_ms(),
         }
         name = derived_id(source, id, self.app.name)
-        record = NewRecord(id=f"in:{name}", app=self.app.name, connector="", op=ON_EVENT, payload=payload)
+        line = line_of_event(self.app.name, source, payload["data"], order_by)
+        record = NewRecord(id=f"in:{name}", app=self.app.name, connector="", op=ON_EVENT, payload=payload, line=line, behind=line)
         await self._world.storage.delivery.put([record], ())
 
     # --- what there is

@@ -74,7 +74,17 @@ def build(settings: IntegrationsSettings, process: Process) -> None:
     permissions = Permissions(settings.permissions)
     longest_ms = max(STORE_MS, *(each.attempt_ms for each in connectors.values()))
     slots = Slots(settings.per_destination)
-    jobs = Jobs(parts.records, connectors, permissions, slots, now_ms, lease_ms=LEASE_MARGIN_MS, redact=parts.sent.redact)
+    shares = Slots(max(settings.concurrency * 3 // 4, 1), slow=False)
+    jobs = Jobs(
+        parts.records,
+        connectors,
+        permissions,
+        slots,
+        now_ms,
+        lease_ms=LEASE_MARGIN_MS,
+        shares=shares,
+        redact=parts.sent.redact,
+    )
     calls = Calls(connectors, permissions, Slots(settings.calls_per_destination), now_ms, parts.sent.redact)
     jwks = Jwks(parts.webhooks_out, settings.jwks.urls)
     bus = parts.bus

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import socket
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from aiohttp import web
+from click.testing import CliRunner
 
+from causeway_cli.__main__ import main
 from causeway_cli.figures import columns_of, figure_text, node_line, title_of
 from causeway_common.telemetry import FIGURES
 
@@ -130,12 +129,10 @@ async def operators() -> AsyncIterator[Operators]:
 
 
 async def run(operators: Operators, *arguments: str, key: str = "the-key") -> tuple[int, list[str], str]:
-    """A command as a process, against the stand-in: its exit code, its lines, and what it says beside."""
-    env = {**os.environ, "CAUSEWAY_API_KEY": key, "CAUSEWAY_URL": operators.url, "COLUMNS": "200"}
-    line = [sys.executable, "-m", "causeway_cli", *arguments]
-    process = await asyncio.create_subprocess_exec(*line, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    out, err = await process.communicate()
-    return process.returncode or 0, out.decode().splitlines(), err.decode()
+    """A command against the stand-in: its exit code, its lines, and what it says beside."""
+    env = {"CAUSEWAY_API_KEY": key, "CAUSEWAY_URL": operators.url, "COLUMNS": "200"}
+    result = await asyncio.to_thread(CliRunner().invoke, main, arguments, env=env)
+    return result.exit_code, result.stdout.splitlines(), result.stderr
 
 
 async def test_processes_are_printed_with_their_figures_in_units_for_the_eye(operators: Operators) -> None:

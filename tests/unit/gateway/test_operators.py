@@ -25,6 +25,7 @@ ENDPOINT = {
     "disabled_ms": 0,
     "created_ms": 5,
     "rate_limit": 2.0,
+    "ordered": False,
 }
 TRIED = {"webhook_id": "w1", "at_ms": 6, "duration_ms": 7, "outcome": "retry", "status": 503, "answer": "busy"}
 
@@ -280,7 +281,7 @@ async def test_jobs_are_listed_of_one_app_and_one_connector() -> None:
         (
             "add",
             {"app": "chat", "event": "e", "url": "https://example.com"},
-            {"app": "chat", "event": "e", "url": "https://example.com", "rate_limit": 0.0},
+            {"app": "chat", "event": "e", "url": "https://example.com", "rate_limit": 0.0, "ordered": False},
             {"id": "we_1", "secret": "whsec_x"},
         ),
         ("list", {"app": "chat"}, {"app": "chat"}, {"endpoints": [ENDPOINT]}),

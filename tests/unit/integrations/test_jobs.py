@@ -46,10 +46,11 @@ def jobs_of(
     *,
     permissions: Permissions = ALL,
     slots: Slots | None = None,
+    shares: Slots | None = None,
     attempt_ms: int = 10_000,
 ) -> Jobs:
     connector = Connector("test", {"run": operation.run}, SCHEDULE, attempt_ms, lambda work: str(work.payload.get("to", "")))
-    return Jobs(records, {"test": connector}, permissions, slots or Slots(4), FakeClock(), lease_ms=15_000)
+    return Jobs(records, {"test": connector}, permissions, slots or Slots(4), FakeClock(), lease_ms=15_000, shares=shares)
 
 
 async def settled(outcome: Outcome | Exception, *, attempts: int = 0) -> tuple[str, int, str]:
@@ -152,13 +153,23 @@ async def test_a_note_is_bounded() -> None:
         (Answered(410), GivenUp),
         (Answered(429), Failed),
         (Answered(500), Failed),
+        (Answered(502), Failed),
         (Answered(503), Failed),
+        (Answered(504), Failed),
         (NotReached("no answer within 10 s"), Failed),
         (AddressRefused("not public"), GivenUp),
     ],
 )
 def test_an_answer_is_judged_by_the_table(answer: Answer, kind: type[Outcome]) -> None:
     assert isinstance(judged(answer, 0), kind)
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_a_receiver_that_says_when_to_come_again_is_left_alone_until_then(status: int) -> None:
+    outcome = judged(Answered(status, headers={"retry-after": "7"}), 0)
+
+    assert isinstance(outcome, Failed)
+    assert (outcome.status, outcome.retry_after_ms) == (status, 7000)
 
 
 def connector_of(records: FakeRecords, outside: FakeOutside, breakers: FakeBreakers | None = None) -> WebhookConnector:
@@ -309,6 +320,39 @@ async def test_one_destination_that_is_busy_does_not_hold_another() -> None:
         await jobs_of(records, operation, slots=slots).handle(JobDelivery(id=to), "test", "run")
 
     assert [records.records[to].state for to in ("slow", "fast")] == ["pending", "done"]
+
+
+async def test_a_connector_whose_destinations_all_hang_leaves_room_for_the_others() -> None:
+    """Its jobs wait in their records, untried, and hold no slot of their destination meanwhile."""
+    records, operation, slots, shares = FakeRecords(), Scripted(Done()), Slots(2), Slots(1)
+    records.add(new_record("run", {"to": "a"}, connector="test", id="a"))
+    jobs = jobs_of(records, operation, slots=slots, shares=shares)
+    assert shares.take("test")
+    await jobs.handle(JobDelivery(id="a"), "test", "run")
+    (told,) = records.settled
+    assert (told.note, told.attempt_log and told.attempt_log.outcome) == ("the connector is busy", "postponed")
+    assert [slots.take("test/a") for _ in range(3)] == [True, True, False]
+    slots.give_back("test/a")
+
+    shares.free("test", 1)
+    await jobs.handle(JobDelivery(id="a"), "test", "run")
+    assert records.records["a"].state == "done"
+
+
+def test_a_destination_that_hangs_keeps_few_of_its_slots_until_it_is_quick_again() -> None:
+    slots = Slots(16)
+    for _ in range(2):  # two time-outs
+        assert slots.take("a")
+        slots.free("a", 15_000)
+    assert [slots.take("a") for _ in range(3)] == [True, True, False]
+    for _ in range(2):
+        slots.free("a", 10)
+    assert all(slots.take("a") for _ in range(16))
+    unslowed = Slots(16, slow=False)
+    for _ in range(3):
+        assert unslowed.take("webhook")
+        unslowed.free("webhook", 15_000)
+    assert all(unslowed.take("webhook") for _ in range(16))
 
 
 async def test_an_operation_may_give_its_attempt_back() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
@@ -85,6 +86,18 @@ async def morning(ctx: Context) -> None:
     await write(ctx, "morning")
 
 
+refused: list[int] = []
+
+
+@app.on_event("shop", "changed", order_by="order.id", retry=Retry(["1m"], jitter=0))
+async def changed(ctx: Context, event: Event[Any]) -> None:
+    order, number = event.data["order"]["id"], event.data["number"]
+    if order == "a" and not refused:
+        refused.append(number)
+        raise Reject(503, "later", temporary=True)
+    await write(ctx, f"{order} {number}")
+
+
 @app.on_event("stripe", "paid")
 async def paid(ctx: Context, event: Event[Paid]) -> None:
     await write(ctx, f"{event.type} {event.data.amount}")
@@ -145,6 +158,16 @@ async def test_events_from_outside_are_handled_once_and_told_where_nobody_handle
         await tester.event("stripe", "refunded", {})
 
     assert lines(tester) == ["01 00:00:00 paid 5"]
+
+
+async def test_events_of_one_key_wait_for_the_one_before_and_others_do_not(tester: AppTester) -> None:
+    """The first of a is tried again after a minute; the next of a waits for that, b and what has no key do not."""
+    for order, number in (("a", 1), ("a", 2), ("b", 1), (None, 1)):
+        await tester.event("shop", "changed", {"order": {"id": order}, "number": number})
+    assert lines(tester) == ["01 00:00:00 b 1", "01 00:00:00 None 1"]
+    await tester.advance(minutes=2)
+
+    assert lines(tester)[2:] == ["01 00:01:00 a 1", "01 00:01:00 a 2"]
 
 
 async def test_lifecycle_events_tell_who_comes_and_goes_and_not_who_comes_back_at_once(tester: AppTester) -> None:

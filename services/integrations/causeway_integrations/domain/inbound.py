@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from causeway_common.contracts.ids import derived_id
 from causeway_common.contracts.messages import JsonMap, NewRecord
+from causeway_common.contracts.ordering import line_of_event
 
 Scheme = Literal["standard-webhooks", "stripe", "github"]
 ID_MAX_CHARS: Final = 255
@@ -22,7 +23,6 @@ TYPE_MAX_CHARS: Final = 200
 SECONDS_MAX: Final = 253_402_300_799
 """The last second of the year 9999."""
 ON_EVENT: Final = "on_event"
-PLACE_MAX_DIGITS: Final = 9
 TASK: Final = ""
 """The connector of a record that is a task of its app."""
 CONNECTOR: Final = "inbound"
@@ -99,8 +99,7 @@ def record_of(event: InboundEvent, app: str, received_ms: int, traceparent: str,
         traceparent: of its coming.
         order_by: where in its data the key stands whose events come one after the other; "" or nothing there: it waits for none.
     """
-    key = value_at(event.data, order_by) if order_by else None
-    line = "" if key is None else "i:" + derived_id(app, event.source, key)
+    line = line_of_event(app, event.source, event.data, order_by)
     return NewRecord(
         id="in:" + derived_id(event.source, event.id, app),
         app=app,
@@ -111,18 +110,6 @@ def record_of(event: InboundEvent, app: str, received_ms: int, traceparent: str,
         line=line,
         behind=line,
     )
-
-
-def value_at(data: Any, path: str) -> str | None:
-    """The text, whole number or truth value at a path of names and places (`customer.id`, `lines.0.sku`); None where there is none."""
-    for name in path.split("."):
-        if isinstance(data, dict):
-            data = data.get(name)
-        elif isinstance(data, list) and name.isascii() and name.isdigit() and len(name) <= PLACE_MAX_DIGITS:
-            data = data[int(name)] if int(name) < len(data) else None
-        else:
-            return None
-    return json.dumps(data) if isinstance(data, str | int) else None
 
 
 def unclaimed_of(event: InboundEvent, received_ms: int, traceparent: str) -> NewRecord:

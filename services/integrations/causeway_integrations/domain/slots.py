@@ -13,6 +13,9 @@ DELAY_MIN_MS: Final = 200
 DELAY_MAX_MS: Final = 60_000
 WEIGHT: Final = 0.3
 """Of the newest attempt in the mean of how long one takes."""
+SLOW_MS: Final = 5_000
+SLOW_SHARE: Final = 8
+"""A destination whose attempts last so long gets this part of its slots: several of them that hang leave room for the others."""
 DESTINATIONS_MAX: Final = 10_000
 """So many are remembered beside those in use."""
 
@@ -29,19 +32,24 @@ class Slots:
 
     Args:
         most: attempts at once for one destination.
+        slow: whether one whose attempts last long gets fewer.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, most: int, *, slow: bool = True) -> None:
+        self._most, self._slow = most, slow
         self._destinations: dict[str, _Destination] = {}
 
     def take(self, destination: str) -> bool:
         """Take a slot; False where none is free."""
         found = self._of(destination)
-        if found.running >= self._most:
+        if found.running >= (max(self._most // SLOW_SHARE, 1) if self._slow and found.mean_ms >= SLOW_MS else self._most):
             return False
         found.running += 1
         return True
+
+    def give_back(self, destination: str) -> None:
+        """Give a slot back that was not used."""
+        self._destinations[destination].running -= 1
 
     def free(self, destination: str, took_ms: float) -> None:
         """Give it back after so long."""

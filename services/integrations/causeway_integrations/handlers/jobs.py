@@ -20,7 +20,7 @@ from causeway_integrations.ports.attempt import attempt
 
 LOST_ATTEMPTS_MAX: Final = 20
 """So many claims in a row may end without an outcome (a crash each) before the job is given up unrun."""
-NOT_SAMPLED: Final = "-00"
+UNBOUNDED: Final = 1 << 30
 
 log = get_logger("integrations")
 _counters = Counters("integrations")
@@ -48,6 +48,7 @@ class Jobs:
         permissions: of the apps.
         slots: for jobs, by destination.
         now_ms: the time of day.
+        shares: for jobs, by connector, so that one whose destinations all hang leaves room for the others; None: no bound.
         lease_ms: what a lease has beyond the longest that an attempt may take.
         redact: takes secrets out of what is told.
     """
@@ -61,9 +62,11 @@ class Jobs:
         now_ms: Callable[[], int],
         *,
         lease_ms: int,
+        shares: Slots | None = None,
         redact: Callable[[str], str] = str,
     ) -> None:
         self._redact = redact
+        self._shares = shares or Slots(UNBOUNDED)
         self._records, self._connectors, self._permissions = records, connectors, permissions
         self._slots, self._now_ms, self._lease_ms = slots, now_ms, lease_ms
 
@@ -111,6 +114,9 @@ class Jobs:
         destination = f"{connector.name}/{connector.destination(work)}"
         if not self._slots.take(destination):
             return Postponed("the destination is busy", self._slots.delay_ms(destination, self._now_ms()))
+        if not self._shares.take(connector.name):
+            self._slots.give_back(destination)
+            return Postponed("the connector is busy", self._shares.delay_ms(connector.name, self._now_ms()))
         loop = asyncio.get_running_loop()
         started = loop.time()
         try:
@@ -119,7 +125,9 @@ class Jobs:
             fault_point("integrations.attempt.after")
             return outcome
         finally:
-            self._slots.free(destination, (loop.time() - started) * 1000)
+            took_ms = (loop.time() - started) * 1000
+            self._slots.free(destination, took_ms)
+            self._shares.free(connector.name, took_ms)
 
     def _settlement(self, began: _Began, outcome: Outcome) -> SettleRequest:
         match outcome:
@@ -150,7 +158,7 @@ class Jobs:
             outcome=outcome,
             status=status,
             answer=note,
-            trace_id="" if traceparent.endswith(NOT_SAMPLED) else traceparent[3:35],
+            trace_id=traceparent[3:35],
         )
         return SettleRequest(
             id=record.id,

@@ -123,7 +123,8 @@ class WebhookConnector:
         if (size := len(event.model_dump_json().encode())) > self._max_payload:
             return GivenUp(f"the event has {size} bytes, at most {self._max_payload} are sent to a webhook")
         kept = await self._book.hearing(work.app, event.type) if self._book else []
-        endpoints = (*self._endpoints, *(each.endpoint(self._now_ms()) for each in kept if not each.disabled))
+        configured = (each for each in self._endpoints if each.id not in self._disabled)
+        endpoints = (*configured, *(each.endpoint(self._now_ms()) for each in kept if not each.disabled))
         deliveries = fan_out(work, event, endpoints, current_traceparent() or work.traceparent)
         for delivery in deliveries:  # one by one: each carries the body, together they may be too large for the bus
             await self._records.enqueue([delivery], message_id=delivery.id)

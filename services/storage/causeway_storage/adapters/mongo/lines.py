@@ -17,6 +17,7 @@ META: Final = "meta"
 TURN: Final = "turn"
 TRIES: Final = 20
 PENDING: Final[Fields] = {"due": {"$gte": 0}}
+"""Asked beside `lined`, `waits` and `held`: a process older than lines ends a record and leaves these."""
 
 
 class Lines:
@@ -47,12 +48,12 @@ class Lines:
             return False
         line, turn, behind = found["line"], found["turn"], found["behind"]
         before: list[Fields] = [
-            {"lined": line, "turn": {"$lt": turn}},
-            {"lined": line, "turn": turn, "_id": {"$lt": found["_id"]}},
-            {"held": line, "free_at_ms": {"$gt": now_ms}, "_id": {"$ne": found["_id"]}},
+            {"lined": line, **PENDING, "turn": {"$lt": turn}},
+            {"lined": line, **PENDING, "turn": turn, "_id": {"$lt": found["_id"]}},
+            {"held": line, **PENDING, "free_at_ms": {"$gt": now_ms}, "_id": {"$ne": found["_id"]}},
         ]
         if behind != line:
-            before.append({"lined": behind, "turn": {"$lt": turn}})
+            before.append({"lined": behind, **PENDING, "turn": {"$lt": turn}})
 
         async def work(collection: Collection) -> bool:
             for each in before:
@@ -70,9 +71,11 @@ class Lines:
         fields = {"connector": 1, "op": 1, "trace": 1, "app": 1, "free_at_ms": 1, "due": 1}
 
         async def work(collection: Collection) -> list[Fields]:
-            own = collection.find({"lined": line, "waits": {"$gt": ""}}, fields).sort([("turn", 1), ("_id", 1)]).limit(1)
+            own = collection.find({"lined": line, **PENDING, "waits": {"$gt": ""}}, fields).sort([("turn", 1), ("_id", 1)]).limit(1)
             first = [each async for each in own] if ended.get("behind") else []
-            others = collection.find({"waits": line, "lined": {"$ne": line}}, fields).sort([("turn", 1)]).limit(WOKEN_MAX)
+            others = (
+                collection.find({"waits": line, **PENDING, "lined": {"$ne": line}}, fields).sort([("turn", 1)]).limit(WOKEN_MAX)
+            )
             return [*first, *[each async for each in others]]
 
         found = [
