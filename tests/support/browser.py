@@ -82,7 +82,12 @@ class Visitor:
     async def doubled(self) -> list[str]:
         """The controls whose name another control of the page has, too."""
         snapshot = await self.page.locator("body").aria_snapshot()
-        names = Counter(re.findall(r'- ((?:button|link|textbox|searchbox|checkbox|option|combobox) "(?:[^"\\]|\\.)*")', snapshot))
+        names = Counter(
+            re.findall(
+                r'- \'?((?:button|link|textbox|searchbox|checkbox|option|combobox|spinbutton|radio|switch|tab) "(?:[^"\\]|\\.)*")',
+                snapshot,
+            )
+        )
         return [name for name, times in names.items() if times > 1]
 
     async def faults(self) -> list[str]:

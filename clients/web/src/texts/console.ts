@@ -268,6 +268,8 @@ export const texts = {
     id: "Id",
     start: "Which entity?",
     startTodo: "Give its app, its kind and its id. The address of this page then leads to it.",
+    waiting: "Entities that wait for something",
+    waitingNote: "Those with a timer, the soonest first",
     missing: "Nothing is known of it",
     missingTodo: "Check the kind (snake case) and the id; or it was deleted long ago.",
     deleted: "deleted",

@@ -189,6 +189,13 @@ describe("what needs attention", () => {
     expect(matters({})).toEqual([]);
   });
 
+  test("a node that another one replaced wants no look", () => {
+    const gone = node("b", "silent");
+    const successor = { ...node("c", "up"), started_ms: NOW + 1000 };
+    expect(matters({ nodes: [node("a", "up"), gone, successor] })).toEqual([]);
+    expect(matters({ nodes: [node("a", "up"), gone, { ...gone, node: "d" }, successor] }).map(({ about }) => about)).toEqual(["silent"]);
+  });
+
   test("names what is gone, dead, disabled, late or mixed, the gravest first", () => {
     const nodes = [node("a", "up"), node("b", "silent"), node("c", "up", {}, "gateway", "2"), node("s", "silent", {}, "storage"), node("i", "up", { records_overdue_ms: 60_000 }, "integrations")];
     const found = matters({
