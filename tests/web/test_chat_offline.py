@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import signal
 from typing import Any
@@ -111,18 +112,32 @@ async def test_messages_written_offline_wait_outlive_a_reload_and_are_sent_once_
     ann.forgive_lost_connections()
 
 
-async def test_offline_by_the_browsers_own_word_is_told_at_once_and_over_at_once(visit: Visits) -> None:
+@pytest.mark.timeout(240)
+async def test_after_a_minute_offline_everything_is_there_once_and_in_order_and_the_page_says_how_much(visit: Visits) -> None:
+    """Really a minute: every time-out of page and server has passed. The browser's word that it is over is enough to come back."""
     ann, bob = await visit("Ann"), await visit("Bob")
     mark = f"airplane {next(numbers)}"
+    await ann.say(f"{mark} boarding")
+    await expect(bob.page.get_by_text(f"{mark} boarding")).to_have_count(1)
     await ann.page.context.set_offline(True)
     await expect(connection(ann)).to_contain_text("Reconnecting", timeout=LONG)
-    await ann.say(f"{mark} from the air")
-    await bob.say(f"{mark} from the ground")
+    for number in range(2):
+        await ann.say(f"{mark} air {number}")
+        await bob.say(f"{mark} ground {number}")
+        await asyncio.sleep(30)
+    await expect(connection(ann)).to_contain_text("Reconnecting")
+    await expect(ann.page.get_by_text("waits to be sent", exact=True)).to_have_count(2)
     await expect(bob.page.get_by_text("sending …")).to_have_count(0)
     await ann.page.context.set_offline(False)
-    await expect(bob.page.get_by_text(f"{mark} from the air")).to_have_count(1, timeout=LONG)
-    await expect(room(ann)).to_have_text("Connected again, 1 message caught up")
-    assert await said(ann, mark) == await said(bob, mark) == [f"{mark} from the ground", f"{mark} from the air"]
+    await expect(connection(ann)).to_have_text("Connected")
+    await expect(room(ann)).to_have_text("Connected again, 2 messages caught up", timeout=LONG)
+    await expect(bob.page.get_by_text(f"{mark} air 1")).to_have_count(1, timeout=LONG)
+    await expect(ann.page.get_by_text("waits to be sent", exact=True)).to_have_count(0)
+    for each in (ann, bob):
+        assert await said(each, mark) == [
+            f"{mark} boarding",
+            *(f"{mark} {where} {n}" for where in ("ground", "air") for n in range(2)),
+        ]
     ann.forgive_lost_connections()
 
 

@@ -185,7 +185,7 @@ async def test_the_keyboard_alone_does_all_that_one_does_about_messages(visit: V
     ann, bob = await visit("Ann"), await visit("Bob")
     press = ann.page.keyboard.press
     mark = next(numbers)
-    await ann.message.focus()
+    await expect(ann.message).to_be_focused()
     for text in (f"first {mark}", f"second {mark}"):
         await ann.page.keyboard.type(text)
         await press("Enter")

@@ -14,14 +14,14 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
 """What is told of a service's processes first, beside what every process has."""
 EVERYWHERE: Final = ("cpu_percent", "rss_bytes", "loop_delay_ms")
 _PREFIXES: Final = ("", "k", "M", "G", "T")
-_SUFFIXES: Final = {"1": "", "1/s": "/s", "By": "B", "By/s": "B/s", "ms": " ms", "s": " s", "%": " %"}
+_SUFFIXES: Final = {"1": "", "1/s": "/s", "By": "B", "By/s": "B/s", "ms": "ms", "s": "s", "%": "%"}
 
 
 def figure_text(value: float, unit: str) -> str:
-    """As `12.5k/s`, `83.1MB`, `0.4 ms`. A unit that is not known stands behind the number as it is."""
+    """As `12.5k/s`, `83.1MB`, `0.4ms`. A unit that is not known stands behind the number as it is."""
     suffix = _SUFFIXES.get(unit, f" {unit}")
     if unit not in ("1", "1/s", "By", "By/s"):
-        return f"{value:.4g}{suffix}" if value < 10_000 else f"{value:.0f}{suffix}"
+        return f"{value:.3g}{suffix}" if value < 1000 else f"{value:.0f}{suffix}"
     power = 0
     while abs(value) >= 1000 and power < len(_PREFIXES) - 1:
         value /= 1000
@@ -40,6 +40,27 @@ def title_of(figure: str) -> str:
         if figure.endswith(ending):
             return figure.removesuffix(ending).replace("_", " ")
     return figure.replace("_", " ")
+
+
+_SHORT: Final = {
+    "connections": "conns",
+    "channels": "chans",
+    "bytes_out_per_s": "out",
+    "feed_lag_ms": "lag",
+    "messages_in_per_s": "msg in",
+    "messages_out_per_s": "msg out",
+    "records_overdue_ms": "overdue",
+    "outbox_age_s": "outbox",
+    "write_queue": "queue",
+    "outside_calls_per_s": "outside",
+    "call_errors_per_s": "errors",
+    "loop_delay_ms": "loop",
+}
+
+
+def head_of(figure: str) -> str:
+    """A column's head where room is scarce."""
+    return _SHORT.get(figure) or title_of(figure)
 
 
 def node_line(node: Mapping[str, Any], units: Mapping[str, Any]) -> str:

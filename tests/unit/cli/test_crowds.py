@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
-from causeway_cli.dev.crowds import CrowdError, check_simulations, crowd_specs
-from causeway_cli.dev.plan import STOP_ORDER
+from causeway_cli.commands.dev import dev
+from causeway_cli.dev.crowds import FEW, CrowdError, check_simulations, crowd_specs
+from causeway_cli.dev.plan import REFERENCE_APPS, STOP_ORDER
+from causeway_cli.dev.stack import DevOptions, crowds_of
 
 SCRIPTS = Path(sys.executable).parent
 
@@ -28,3 +32,26 @@ def test_a_simulation_that_cannot_be_imported_is_told_in_one_line() -> None:
     check_simulations(["apps.chat"], SCRIPTS)
     with pytest.raises(CrowdError, match=r"nowhere\.simulation cannot be imported: ModuleNotFoundError"):
         check_simulations(["apps.chat", "nowhere"], SCRIPTS)
+
+
+@pytest.mark.parametrize(
+    ("asked", "crowds"),
+    [
+        ({}, ["apps.auctions", "apps.chat"]),
+        ({"simulate": ()}, []),
+        ({"simulate": ("shop", "shop")}, ["shop"]),
+        ({"apps": ("shop:app",)}, []),
+        ({"apps": ("shop:app",), "simulate": ("shop",)}, ["shop"]),
+        ({"config": Path("mine.toml")}, []),
+    ],
+)
+def test_a_few_users_come_by_themselves_where_the_reference_apps_run_as_they_are(asked: dict[str, Any], crowds: list[str]) -> None:
+    """Not for a measurement, and not where somebody says who comes, or that nobody does."""
+    options = DevOptions(**{"data_dir": Path("/d"), "config": None, "port": None, "gateways": 1, **asked})
+    assert list(crowds_of(options)) == crowds
+    assert set(FEW) == {app.target.partition(":")[0] for app in REFERENCE_APPS}
+
+
+def test_a_crowd_and_none_contradict_each_other() -> None:
+    result = CliRunner().invoke(dev, ["--simulate", "apps.chat", "--no-simulate"])
+    assert (result.exit_code, "contradict each other" in result.output) == (2, True)

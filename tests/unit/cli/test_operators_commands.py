@@ -6,15 +6,19 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
 from click.testing import CliRunner
 
+import causeway_cli
 from causeway_cli.__main__ import main
 from causeway_cli.figures import columns_of, figure_text, node_line, title_of
+from causeway_common.contracts.verbs import WEBHOOK_OPERATIONS
 from causeway_common.telemetry import FIGURES
+from causeway_gateway.domain.keyring import OPERATIONS
 
 NODE = {
     "node": "n1",
@@ -141,11 +145,42 @@ async def test_processes_are_printed_with_their_figures_in_units_for_the_eye(ope
     _, as_json, _ = await run(operators, "nodes", "gateway", "--json")
 
     assert code == 0
-    assert lines[0].startswith("gateway          n1 1.2.0  connections 12.5k  feed lag 0.4 ms  cpu 3.25 %  rss 83.1MB")
+    assert lines[0].startswith("gateway          n1 1.2.0  connections 12.5k  feed lag 0.4ms  cpu 3.25%  rss 83.1MB")
     assert lines[1] == "logic-chat       n2 3.0.0  SILENT"
     assert beside == "# 1 of 2 up\n"
     assert json.loads(as_json[0]) == NODE
     assert [each[1] for each in operators.got] == [{"service": ""}, {"service": "gateway"}]
+
+
+async def test_a_figure_over_time_is_a_line_for_each_process(operators: Operators) -> None:
+    line = {"service": "storage", "node": "n1", "figure": "write_ms", "values": [None, 1.5, 2.0]}
+    operators.pages["nodes.series"] = [{"step_ms": 2000, "from_ms": 4000, "series": [line]}]
+    _, lines, _ = await run(operators, "nodes", "storage", "--over-time", "write_ms")
+    _, as_json, _ = await run(operators, "nodes", "storage", "--over-time", "write_ms", "--json")
+
+    assert lines == ["storage n1 write_ms  - 1.5 2"]
+    assert json.loads(as_json[0]) == {**line, "from_ms": 4000, "step_ms": 2000}
+    assert operators.got[0] == ("nodes.series", {"figures": ["write_ms"], "service": "storage"})
+
+
+ELSEWHERE = {
+    "console.info": "what the page's key may do; a command is told by the refusal",
+    "channels.show": "causeway channels, causeway presence --stats, causeway history --limit 1",
+    "channels.presence": "causeway presence, by the server API",
+    "channels.history": "causeway history, by the server API",
+    "users.disconnect": "causeway disconnect, by the server API",
+}
+"""Calls without a command of their own, and what shows or does the same."""
+
+
+def test_every_operation_has_a_command_or_stands_in_the_table_of_what_shows_the_same() -> None:
+    """Everything that the console shows the command line shows too: a new call without a command fails here."""
+    sources = "".join(path.read_text() for path in Path(causeway_cli.__file__).parent.rglob("*.py"))
+    called = {each for each in OPERATIONS if f'"{each}"' in sources}
+    called |= {f"webhooks.{each}" for each in WEBHOOK_OPERATIONS if f'"{each}"' in sources}
+
+    assert called | ELSEWHERE.keys() == OPERATIONS
+    assert not called & ELSEWHERE.keys()
 
 
 async def test_top_prints_a_table_for_each_service_once_where_the_output_is_no_terminal(operators: Operators) -> None:
@@ -155,7 +190,7 @@ async def test_top_prints_a_table_for_each_service_once_where_the_output_is_no_t
 
     assert code == 0
     assert lines[0].strip() == "gateway"
-    assert {"node", "version", "connections", "cpu"} <= set(lines[1].split())
+    assert {"node", "version", "conns", "cpu"} <= set(lines[1].split())
     assert any("n2 silent" in line for line in lines)
     assert json.loads(as_json[0]) == NODES
 
@@ -279,9 +314,9 @@ async def test_an_error_and_a_wrong_key_end_a_stream_with_one_line(operators: Op
         (999, "1/s", "999/s"),
         (12_500, "1/s", "12.5k/s"),
         (83_100_000, "By", "83.1MB"),
-        (0.4321, "ms", "0.4321 ms"),
-        (123456, "ms", "123456 ms"),
-        (3.25, "%", "3.25 %"),
+        (0.4321, "ms", "0.432ms"),
+        (123456, "ms", "123456ms"),
+        (3.25, "%", "3.25%"),
         (5, "of tomorrow", "5 of tomorrow"),
     ],
 )

@@ -117,3 +117,28 @@ async def test_more_clients_than_may_be_listed_are_106_and_the_statistics_count_
 
     assert raised.value.code == 106
     assert await found.presence_stats("open:a", Deadline.after(1)) == (4, 2), "the anonymous count as one user"
+
+
+def channels(*pages: tuple[dict[str, int], bool]) -> Answer:
+    """A gateway whose first page of channels is this."""
+
+    def answer(_verb: str, _request: Any) -> Any:
+        (found, more), *_ = pages
+        return m.ChannelsReply(channels=found, more=more)
+
+    return answer
+
+
+async def test_a_page_of_channels_goes_no_further_than_every_gateway_has_told() -> None:
+    """Behind the last name of a cut page its gateway may have others: they would be left out, or counted in part."""
+    found, _ = cluster(n1=channels(({"a": 1, "c": 1}, True)), n2=channels(({"b": 2, "c": 2, "d": 2}, False)))
+
+    assert await found.page_of_channels("", "", 10, Deadline.after(1)) == ({"a": 1, "b": 2, "c": 3}, True)
+    assert await found.page_of_channels("", "", 2, Deadline.after(1)) == ({"a": 1, "b": 2}, True)
+
+
+async def test_the_largest_channels_are_those_of_all_gateways_together() -> None:
+    found, _ = cluster(n1=channels(({"a": 3, "b": 2}, False)), n2=channels(({"b": 2, "c": 1}, False)))
+
+    assert await found.largest_channels("", 2, Deadline.after(1)) == ({"b": 4, "a": 3}, True)
+    assert await found.largest_channels("", 3, Deadline.after(1)) == ({"b": 4, "a": 3, "c": 1}, False)

@@ -11,6 +11,7 @@ import pytest
 from causeway_common.bus import Deadline
 from causeway_common.contracts import messages as m
 from causeway_common.contracts.verbs import WEBHOOK_OPERATIONS, WEBHOOK_WRITES
+from causeway_gateway.domain.keyring import OPERATIONS, ApiCaller
 from unit.gateway.fakes import API_KEY, LIMITED_KEY, NODE, Gateway, token
 from unit.gateway.test_operations import ask
 from unit.gateway.test_over_websocket import wire
@@ -386,6 +387,29 @@ async def test_methods_are_listed_with_calls_faults_refusals_and_the_share_of_a_
 
 async def test_a_key_of_one_namespace_sees_no_channel_of_another_whichever_operations_it_has() -> None:
     """P6: the namespaces of a key hold for what operators look at too."""
+    async with Gateway() as gateway, wire(gateway) as ann:
+        await ann.connect("ann")
+        for channel in ("news:a", "open:a"):
+            await ann.ask({"id": 2, "subscribe": {"channel": channel}})
+        caller = ApiCaller("team", OPERATIONS, frozenset({"open"}))
+
+        async def asked(operation: str, body: dict[str, Any]) -> Any:
+            answer = await gateway.api.handle(operation, msgspec.json.encode(body), caller, transport_errors=False, operation=True)
+            return msgspec.json.decode(answer.body)
+
+        for operation in ("channels.show", "channels.presence", "channels.history"):
+            assert (await asked(operation, {"channel": "news:a"}))["error"]["code"] == 103, operation
+        listed = await asked("channels.list", {})
+        shown = await asked("users.show", {"user": "ann"})
+        refusal = await gateway.api.open("channels.tail", b'{"channel":"news:a"}', caller)
+
+        assert [each["channel"] for each in listed["result"]["channels"]] == ["open:a"]
+        assert [each["channels"] for each in shown["result"]["clients"]] == [["open:a"]]
+        assert "result" in await asked("channels.show", {"channel": "open:a"})
+        assert b"103" in getattr(refusal, "body", b"")
+
+
+async def test_a_key_that_names_no_operation_operates_nothing() -> None:
     async with Gateway() as gateway:
         for operation, body in (
             ("channels.show", {"channel": "news:a"}),

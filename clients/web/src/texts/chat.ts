@@ -5,7 +5,8 @@ export const chat = {
   list: "Messages",
   label: "Message",
   button: "Send",
-  empty: "Nobody has said anything yet. Be the first.",
+  empty:
+    "Nobody has said anything yet.\nSay hello, or open this page in a second window under another name and talk to yourself. Kill a process in between: nothing is lost.",
   loading: "Loading the messages …",
   failedToLoad: (reason: string) => `The messages could not be loaded: ${reason}. The page keeps trying.`,
   closed: (reason: string) => `This room is closed to you: ${reason}.`,

@@ -14,12 +14,13 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from causeway_cli.figures import columns_of, figure_text, title_of
+from causeway_cli.figures import columns_of, figure_text, head_of
 from causeway_cli.operations import operations
 from causeway_cli.options import Where, api_key_option, data_dir_option, url_option
 from causeway_cli.text import compact_json
 
 EVERY_SECONDS: Final = 2.0
+NODE_CHARS: Final = 8
 STYLES: Final = {"up": "", "silent": "bold red", "left": "dim"}
 
 
@@ -68,16 +69,16 @@ def picture(found: Mapping[str, Any]) -> RenderableType:
 
 
 def _table(service: str, nodes: Sequence[Mapping[str, Any]], figures: Mapping[str, Any]) -> Table:
-    table = Table(title=service, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table = Table(title=service, title_justify="left", title_style="bold", box=None, pad_edge=False, collapse_padding=True)
     names = columns_of(service)
-    table.add_column("node")
+    table.add_column("node", no_wrap=True)
     table.add_column("version")
     for name in names:
-        table.add_column(title_of(name), justify="right")
+        table.add_column(head_of(name), justify="right", no_wrap=True)
     for each in nodes:
         state = "" if each["state"] == "up" else f" {each['state']}"
         values = (_cell(each["figures"].get(name), figures.get(name, {}).get("unit", "")) for name in names)
-        cells = [each["node"] + state, each["app_version"] or each["version"], *values]
+        cells = [each["node"][:NODE_CHARS] + state, each["app_version"] or each["version"], *values]
         table.add_row(*map(Text, cells), style=STYLES.get(each["state"], ""))
     return table
 

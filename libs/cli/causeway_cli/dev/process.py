@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from causeway_cli.dev.lines import LineSplitter
 from causeway_cli.dev.plan import ProcessSpec
@@ -56,6 +56,11 @@ class Keeper:
         self._stopping = asyncio.Event()
         self._ended = asyncio.Event()
         self._ended.set()
+
+    @property
+    def state(self) -> Literal["ready", "starting", "down"]:
+        """How it stands, in one word."""
+        return "down" if self.pid is None else "ready" if self._ready else "starting"
 
     @property
     def ready(self) -> bool:

@@ -165,7 +165,7 @@ def _prepare(asked: DevOptions, data_dir: Path, ports: Ports, apps: Sequence[Des
         options, configured, credentials, env=environment, new_port=ports.find, new_password=lambda: secrets.token_urlsafe(24)
     )
     crowds = crowd_specs(
-        _crowds(asked), url=plan.url, secret=credentials.token_hmac_secret_key, scripts=options.scripts, env=environment
+        crowds_of(asked), url=plan.url, secret=credentials.token_hmac_secret_key, scripts=options.scripts, env=environment
     )
     plan = replace(plan, services=(*plan.services, *crowds))
     text = nats_config(
@@ -179,7 +179,8 @@ def _prepare(asked: DevOptions, data_dir: Path, ports: Ports, apps: Sequence[Des
     return plan, desk, _greeting(asked, plan, data_dir, apps, credentials.console_key)
 
 
-def _crowds(asked: DevOptions) -> dict[str, Sequence[str]]:
+def crowds_of(asked: DevOptions) -> dict[str, Sequence[str]]:
+    """The packages whose simulated users come, each with further arguments of its simulation."""
     if asked.simulate is None:
         return {} if asked.apps or asked.config else dict(FEW)
     return dict.fromkeys(asked.simulate, ())

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import aiohttp
 
@@ -72,6 +72,7 @@ class Supervisor:
         self._write_failed = False
         self._stop = asyncio.Event()
         self._changed = asyncio.Event()
+        self._served = asyncio.Event()
 
     async def run(self) -> None:
         """Run the stack until SIGINT, SIGTERM or SIGHUP; the second of them kills what is left at once."""
@@ -125,12 +126,18 @@ class Supervisor:
             tasks.create_task(nats.run())
             if await self._nats_answers(session, nats):
                 for keeper in services:
-                    tasks.create_task(keeper.run())
+                    tasks.create_task(keeper.run() if keeper.spec.health_url else self._visit(keeper))
                 watching = [tasks.create_task(self._watch(session)), tasks.create_task(self._replace(replacing, tasks))]
                 await self._stop.wait()
                 for task in watching:
                     task.cancel()
             await self._stop_in_order()
+            self._served.set()  # who has not come by now is told to stop already
+
+    async def _visit(self, keeper: Keeper) -> None:
+        """Run what serves nobody once all that does is ready: a start is work enough for a machine."""
+        await self._served.wait()
+        await keeper.run()
 
     async def _replace(self, replacing: Replacing, tasks: asyncio.TaskGroup) -> None:
         """Replace what changed; a newer change takes the place of one whose new process is still being started."""
@@ -200,6 +207,8 @@ class Supervisor:
             if not self._changed.is_set():
                 for keeper, answer in zip(self._keepers, answers, strict=True):
                     keeper.ready = answer and keeper.pid is not None
+                if all(keeper.ready for keeper in self._keepers if keeper.spec.health_url):
+                    self._served.set()
                 self._judge()
             if self._ready:
                 complain_at = time.monotonic() + COMPLAIN_SECONDS
@@ -276,8 +285,9 @@ class Supervisor:
 
 def _view(keeper: Keeper) -> ProcessView:
     spec = keeper.spec
-    state: Literal["ready", "starting", "down"] = "down" if keeper.pid is None else "ready" if keeper.ready else "starting"
-    return ProcessView(spec.service, spec.kind, spec.name, keeper.pid, keeper.since, keeper.restarts, state, keeper.outage_ms)
+    return ProcessView(
+        spec.service, spec.kind, spec.name, keeper.pid, keeper.since, keeper.restarts, keeper.state, keeper.outage_ms
+    )
 
 
 async def _ready(session: aiohttp.ClientSession, keeper: Keeper) -> bool:

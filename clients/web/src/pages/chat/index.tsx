@@ -21,6 +21,8 @@ import { useTyping } from "./typing";
 
 const LOBBY = "lobby";
 const AGAIN_MS = 3000;
+// A phone's keyboard comes when somebody taps, not before.
+const HOVERS = window.matchMedia("(hover: hover)").matches;
 
 type Side = { kind: "none" | "rooms" | "people" | "search" } | { kind: "thread"; root: string };
 
@@ -153,6 +155,7 @@ function Open({ room, rooms, state, people, leads, setSide }: {
         people={people}
         send={send}
         typed={typing.tell}
+        focused={HOVERS}
       />
     </>
   );

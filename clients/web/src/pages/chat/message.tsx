@@ -30,20 +30,23 @@ export interface ItemProps {
   answers?: number;
   quoted?: Message | null;
   editing?: boolean;
+  /** Its buttons are in the order of the Tab key. */
   current?: boolean;
+  /** It was tapped: its buttons show where there is no pointer that hovers. */
+  picked?: boolean;
   doing: Doing | null;
 }
 
 /** One message. It is rendered again where something of it has changed. */
 export const Item = memo(function Item(props: ItemProps): ReactNode {
-  const { message, entry, me, continued = false, firstUnread = false, quoted = null, editing = false, current = false, doing } = props;
+  const { message, entry, me, continued = false, firstUnread = false, quoted = null, editing = false, picked = false, doing } = props;
   const { user, text, deleted, strange, id } = message;
   const named = !deleted && user !== me && pieces(text).some((piece) => piece.user === me);
   const unsent = entry !== null && entry.state !== "refused" && id === "";
   return (
     <li
       data-message={id}
-      data-current={current || undefined}
+      data-picked={picked || undefined}
       className={`group relative flex flex-wrap gap-x-3 rounded-lg px-2 py-0.5 ${
         named ? "bg-amber-100 dark:bg-amber-900/40" : "hover:bg-slate-100 dark:hover:bg-slate-800/60"
       } ${continued ? "" : "mt-3"}`}
@@ -170,7 +173,7 @@ function Actions({ message, entry, me, leads = false, current = false, editing =
   const words = texts.chat.actions;
   const own = user === me;
   return (
-    <div className="pointer-events-none absolute -top-3 end-2 flex gap-1 rounded-lg border border-slate-400 bg-white px-1 opacity-0 group-hover:pointer-events-auto group-hover:opacity-100 group-has-[button:focus-visible]:pointer-events-auto group-has-[button:focus-visible]:opacity-100 dark:bg-slate-900 [@media(hover:none)]:group-data-current:pointer-events-auto [@media(hover:none)]:group-data-current:opacity-100">
+    <div className="pointer-events-none absolute -top-3 end-2 flex gap-1 rounded-lg border border-slate-400 bg-white px-1 opacity-0 group-hover:pointer-events-auto group-hover:opacity-100 group-has-[button:focus-visible]:pointer-events-auto group-has-[button:focus-visible]:opacity-100 dark:bg-slate-900 [@media(hover:none)]:group-data-picked:pointer-events-auto [@media(hover:none)]:group-data-picked:opacity-100">
       <Little tab={current} name={words.replyNamed(id)} press={() => doing.reply(message)}>
         {words.reply}
       </Little>

@@ -67,7 +67,7 @@ export function Messages({ shown, me, leads, busy, note, unread, editing, doing,
         aria-labelledby="room"
         className={`min-h-32 flex-1 overflow-x-hidden overflow-y-auto rounded-xl bg-white p-2 shadow-sm dark:bg-slate-900 ${away ? "" : "[overflow-anchor:none]"}`}
       >
-        {note === null ? null : <p className="p-2 text-slate-700 dark:text-slate-300">{note}</p>}
+        {note === null ? null : <p className="mx-auto max-w-prose p-4 text-center whitespace-pre-line text-slate-700 dark:text-slate-300">{note}</p>}
         <ol ref={list} aria-label={texts.chat.list} className="flex flex-col pt-2">
           {shown.map(({ message, entry }, index) => (
             <Item
@@ -83,6 +83,7 @@ export function Messages({ shown, me, leads, busy, note, unread, editing, doing,
               quoted={message.replyTo === null ? null : (byId.get(message.replyTo) ?? null)}
               editing={editing !== "" && editing === message.id}
               current={message.id === current}
+              picked={message.id !== "" && message.id === picked}
               doing={doing}
             />
           ))}

@@ -106,7 +106,7 @@ function gap(pen: Pen, tally: Tally, kill: Kill): void {
   if (!running) {
     pen.draw.fillStyle = pen.colours.kill;
     pen.draw.textAlign = "center";
-    pen.draw.fillText(texts.playground.ms(Math.round(long)), (left + right) / 2, pen.height - BOTTOM + 18);
+    pen.draw.fillText(texts.playground.ms(Math.round(long)), Math.max(64, (left + right) / 2), pen.height - BOTTOM + 18);
     pen.draw.textAlign = "start";
   }
 }

@@ -133,12 +133,12 @@ class PeopleOperations:
             "users.bans": (ListBans, BanList, self.bans),
         }
 
-    async def show(self, request: OneUser, _caller: ApiCaller, deadline: Deadline) -> Body:
+    async def show(self, request: OneUser, caller: ApiCaller, deadline: Deadline) -> Body:
         """Raises CausewayError: 100, a living gateway does not answer."""
         found, total = await self._cluster.clients(request.user, LISTED_MAX, deadline)
         ban = next((each for each in self._bans() if each.user == request.user), None)
         return UserShown(
-            clients=[_connection(node, each) for node, each in found], total=total, ban=None if ban is None else _shown(ban)
+            clients=[_connection(node, each, caller) for node, each in found], total=total, ban=None if ban is None else _shown(ban)
         )
 
     async def disconnect(self, request: DisconnectOne, _caller: ApiCaller, deadline: Deadline) -> Body:
@@ -176,9 +176,9 @@ class PeopleOperations:
         return BanList(bans=[_shown(each) for each in page], more=start + len(page) < len(found))
 
 
-def _connection(node: str, each: ConnectedClient) -> ConnectionShown:
+def _connection(node: str, each: ConnectedClient, caller: ApiCaller) -> ConnectionShown:
     fields: dict[str, Any] = {name: getattr(each, name) for name in each.__struct_fields__}
-    return ConnectionShown(node=node, **fields)
+    return ConnectionShown(node=node, **{**fields, "channels": list(filter(caller.may_use, each.channels))})
 
 
 def _shown(ban: Revocation) -> BanShown:
