@@ -85,7 +85,7 @@ class Visitor:
         snapshot = await self.page.locator("body").aria_snapshot()
         names = Counter(
             re.findall(
-                r'- ((?:button|link|textbox|searchbox|spinbutton|checkbox|radio|switch|tab|option|combobox) "(?:[^"\\]|\\.)*")',
+                r'- \'?((?:button|link|textbox|searchbox|checkbox|option|combobox|spinbutton|radio|switch|tab) "(?:[^"\\]|\\.)*")',
                 snapshot,
             )
         )

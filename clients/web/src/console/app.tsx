@@ -7,6 +7,7 @@ import { AuditPage } from "./pages/audit";
 import { ChannelPage } from "./pages/channel";
 import { ChannelsPage } from "./pages/channels";
 import { EntitiesPage } from "./pages/entities";
+import { EventsPage } from "./pages/events";
 import { JobsPage } from "./pages/jobs";
 import { NodePage } from "./pages/node";
 import { OverviewPage } from "./pages/overview";
@@ -34,9 +35,10 @@ const job = createRoute({ ...at, path: "/jobs/$job", validateSearch: only("state
 const timers = createRoute({ ...at, path: "/timers", validateSearch: only("app", "kind", "id"), component: Timers });
 const webhooks = createRoute({ ...at, path: "/webhooks", component: () => <Page title={places.webhooks} page={<WebhooksPage endpoint="" />} /> });
 const endpoint = createRoute({ ...at, path: "/webhooks/$endpoint", component: Endpoint });
+const events = createRoute({ ...at, path: "/events", component: () => <Page title={places.events} page={<EventsPage />} /> });
 const audit = createRoute({ ...at, path: "/audit", component: () => <Page title={places.audit} page={<AuditPage />} /> });
 const router = createRouter({
-  routeTree: root.addChildren([overview, node, apps, app, channels, users, entities, jobs, job, timers, webhooks, endpoint, audit]),
+  routeTree: root.addChildren([overview, node, apps, app, channels, users, entities, jobs, job, timers, webhooks, endpoint, events, audit]),
   basepath: "/console",
   parseSearch,
   stringifySearch,

@@ -145,7 +145,22 @@ export type TailMessage =
   | { type: "end"; reason: string };
 
 export type EventMessage =
-  | { type: "event"; sequence: number; source: string; event: string; at_ms?: number; body: unknown }
+  | {
+      type: "event";
+      event: string;
+      sequence: number;
+      id: string;
+      time_ms: number;
+      user?: string;
+      client?: string;
+      channel?: string;
+      namespace?: string;
+      app?: string;
+      operation?: string;
+      record?: string;
+      endpoint?: string;
+      note?: string;
+    }
   | { type: "begin" | "alive" }
   | { type: "skipped"; count: number }
   | { type: "end"; reason: string };
@@ -333,5 +348,5 @@ export type Result<O extends Operation> = Contract[O][1];
 /** The calls that go on until their reader leaves. */
 export interface Streams {
   "channels.tail": [{ channel: string; history: number }, TailMessage];
-  "events.tail": [{ since_ms: number; source: string; type: string }, EventMessage];
+  "events.tail": [{ since_ms: number; types: string[] }, EventMessage];
 }

@@ -1,5 +1,5 @@
 import { Link, useRouterState } from "@tanstack/react-router";
-import { Boxes, Braces, Gauge, ListTodo, Radio, ScrollText, Timer, UsersRound, Webhook } from "lucide-react";
+import { Activity, Boxes, Braces, Gauge, ListTodo, Radio, ScrollText, Timer, UsersRound, Webhook } from "lucide-react";
 import { useEffect, useRef, useSyncExternalStore, type ReactNode } from "react";
 import { texts } from "../texts/console";
 import { Mark } from "./pages/sign-in";
@@ -16,6 +16,7 @@ const PLACES = [
   ["/jobs", texts.places.jobs, ListTodo],
   ["/timers", texts.places.timers, Timer],
   ["/webhooks", texts.places.webhooks, Webhook],
+  ["/events", texts.places.events, Activity],
   ["/audit", texts.places.audit, ScrollText],
 ] as const;
 const BASE = /^\/console\/?/;

@@ -28,6 +28,7 @@ export const texts = {
     jobs: "Jobs",
     timers: "Timers",
     webhooks: "Webhooks",
+    events: "Events",
     audit: "Audit",
   },
   signIn: {
@@ -267,6 +268,8 @@ export const texts = {
     id: "Id",
     start: "Which entity?",
     startTodo: "Give its app, its kind and its id. The address of this page then leads to it.",
+    waiting: "Entities that wait for something",
+    waitingNote: "Those with a timer, the soonest first",
     missing: "Nothing is known of it",
     missingTodo: "Check the kind (snake case) and the id; or it was deleted long ago.",
     deleted: "deleted",
@@ -396,6 +399,11 @@ export const texts = {
     entity: (app: string, kind: string, id: string) => `${app} / ${kind} / ${id}`,
     of: (name: string, entity: string) => `${name} of ${entity}`,
     overdue: "due",
+  },
+  events: {
+    title: "Events",
+    about: "Jobs that died, endpoints that were disabled, and, where an app or the configuration asks for it, who came and went. The last hour, and on.",
+    live: "Live events",
   },
   audit: {
     title: "Audit",

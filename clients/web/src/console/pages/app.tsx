@@ -115,7 +115,7 @@ function methodColumns({ app, versions }: AppRow, routes: readonly RouteRow[]): 
       cell: ({ method }) => {
         const route = routeOf(method);
         return route === undefined ? (
-          <span className="text-dim">{words.noRoute}</span>
+          <span className="whitespace-nowrap text-dim">{words.noRoute}</span>
         ) : (
           <span className="inline-flex flex-wrap items-center gap-1.5">
             <Badge tone="accent">{words.route(share(route.share_permille), route.version)}</Badge>

@@ -28,7 +28,23 @@ export function EntitiesPage(name: Name): ReactNode {
     <>
       <PageHead title={words.title} about={words.about} />
       <Find key={JSON.stringify(name)} {...name} />
-      {complete ? <Found {...name} /> : <Empty title={words.start}>{words.startTodo}</Empty>}
+      {complete ? <Found {...name} /> : <Start />}
+    </>
+  );
+}
+
+/** Where nothing is asked for yet: entities that are known of, since they wait for something. */
+function Start(): ReactNode {
+  const timers = useAsked("timers.list", { app: "", kind: "", id: "", after: "", limit: 20 }, { enabled: useMay("timers.list") });
+  const known = timers.data?.timers ?? [];
+  return (
+    <>
+      <Empty title={words.start}>{words.startTodo}</Empty>
+      {known.length === 0 ? null : (
+        <Panel title={words.waiting} note={words.waitingNote}>
+          <TimerTable label={words.waiting} timers={known} />
+        </Panel>
+      )}
     </>
   );
 }

@@ -133,6 +133,7 @@ function Filter({ filter, state }: { filter: JobFilter; state: JobState | "" }):
 function columns(filter: JobFilter, dead: readonly string[], selection: Selection, select: (selection: Selection) => void): Column<Job>[] {
   const heads = words.columns;
   const tick: Column<Job> = {
+    className: "w-px",
     head: <input type="checkbox" aria-label={words.selectAll} className={BOX} checked={dead.every((id) => selection.has(id))} onChange={() => select(toggledAll(selection, dead))} />,
     cell: ({ id }) =>
       dead.includes(id) ? <input type="checkbox" aria-label={words.select(id)} className={BOX} checked={selection.has(id)} onChange={() => select(toggled(selection, id))} /> : null,

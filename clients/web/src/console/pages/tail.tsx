@@ -7,7 +7,7 @@ import { came, clear, EMPTY, pause, resume, type Tail, type TailLine } from "../
 import { Button } from "../ui/controls";
 import { Panel } from "../ui/panel";
 import { Badge, Empty, Problem } from "../ui/states";
-import { NoAnswer, Refusal } from "../api";
+import { Refusal, type Ops } from "../api";
 
 const AGAIN_MS = 2000;
 const PAST = 10;
@@ -23,16 +23,22 @@ interface Following {
 
 /** What is being published into a channel, as it is published. */
 export function TailPanel({ channel }: { channel: string }): ReactNode {
-  const { tail, state, error, change } = useTail(channel);
+  const [source] = useState(() => channelSource(channel));
+  return <LivePanel title={words.tail} source={source} />;
+}
+
+/** Lines as they come, with a pause. */
+export function LivePanel({ title, source }: { title: string; source: Source }): ReactNode {
+  const { tail, state, error, change } = useFollowed(source);
   const { paused, shown, held, dropped } = tail;
   const status = paused ? words.paused(held.length) : state === "live" ? words.following : state === "broken" ? words.broken : words.connecting;
   return (
     <Panel
-      title={words.tail}
+      title={title}
       note={words.live.lines(tail.total)}
       actions={
         <>
-          <p role="status" aria-label={words.tail}>
+          <p role="status" aria-label={title}>
             <Badge tone={paused ? "warn" : state === "live" ? "good" : "calm"}>{status}</Badge>
           </p>
           <Button onClick={() => change(paused ? resume : pause)}>{paused ? words.resume : words.pause}</Button>
@@ -105,8 +111,27 @@ function LineText({ line: { kind, user, text } }: { line: TailLine }): ReactNode
   }
 }
 
-/** Follows while the page is there; an interruption is told as a line of its own. */
-function useTail(channel: string): Following {
+/** Hands over lines of a stream until it ends; called again after an interruption. Their keys are given here. */
+export type Source = (ops: Ops, signal: AbortSignal, add: (lines: readonly TailLine[]) => void) => Promise<void>;
+
+/** A channel's stream: after an interruption it goes on behind what was shown, which a line of its own says. */
+function channelSource(channel: string): Source {
+  let first = true;
+  let position = NOWHERE;
+  return (ops, signal, add) =>
+    ops.follow("channels.tail", { channel, history: first ? PAST : PAST_AGAIN }, signal, (messages) => {
+      const told = onward(position, messages);
+      ({ position } = told);
+      if (!first && messages.some((message) => message.type === "begin")) {
+        add([{ key: 0, kind: "again", at: Date.now(), offset: 0, user: "", text: position.epoch }]);
+      }
+      add(linesOf(told.messages, 0, Date.now(), first));
+      first = false;
+    });
+}
+
+/** Follows while the page is there. */
+function useFollowed(source: Source): Following {
   const { ops } = useSession();
   const [tail, change] = useState<Tail>(EMPTY);
   const [state, setState] = useState<Following["state"]>("connecting");
@@ -115,24 +140,12 @@ function useTail(channel: string): Following {
     const leaving = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
     let key = 0;
-    let first = true;
-    let position = NOWHERE;
-    const add = (lines: TailLine[]): void => {
+    const add = (lines: readonly TailLine[]): void => {
+      const start = key;
       key += lines.length;
-      change((now) => came(now, lines));
-    };
-    const follow = async (): Promise<void> => {
-      await ops.follow("channels.tail", { channel, history: first ? PAST : PAST_AGAIN }, leaving.signal, (messages) => {
-        setState("live");
-        setError(null);
-        const told = onward(position, messages);
-        ({ position } = told);
-        if (!first && messages.some((message) => message.type === "begin")) {
-          add([{ key, kind: "again", at: Date.now(), offset: 0, user: "", text: position.epoch }]);
-        }
-        add(linesOf(told.messages, key, Date.now(), first));
-        first = false;
-      });
+      setState("live");
+      setError(null);
+      change((now) => came(now, lines.map((line, number) => ({ ...line, key: start + number }))));
     };
     const again = (reason?: unknown): void => {
       if (leaving.signal.aborted) {
@@ -140,16 +153,16 @@ function useTail(channel: string): Following {
       }
       setState("broken");
       setError(reason instanceof Refusal ? reason : null);
-      if (!(reason instanceof Refusal) || reason.temporary || reason instanceof NoAnswer) {
+      if (!(reason instanceof Refusal) || reason.temporary) {
         timer = setTimeout(start, AGAIN_MS);
       }
     };
-    const start = (): void => void follow().then(() => again(), again);
+    const start = (): void => void source(ops, leaving.signal, add).then(() => again(), again);
     start();
     return () => {
       leaving.abort();
       clearTimeout(timer);
     };
-  }, [ops, channel]);
+  }, [ops, source]);
   return { tail, state, error, change };
 }

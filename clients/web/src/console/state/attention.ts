@@ -17,6 +17,7 @@ export type Weight = "bad" | "warn";
 
 /** Work that is due may wait so long without a word. */
 export const OVERDUE_MS = 30_000;
+const PACE_MS = 5000;
 
 /** What is known; what could not be asked is left out. */
 export interface Known {
@@ -52,7 +53,8 @@ function ofNodes(nodes: readonly NodeRow[]): Matter[] {
   for (const service of new Set(nodes.map((node) => node.service))) {
     const own = nodes.filter((node) => node.service === service);
     const up = own.filter((node) => node.state === "up");
-    const lost = own.filter((node) => node.state === "silent");
+    const silent = own.filter((node) => node.state === "silent");
+    const lost = silent.slice(replaced(silent, up));
     if (up.length === 0) {
       found.push({ about: "nobody", service, heard: Math.max(...own.map((node) => node.heard_ms)) });
     } else {
@@ -68,6 +70,11 @@ function ofNodes(nodes: readonly NodeRow[]): Matter[] {
     found.push({ about: "overdue", ms: overdue });
   }
   return found;
+}
+
+/** How many of those that fell silent have another in their place, which began about then or later. */
+function replaced(silent: readonly NodeRow[], up: readonly NodeRow[]): number {
+  return up.filter((node) => silent.some((gone) => node.started_ms >= gone.heard_ms - PACE_MS)).length;
 }
 
 function rank(matter: Matter): number {

@@ -3,6 +3,7 @@ import type { AppRow, Endpoint, Job, NodeRow, SeriesPage, TailMessage } from "..
 import { matters, OVERDUE_MS, weight } from "./attention";
 import { ContactWatch } from "./contact";
 import { linesOf as tailLines, NOWHERE, onward } from "./following";
+import { eventLines } from "./events";
 import { ago, bytes, count, duration, part, share, short, time } from "./format";
 import { Lines } from "./lines";
 import { Notices } from "./notices";
@@ -92,6 +93,14 @@ describe("a live tail", () => {
     expect(unlogged.messages).toHaveLength(3);
   });
 
+  test("events are told once each, in their order, with all that they name", () => {
+    const died = { type: "event", event: "job_dead", sequence: 7, id: "x", time_ms: NOW, app: "chat", operation: "email.send", record: "a:1", note: "550 never" } as const;
+    const first = eventLines([{ type: "begin" }, died, { type: "alive" }], 0, NOW);
+    expect(first.lines.map(({ user, text }) => [user, text])).toEqual([["job_dead", "app chat, operation email.send, record a:1, note 550 never"]]);
+    expect(first.last).toBe(7);
+    expect(eventLines([died, { type: "skipped", count: 3 }, { ...died, sequence: 8 }], first.last, NOW).lines.map(({ kind }) => kind)).toEqual(["skipped", "publication"]);
+  });
+
   test("lines are whole wherever the pieces end, within a letter too", () => {
     const bytes = new TextEncoder().encode('{"a":"é"}\n\n{"b":2}\n{"c"');
     const reader = new Lines();
@@ -178,6 +187,13 @@ describe("what needs attention", () => {
     const nodes = [node("a", "up", { records_overdue_ms: OVERDUE_MS }), node("b", "left")];
     expect(matters({ nodes, dead: { jobs: [], more: false }, endpoints: [], apps: [app("chat", "1.0.0")] })).toEqual([]);
     expect(matters({})).toEqual([]);
+  });
+
+  test("a node that another one replaced wants no look", () => {
+    const gone = node("b", "silent");
+    const successor = { ...node("c", "up"), started_ms: NOW + 1000 };
+    expect(matters({ nodes: [node("a", "up"), gone, successor] })).toEqual([]);
+    expect(matters({ nodes: [node("a", "up"), gone, { ...gone, node: "d" }, successor] }).map(({ about }) => about)).toEqual(["silent"]);
   });
 
   test("names what is gone, dead, disabled, late or mixed, the gravest first", () => {

@@ -6,7 +6,8 @@ import { lone, summed, type Line } from "../state/series";
 
 const HEIGHT = 132;
 const COLOURS = 6;
-const SECONDS = 600;
+const LEAST = 120; // seconds that the axis shows, however little is known
+const MINUTES = 240; // from so many seconds on whole minutes tell them apart
 
 /** One figure over time, a line for each node. The pointer moves over all charts of the page at once. */
 export function Chart({
@@ -99,6 +100,11 @@ function Plot({
   return <div ref={box} role="img" aria-label={label} className="w-full overflow-hidden" />;
 }
 
+function clock(plot: uPlot, steps: readonly number[]): string[] {
+  const shown = (plot.scales["x"]?.max ?? 0) - (plot.scales["x"]?.min ?? 0);
+  return steps.map((step) => time(step * 1000).slice(0, shown < MINUTES ? 8 : 5));
+}
+
 function options(element: HTMLElement, names: readonly string[], text: (value: number) => string, point: (step: number | null) => void): uPlot.Options {
   const style = getComputedStyle(element);
   const colour = (name: string): string => style.getPropertyValue(name);
@@ -107,12 +113,12 @@ function options(element: HTMLElement, names: readonly string[], text: (value: n
   return {
     width: Math.max(element.clientWidth, 100),
     height: HEIGHT,
-    padding: [8, 4, 0, 0],
+    padding: [8, 20, 0, 0],
     legend: { show: false },
     cursor: { sync: { key: "console" }, points: { size: 6 }, drag: { x: false, y: false } },
-    scales: { x: { range: (_plot, _first, last) => [last - SECONDS, last] }, y: { range: (_plot, low, high) => [Math.min(0, low), high > 0 ? high * 1.1 : 1] } },
+    scales: { x: { range: (_plot, first, last) => [Math.min(first, last - LEAST), last] }, y: { range: (_plot, low, high) => [Math.min(0, low), high > 0 ? high * 1.1 : 1] } },
     axes: [
-      { ...axis, grid: { show: false }, size: 22, space: 90, values: (_plot, steps) => steps.map((step) => time(step * 1000).slice(0, 5)) },
+      { ...axis, grid: { show: false }, size: 22, space: 90, values: clock },
       { ...axis, size: 48, space: 34, values: (_plot, steps) => steps.map(text) },
     ],
     series: [

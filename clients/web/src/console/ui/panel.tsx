@@ -6,7 +6,7 @@ export function PageHead({ title, about, children }: { title: ReactNode; about?:
     <div className="flex flex-wrap items-end justify-between gap-x-6 gap-y-2">
       <div className="min-w-0">
         <h1 className="text-xl font-semibold tracking-tight wrap-anywhere">{title}</h1>
-        {about === undefined ? null : <p className="max-w-prose text-dim">{about}</p>}
+        {about === undefined ? null : <p className="max-w-3xl text-dim">{about}</p>}
       </div>
       {children === undefined ? null : <div className="flex flex-wrap items-end gap-2">{children}</div>}
     </div>
