@@ -297,7 +297,8 @@ async def test_jobs_are_listed_of_one_app_and_one_connector() -> None:
         ("enable", {"id": "we_1"}, {"id": "we_1"}, {"id": "we_1"}),
         ("disable", {"id": "we_1"}, {"id": "we_1"}, {"id": "we_1"}),
         ("remove", {"id": "we_1"}, {"id": "we_1"}, {"id": "we_1"}),
-        ("replay", {"id": "we_1", "since_ms": 9}, {"id": "we_1", "since_ms": 9}, {"replay": "r1"}),
+        ("replay", {"id": "we_1", "since_ms": 9}, {"id": "we_1", "since_ms": 9, "until_ms": 0}, {"replay": "r1"}),
+        ("replay", {"id": "we_1", "since_ms": 9, "until_ms": 10}, {"id": "we_1", "since_ms": 9, "until_ms": 10}, {"replay": "r1"}),
     ],
 )
 async def test_what_is_asked_of_an_endpoint_is_forwarded_and_its_answer_told(

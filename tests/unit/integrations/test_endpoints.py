@@ -371,6 +371,16 @@ async def test_a_replay_takes_the_events_of_its_app_and_type_each_once_however_o
     assert isinstance(await replays.replay(work("webhook", "replay", replay.record().payload)), GivenUp)
 
 
+async def test_a_replay_has_an_end_that_is_not_before_its_begin() -> None:
+    played = Played()
+    name = await played.added()
+    with pytest.raises(CausewayError, match="ends before it begins"):
+        await played.asks("replay", id=name, since_ms=2, until_ms=1)
+    await played.asks("replay", id=name, since_ms=1, until_ms=2)
+    (record,) = [each for each in played.records.records.values() if each.op == "replay"]
+    assert (record.payload["since_ms"], record.payload["until_ms"]) == (1, 2)
+
+
 async def test_a_read_is_shared_only_by_those_who_asked_before_it_began() -> None:
     """Whoever asks while a read is under way gets the next one: the first may have missed what was changed meanwhile."""
     value, gate, reads = [1], asyncio.Event(), 0

@@ -336,7 +336,7 @@ export interface Contract {
   "webhooks.enable": [Named, Named];
   "webhooks.disable": [Named, Named];
   "webhooks.remove": [Named, Named];
-  "webhooks.replay": [{ id: string; since_ms: number }, { replay: string }];
+  "webhooks.replay": [{ id: string; since_ms: number; until_ms?: number }, { replay: string }];
   "audit.list": [{ before: string; limit: number }, { records: AuditRow[] }];
 }
 

@@ -149,17 +149,21 @@ def remove(*, id: str, data_dir: Path, url: str, api_key: str) -> None:
 @webhooks.command()
 @click.argument("id")
 @click.option("--since", callback=past_time, required=True, help="From then on: a duration back (10m), Unix seconds or RFC 3339.")
+@click.option("--until", callback=past_time, help="Up to then, in the same words; until now where it is not given.")
 @data_dir_option
 @url_option
 @api_key_option
-def replay(*, id: str, since: datetime, data_dir: Path, url: str, api_key: str) -> None:
+def replay(*, id: str, since: datetime, until: datetime | None, data_dir: Path, url: str, api_key: str) -> None:
     """Deliver the app's events of that time to an endpoint again, whether it got them or not.
 
     The `webhook-id` of each begins with the id that is printed. Events are kept as long as their records (`storage.record_retention`, 7d).
 
     Exit codes: 0 it is under way, 1 there is none, refused or not reached, 2 wrong usage.
     """
-    _print(Where(data_dir, url=url, api_key=api_key), "replay", id=id, since_ms=int(since.timestamp() * 1000))
+    if until is not None and until < since:
+        raise click.BadParameter("the range ends before it begins: --until is earlier than --since", param_hint="--until")
+    end = {} if until is None else {"until_ms": int(until.timestamp() * 1000)}
+    _print(Where(data_dir, url=url, api_key=api_key), "replay", id=id, since_ms=int(since.timestamp() * 1000), **end)
 
 
 def _print(where: Where, operation: str, **request: Any) -> dict[str, Any]:

@@ -66,6 +66,7 @@ class Since(Of, frozen=True):
     """Of `replay`."""
 
     since_ms: int = 0
+    until_ms: int = 0
 
 
 class List(msgspec.Struct, frozen=True):
@@ -237,7 +238,10 @@ class EndpointOperations:
     async def _replay(self, payload: JsonMap, _call: Call) -> JsonMap:
         asked = _read(payload, Since)
         endpoint = await self._endpoint(asked.id)
-        replay = replay_of(endpoint, asked.since_ms, self._now_ms(), self._random(12).hex())
+        until_ms = asked.until_ms or self._now_ms()
+        if until_ms < asked.since_ms:
+            raise bad_request("the range ends before it begins: until_ms is earlier than since_ms")
+        replay = replay_of(endpoint, asked.since_ms, until_ms, self._random(12).hex())
         record = replay.record()
         await self._records.enqueue([record], message_id=record.id)
         return {"replay": replay.replay}

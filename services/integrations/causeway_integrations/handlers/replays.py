@@ -106,7 +106,7 @@ class Replays:
         return True
 
 
-def replay_of(endpoint: Endpoint, since_ms: int, now_ms: int, unique: str) -> Replay:
-    """A replay of all that an endpoint was or would have been sent from then until now."""
+def replay_of(endpoint: Endpoint, since_ms: int, until_ms: int, unique: str) -> Replay:
+    """A replay of all that an endpoint was or would have been sent in that time."""
     replay = PREFIX + derived_id(endpoint.id, unique, size=6)
-    return Replay(replay, endpoint.id, endpoint.app, endpoint.event, since_ms, now_ms, ordered=endpoint.ordered)
+    return Replay(replay, endpoint.id, endpoint.app, endpoint.event, since_ms, until_ms, ordered=endpoint.ordered)

@@ -95,10 +95,11 @@ class RotateSecret(Body, frozen=True):
 
 
 class ReplayEvents(Body, frozen=True):
-    """Deliver the app's events of this type again that came from `since_ms` on."""
+    """Deliver the app's events of this type again that came from `since_ms` on, up to `until_ms`; 0: until now."""
 
     id: str
     since_ms: Annotated[int, msgspec.Meta(ge=0)]
+    until_ms: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 class Replaying(Body, frozen=True, omit_defaults=False):
