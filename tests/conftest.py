@@ -6,12 +6,20 @@ prints its text below the summary.
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 from hypothesis import HealthCheck, settings
 
 # A busy machine is no fault of the code: no test of the suite asserts how fast something was.
 settings.register_profile("causeway", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("causeway")
+
+
+def pytest_configure() -> None:
+    """A shell that starts the suite in its background ignores Ctrl-C for it, and so would each command that a test interrupts."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
