@@ -20,6 +20,13 @@ from support.node import NODE, install
 from support.stack import Stack, running_stack
 
 PACKAGE: Final = Path(__file__).parent / "page"
+PARTS: Final = (
+    ("first paint", "first-contentful-paint", 0, " ms"),
+    ("largest paint", "largest-contentful-paint", 0, " ms"),
+    ("speed index", "speed-index", 0, " ms"),
+    ("blocked", "total-blocking-time", 0, " ms"),
+    ("layout shift", "cumulative-layout-shift", 3, ""),
+)
 RUNS_MAX: Final = 3
 LOTS: Final = 8
 PAGES: Final = (
@@ -95,9 +102,9 @@ def _look(chromium: str, url: str, user: str) -> Any:
 
 def _row(name: str, category: str, found: list[Any]) -> Row:
     timings = [each["timings"] for each in found]
-    parts = {"first paint": "first-contentful-paint", "blocked": "total-blocking-time"}
     said = ", ".join(
-        f"{title} {sorted(each[timing] for each in timings)[len(timings) // 2]:.0f} ms" for title, timing in parts.items()
+        f"{title} {sorted(each[timing] for each in timings)[len(timings) // 2]:.{digits}f}{unit}"
+        for title, timing, digits, unit in PARTS
     )
     faults = sorted({fault for each in found for fault in each["faults"]})
     notes = {

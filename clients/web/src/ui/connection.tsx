@@ -11,8 +11,10 @@ const COLOURS = {
 
 /** How the connection stands, in a quiet line. */
 export function ConnectionState(): ReactNode {
-  const { state, reason } = useConnection();
-  const calm = state === "connected"; // on a phone the dot says it; what is not well has a line of its own
+  const { state: told, reason } = useConnection();
+  const state = told === "disconnected" && reason === undefined ? "connecting" : told; // it has not begun yet
+  // On a phone the dot says it, also while the page opens: nothing moves then. What is not well has a line of its own.
+  const calm = state === "connected" || state === "connecting";
   const text = state === "disconnected" ? texts.connection.disconnected(reason ?? "") : texts.connection[state];
   return (
     <p role="status" aria-label={texts.connection.label} className={`flex items-center gap-2 text-sm sm:ms-auto ${calm ? "" : "max-sm:order-last max-sm:basis-full max-sm:pb-1"}`}>
