@@ -9,9 +9,10 @@ import pytest
 from causeway_common.contracts.errors import CausewayError, ErrorName
 from causeway_common.contracts.messages import Figures, MethodFigures
 from causeway_gateway.domain.calls import TOLD_MAX, CallCounts
-from causeway_gateway.domain.figures import METHODS_MAX, NODES_MAX, STEP_MS, STEPS, WINDOW_MS, Board
+from causeway_gateway.domain.figures import METHODS_MAX, NODES_MAX, STEP_MS, STEPS, TOGETHER_MS, WINDOW_MS, Board
 
 START = 1_800_000_000_000
+LONG_AGO = START - TOGETHER_MS - 1
 
 
 class World:
@@ -124,9 +125,9 @@ def counted(calls: int, errors: int = 0, method: str = "send") -> MethodFigures:
 
 def test_calls_of_all_gateways_are_added_and_what_was_counted_before_this_one_listened_is_not() -> None:
     world = World()
-    world.tell(0, node="old", started_ms=START - 1, methods=[counted(1000)])
+    world.tell(0, node="old", started_ms=LONG_AGO, methods=[counted(1000)])
     world.tell(0, node="new", methods=[counted(3, 1)])
-    world.tell(0, node="old", started_ms=START - 1, methods=[counted(1004)])
+    world.tell(0, node="old", started_ms=LONG_AGO, methods=[counted(1004)])
     counts = world.board.methods("chat", WINDOW_MS)["chat", "send", "1"]
 
     assert (counts.calls, counts.errors, counts.time_ms) == (7, 1, 14)
@@ -134,6 +135,13 @@ def test_calls_of_all_gateways_are_added_and_what_was_counted_before_this_one_li
     world.now += 60_000
     assert world.board.methods("", 30_000)["chat", "send", "1"].calls == 0
     assert world.board.methods("", WINDOW_MS)["chat", "send", "1"].calls == 7
+
+
+def test_what_a_gateway_that_started_together_with_this_one_counted_is_told_whole() -> None:
+    """Its first word of a method may come when it was called twice already, and it may have begun a moment earlier."""
+    world = World()
+    world.tell(0, node="twin", started_ms=START - 1, methods=[counted(2)])
+    assert world.board.methods("chat", WINDOW_MS)["chat", "send", "1"].calls == 2
 
 
 def test_there_are_no_more_methods_than_the_board_has_room_for() -> None:

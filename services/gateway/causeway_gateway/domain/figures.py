@@ -19,6 +19,8 @@ NODES_MAX: Final = 500
 METHOD_STEP_MS: Final = 10_000
 METHOD_STEPS: Final = 60
 METHODS_MAX: Final = 2_000
+TOGETHER_MS: Final = 30_000
+"""Processes that started so shortly before this one are taken as started with it: all they ever counted belongs to the window."""
 HELD: Final = 2
 """A process that was not heard of in so many steps, but is again, had the same figures meanwhile: messages come a little late at times."""
 
@@ -190,7 +192,7 @@ class Board:
             return
         node.counted[key] = told
         if before is None:  # what a process counted before this one listened belongs to no step
-            if node.started_ms < self._since_ms:
+            if node.started_ms < self._since_ms - TOGETHER_MS:
                 return
             before = MethodFigures(app="", method="", version="", calls=0, errors=0, rejected=0, time_ms=0)
         grids = self._methods.get(key)
