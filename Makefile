@@ -39,7 +39,7 @@ $(WEB)/.built: $(VENV)/.ready $(WEB_SOURCES)
 run: setup ## start the whole system on this machine (Ctrl-C stops it)
 	exec $(BIN)/causeway dev $(ARGS)
 
-test: check ## everything that must hold: check, then every test, real processes included (about twenty-four minutes on 2 cores)
+test: check ## everything that must hold: check, then every test, real processes included (about nineteen minutes on 2 cores)
 	$(BIN)/python -m pytest $(PARALLEL) $(FAST:%=--ignore=%) $(ARGS)
 
 check: setup ## formatting, lint, types, import rules and the fast tests
