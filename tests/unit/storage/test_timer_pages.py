@@ -38,7 +38,7 @@ class World:
 
     async def ask(self, caller: str = "gateway", **asked: object) -> tuple[list[str], str]:
         call = Call({"caller": caller}, "", Deadline.after(4))
-        reply = await self.handlers.timers(TimersRequest(**asked), call)  # type: ignore[arg-type]
+        reply = await self.handlers.timers(TimersRequest(**asked), call)  # type: ignore[arg-type]  # fields of the case
         return [each.entity for each in reply.timers], reply.cursor
 
 

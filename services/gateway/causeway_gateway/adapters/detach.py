@@ -58,7 +58,7 @@ def release(request: web.Request) -> bytes:
     The handler must return `Detached` next.
     """
     handler = request.protocol
-    tail, handler._message_tail = handler._message_tail, b""  # noqa: SLF001
+    tail, handler._message_tail = handler._message_tail, b""  # noqa: SLF001 - aiohttp has no other way to it
     transport, handler.transport = handler.transport, None  # or connection_lost would close it
     handler.connection_lost(None)
     if transport is not None:

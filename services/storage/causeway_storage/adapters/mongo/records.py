@@ -135,7 +135,7 @@ class MongoRecords:
                     if await self.change("claim", found, change):
                         return ClaimReply(outcome="run", record=_record(found, life))
                 case Waits(life):
-                    assert found is not None  # noqa: S101 - as above
+                    assert found is not None  # noqa: S101 - a line is of a record that is there
                     if await self.change("wait", found, life_fields(life)):
                         return ClaimReply(outcome="leased")
                 case NotClaimed(outcome):

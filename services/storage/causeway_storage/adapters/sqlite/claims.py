@@ -30,7 +30,7 @@ from causeway_storage.ports.records import CLAIMS_MAX_BYTES, WOKEN_LOOK_MS, WOKE
 
 _LIFE: Final = "state, attempts, settled, free_at_ms, next_at_ms, note, ended_ms, log"
 _CLAIMED: Final = (
-    f"SELECT app, connector, op, payload, created_ms, traceparent, line, turn, behind, {_LIFE} FROM records WHERE id = ?"  # noqa: S608
+    f"SELECT app, connector, op, payload, created_ms, traceparent, line, turn, behind, {_LIFE} FROM records WHERE id = ?"  # noqa: S608 - constants
 )
 _SETTLED: Final = f"SELECT app, connector, line, behind, {_LIFE} FROM records WHERE id = ?"  # noqa: S608 - constants
 _TAKE: Final = "UPDATE records SET attempts = ?, free_at_ms = ?, next_at_ms = ?, node = ? WHERE id = ?"
@@ -43,10 +43,10 @@ _OWN_BEFORE: Final = (
 _OTHER_BEFORE: Final = "SELECT 1 FROM records WHERE line = ? AND line != '' AND state = 'pending' AND turn < ? LIMIT 1"
 _DUE: Final = "id, connector, op, traceparent, app, free_at_ms"
 _FIRST: Final = (
-    f"SELECT {_DUE} FROM records WHERE line = ? AND line != '' AND state = 'pending' AND behind != '' ORDER BY turn, id LIMIT 1"  # noqa: S608
+    f"SELECT {_DUE} FROM records WHERE line = ? AND line != '' AND state = 'pending' AND behind != '' ORDER BY turn, id LIMIT 1"  # noqa: S608 - constants
 )
 _BEHIND: Final = (
-    f"SELECT {_DUE} FROM records WHERE behind = ? AND behind != '' AND state = 'pending' AND line != ? ORDER BY turn LIMIT ?"  # noqa: S608
+    f"SELECT {_DUE} FROM records WHERE behind = ? AND behind != '' AND state = 'pending' AND line != ? ORDER BY turn LIMIT ?"  # noqa: S608 - constants
 )
 _WAKE: Final = "UPDATE records SET next_at_ms = ? WHERE id = ?"
 

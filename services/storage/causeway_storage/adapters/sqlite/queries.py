@@ -52,7 +52,7 @@ def found_by(connection: sqlite3.Connection, query: Query) -> list[Found]:
         if each.index == query.order:
             clauses.append(f"({ranges.replace('entry', 'found.entry')})")
         else:
-            clauses.append(f"EXISTS (SELECT 1 FROM entity_indexes WHERE serial = found.serial AND name = ? AND ({ranges}))")  # noqa: S608
+            clauses.append(f"EXISTS (SELECT 1 FROM entity_indexes WHERE serial = found.serial AND name = ? AND ({ranges}))")  # noqa: S608 - comparisons with question marks
             values.append(each.index)
         values += [end for one in each.ranges for end in (one.first, one.end)]
     rows = connection.execute(
