@@ -24,6 +24,7 @@ from causeway_cli.dev.datadir import DataDirLock
 from causeway_cli.dev.stackfile import StackState, write_stack
 from causeway_cli.options import Where, past_time
 from causeway_common.runtime import now_ms
+from support.served import posts_to
 
 
 def run(*arguments: str, env: dict[str, str] | None = None) -> Result:
@@ -257,15 +258,8 @@ class StandInApi:
 @pytest.fixture
 async def api() -> AsyncIterator[StandInApi]:
     standin = StandInApi()
-    app = web.Application()
-    app.add_routes([web.post("/api/{method}", standin.handle)])
-    runner = web.AppRunner(app)
-    await runner.setup()
-    listener = socket.create_server(("127.0.0.1", 0))
-    await web.SockSite(runner, listener).start()
-    standin.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    yield standin
-    await runner.cleanup()
+    async with posts_to("/api/{method}", standin.handle) as standin.url:
+        yield standin
 
 
 async def publish(api: StandInApi, *arguments: str) -> tuple[int, str, str]:

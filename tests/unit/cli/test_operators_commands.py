@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from causeway_cli.figures import columns_of, figure_text, node_line, title_of
 from causeway_common.contracts.verbs import WEBHOOK_OPERATIONS
 from causeway_common.telemetry import FIGURES
 from causeway_gateway.domain.keyring import OPERATIONS
+from support.served import posts_to
 
 NODE = {
     "node": "n1",
@@ -121,15 +121,8 @@ class Operators:
 @pytest.fixture
 async def operators() -> AsyncIterator[Operators]:
     standin = Operators()
-    app = web.Application()
-    app.add_routes([web.post("/ops/{operation}", standin.handle)])
-    runner = web.AppRunner(app)
-    await runner.setup()
-    listener = socket.create_server(("127.0.0.1", 0))
-    await web.SockSite(runner, listener).start()
-    standin.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    yield standin
-    await runner.cleanup()
+    async with posts_to("/ops/{operation}", standin.handle) as standin.url:
+        yield standin
 
 
 async def run(operators: Operators, *arguments: str, key: str = "the-key") -> tuple[int, list[str], str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -18,6 +17,7 @@ from click.testing import CliRunner
 
 from causeway_cli.__main__ import main
 from causeway_cli.commands.route import share, share_text
+from support.served import posts_to
 
 APPS = [
     {
@@ -53,15 +53,8 @@ class Operators:
 @pytest.fixture
 async def operators() -> AsyncIterator[Operators]:
     standin = Operators()
-    app = web.Application()
-    app.add_routes([web.post("/ops/{operation}", standin.handle)])
-    runner = web.AppRunner(app)
-    await runner.setup()
-    listener = socket.create_server(("127.0.0.1", 0))
-    await web.SockSite(runner, listener).start()
-    standin.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    yield standin
-    await runner.cleanup()
+    async with posts_to("/ops/{operation}", standin.handle) as standin.url:
+        yield standin
 
 
 async def run(operators: Operators, *arguments: str) -> tuple[int, str, str]:
